@@ -1,0 +1,188 @@
+//! One error type: opaque outside, and inside it names the file, stream, time, chunk and stage.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::Timestamp;
+
+/// The result of everything in drapto that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The stable class of an [`Error`]; it decides the exit code and the code of the C API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Wrong arguments or configuration.
+    Usage,
+    /// The input cannot be opened or read.
+    Input,
+    /// The input is readable, but is something drapto does not take.
+    Unsupported,
+    /// A stage of the encode failed.
+    Encode,
+    /// The output could not be written (missing folder, full disk, permissions).
+    Output,
+    /// The output exists but is not what it has to be.
+    Verification,
+    /// Left alone by a rule.
+    Skipped,
+    /// Cancelled from outside; can be started again.
+    Interrupted,
+}
+
+impl ErrorKind {
+    /// The process exit code of this kind (0 is success and has no kind).
+    pub fn exit_code(self) -> u8 {
+        match self {
+            ErrorKind::Encode | ErrorKind::Output => 1,
+            ErrorKind::Usage => 2,
+            ErrorKind::Input | ErrorKind::Unsupported => 3,
+            ErrorKind::Verification => 4,
+            ErrorKind::Skipped => 5,
+            ErrorKind::Interrupted => 130,
+        }
+    }
+}
+
+/// What went wrong and where.
+///
+/// `Display` prints the place first, then the message, then each cause:
+/// `film.mkv: stream 2: at 61.250 s: stage audio: cannot resample: invalid layout`.
+pub struct Error(Box<Repr>);
+
+struct Repr {
+    kind: ErrorKind,
+    message: String,
+    file: Option<PathBuf>,
+    stream: Option<usize>,
+    timestamp: Option<Timestamp>,
+    chunk: Option<usize>,
+    stage: Option<&'static str>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of `kind` with a message that reads after a colon (no capital, no full stop).
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Error(Box::new(Repr {
+            kind,
+            message: message.into(),
+            file: None,
+            stream: None,
+            timestamp: None,
+            chunk: None,
+            stage: None,
+            source: None,
+        }))
+    }
+
+    /// The class of this error.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The stage that failed, where one did.
+    pub fn stage(&self) -> Option<&'static str> {
+        self.0.stage
+    }
+
+    /// The stream the error is about, by its index in the source.
+    pub fn stream(&self) -> Option<usize> {
+        self.0.stream
+    }
+
+    /// Keeps `cause` as [`std::error::Error::source`].
+    pub fn caused_by(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.0.source = Some(cause.into());
+        self
+    }
+
+    /// Names the file, unless a place nearer to the fault already did.
+    pub fn with_file(mut self, file: &Path) -> Self {
+        self.0.file.get_or_insert_with(|| file.to_path_buf());
+        self
+    }
+
+    /// Names the stream, unless a place nearer to the fault already did.
+    pub fn with_stream(mut self, index: usize) -> Self {
+        self.0.stream.get_or_insert(index);
+        self
+    }
+
+    /// Names the time in the stream, unless a place nearer to the fault already did.
+    pub fn at(mut self, timestamp: Timestamp) -> Self {
+        self.0.timestamp.get_or_insert(timestamp);
+        self
+    }
+
+    /// Names the chunk, unless a place nearer to the fault already did.
+    pub fn with_chunk(mut self, index: usize) -> Self {
+        self.0.chunk.get_or_insert(index);
+        self
+    }
+
+    /// Names the pipeline stage, unless a place nearer to the fault already did.
+    pub fn in_stage(mut self, stage: &'static str) -> Self {
+        self.0.stage.get_or_insert(stage);
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let r = &*self.0;
+        if let Some(file) = &r.file {
+            write!(f, "{}: ", file.display())?;
+        }
+        if let Some(stream) = r.stream {
+            write!(f, "stream {stream}: ")?;
+        }
+        if let Some(timestamp) = r.timestamp {
+            write!(f, "at {:.3} s: ", timestamp.as_secs_f64())?;
+        }
+        if let Some(chunk) = r.chunk {
+            write!(f, "chunk {chunk}: ")?;
+        }
+        if let Some(stage) = r.stage {
+            write!(f, "stage {stage}: ")?;
+        }
+        f.write_str(&r.message)?;
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Error({:?}: {self})", self.0.kind)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|e| e as &(dyn std::error::Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Rational;
+
+    #[test]
+    fn the_place_nearest_to_the_fault_wins_and_causes_are_printed_once() {
+        let error = Error::new(ErrorKind::Encode, "cannot resample")
+            .with_stream(2)
+            .caused_by(std::io::Error::other("invalid layout"))
+            .with_stream(9)
+            .at(Timestamp::new(61_250, Rational::MILLI))
+            .in_stage("audio")
+            .with_file(Path::new("film.mkv"));
+        assert_eq!(error.to_string(), "film.mkv: stream 2: at 61.250 s: stage audio: cannot resample: invalid layout");
+        assert_eq!(error.kind().exit_code(), 1);
+    }
+}

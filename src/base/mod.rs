@@ -1,0 +1,12 @@
+//! What every room stands on: errors that name the place, exact time, cancellation.
+//!
+//! Owns no I/O and knows no codec. Imports nothing but std.
+#![deny(unsafe_code)]
+
+mod cancel;
+mod error;
+mod time;
+
+pub use cancel::CancelToken;
+pub use error::{Error, ErrorKind, Result};
+pub use time::{Rational, Rounding, Span, Timestamp};

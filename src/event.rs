@@ -1,0 +1,78 @@
+//! What a run tells those who watch it: one enum, one trait.
+//!
+//! Owns the vocabulary; refuses to print. Below the command line nothing else speaks.
+#![deny(unsafe_code)]
+
+use serde::Serialize;
+
+/// Something that happened in a run. Serialises as `{"event": "...", ...}`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// The input was read and the run begins.
+    Started {
+        /// The input's path.
+        input: String,
+        /// The output's path.
+        output: String,
+        /// Frames to come by the container's word; absent where it does not say.
+        frames: Option<u64>,
+        /// Seconds of film by the container's word.
+        duration_s: Option<f64>,
+    },
+    /// The run moved to another part of the work (`encode`, `verify`).
+    Stage {
+        /// Its name.
+        name: &'static str,
+    },
+    /// How far the run is; at most a few a second.
+    Progress {
+        /// The part of the work this counts.
+        stage: &'static str,
+        /// Video frames done.
+        frames: u64,
+        /// Seconds of film done.
+        position_s: f64,
+        /// Frames a second since the stage began.
+        fps: f64,
+        /// Seconds of film a second.
+        speed: f64,
+        /// Bytes written so far.
+        bytes: u64,
+        /// Seconds to go, where the total is known.
+        eta_s: Option<f64>,
+    },
+    /// Something the user should know that does not stop the run.
+    Warning {
+        /// One sentence.
+        message: String,
+    },
+    /// The output is in place and verified.
+    Finished {
+        /// The output's path.
+        output: String,
+        /// Its size.
+        bytes: u64,
+    },
+}
+
+/// Receives events. Called from worker threads, so it must be quick and never block for long.
+pub trait Sink: Send + Sync {
+    /// Takes one event.
+    fn event(&self, event: &Event);
+}
+
+/// A sink that ignores everything.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Sink for Silent {
+    fn event(&self, _: &Event) {}
+}
+
+impl<F: Fn(&Event) + Send + Sync> Sink for F {
+    fn event(&self, event: &Event) {
+        self(event);
+    }
+}

@@ -1,0 +1,2 @@
+//! parse → run → ExitCode
+fn main() {}

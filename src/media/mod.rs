@@ -1,0 +1,20 @@
+//! The nouns every room speaks: packets, frames, the frame pool, what a stream is, colour and HDR.
+//!
+//! Owns the types and their invariants; refuses I/O, FFI, threads and decisions.
+#![deny(unsafe_code)]
+
+mod color;
+mod frame;
+mod packet;
+mod pool;
+mod stream;
+
+pub use color::{
+    ChromaLocation, Color, ColorRange, ContentLight, HdrStatic, MasteringDisplay, Matrix, Primaries, Transfer,
+};
+pub use frame::{Frame, PixelFormat, Planes, Subsampling};
+pub use packet::{Packet, PacketData};
+pub use pool::{FramePool, PoolBuffer, PoolStats};
+pub use stream::{
+    Attachment, AudioInfo, Chapter, Disposition, FieldOrder, MediaInfo, StreamInfo, StreamKind, Tag, VideoInfo,
+};

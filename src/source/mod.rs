@@ -1,0 +1,2 @@
+//! (room under construction)
+#![deny(unsafe_code)]

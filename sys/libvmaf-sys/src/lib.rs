@@ -1,0 +1,3 @@
+//! Declarations of libvmaf.
+#[cfg(feature = "vendored")]
+pub use vmaf_head_sys::*;

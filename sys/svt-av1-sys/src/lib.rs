@@ -1,0 +1,1 @@
+//! Declarations of SVT-AV1 (under construction).
