@@ -1,12 +1,21 @@
-//! Build facts only: the git hash and the versions of the native libraries linked against.
+//! Build facts only: the git hash, and which FFmpeg API the bindings were made from.
 use std::process::Command;
 
+/// FFmpeg versions at which the API that src/av uses changed.
+const FFMPEG_VERSIONS: [&str; 2] = ["6_0", "6_1"];
+
 fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
     let hash = command("git", &["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown".into());
     println!("cargo:rustc-env=DRAPTO_GIT_HASH={hash}");
-    println!("cargo:rerun-if-changed=build.rs");
     if let Some(head) = command("git", &["rev-parse", "--git-path", "logs/HEAD"]) {
         println!("cargo:rerun-if-changed={head}");
+    }
+    for version in FFMPEG_VERSIONS {
+        println!("cargo:rustc-check-cfg=cfg(ffmpeg_{version})");
+        if std::env::var(format!("DEP_FFMPEG_FFMPEG_{version}")).as_deref() == Ok("true") {
+            println!("cargo:rustc-cfg=ffmpeg_{version}");
+        }
     }
 }
 

@@ -1,2 +1,17 @@
-//! (room under construction)
+//! RAII over libavformat, libavcodec, libswresample and libswscale: return codes become errors,
+//! pointers become owners.
+//!
+//! Owns every contact with FFmpeg's libraries and nothing of what to do with them: which streams to take,
+//! what a damaged packet means, which layout to mix to are decided by the rooms above. All `unsafe` of this
+//! room is under `ffi/`. Supports FFmpeg 5.1 and later.
 #![deny(unsafe_code)]
+
+mod ffi;
+
+pub use ffi::decoder::{Decoder, DecoderOptions, Received};
+pub use ffi::frame::{AudioFrame, VideoFrame};
+pub use ffi::input::Input;
+pub use ffi::packet::InputPacket;
+pub use ffi::scale::Scaler;
+pub use ffi::subtitle::SubtitleConverter;
+pub use ffi::{LogLevel, codec_is_text_subtitle, set_log_level, versions};

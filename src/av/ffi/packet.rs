@@ -1,0 +1,140 @@
+//! Coded packets as the demuxer hands them out.
+
+use std::ffi::c_int;
+use std::ptr::NonNull;
+
+use ffmpeg_next::ffi as sys;
+
+use super::{out_of_memory, span, timestamp};
+use crate::base::{Rational, Result, Span, Timestamp};
+use crate::media::PacketData;
+
+/// An owned `AVPacket` with the time base of its stream. Its bytes are shared with the demuxer, not copied.
+pub struct InputPacket {
+    raw: NonNull<sys::AVPacket>,
+    base: Rational,
+}
+
+// SAFETY: an AVPacket is plain memory plus an atomically reference-counted buffer.
+unsafe impl Send for InputPacket {}
+// SAFETY: as above; through `&` it is only read.
+unsafe impl Sync for InputPacket {}
+
+impl InputPacket {
+    pub(super) fn empty() -> Result<Self> {
+        // SAFETY: no preconditions; null means out of memory.
+        let raw = NonNull::new(unsafe { sys::av_packet_alloc() }).ok_or_else(|| out_of_memory("a packet"))?;
+        Ok(InputPacket { raw, base: Rational::MILLI })
+    }
+
+    pub(super) fn set_base(&mut self, base: Rational) {
+        self.base = base;
+    }
+
+    pub(super) fn as_ptr(&self) -> *const sys::AVPacket {
+        self.raw.as_ptr()
+    }
+
+    pub(super) fn as_mut_ptr(&mut self) -> *mut sys::AVPacket {
+        self.raw.as_ptr()
+    }
+
+    fn fields(&self) -> &sys::AVPacket {
+        // SAFETY: valid until drop, and nobody writes while we are borrowed.
+        unsafe { self.raw.as_ref() }
+    }
+
+    /// The index of the stream it belongs to.
+    pub fn stream(&self) -> usize {
+        self.fields().stream_index.max(0) as usize
+    }
+
+    /// Presentation time, where the file says.
+    pub fn pts(&self) -> Option<Timestamp> {
+        timestamp(self.fields().pts, self.base)
+    }
+
+    /// Decoding time, where the file says.
+    pub fn dts(&self) -> Option<Timestamp> {
+        timestamp(self.fields().dts, self.base)
+    }
+
+    /// Duration, where the file says.
+    pub fn duration(&self) -> Option<Span> {
+        span(self.fields().duration, self.base)
+    }
+
+    /// Whether decoding can start here.
+    pub fn is_key(&self) -> bool {
+        self.fields().flags & sys::AV_PKT_FLAG_KEY as c_int != 0
+    }
+
+    /// Whether the container says that the packet is damaged.
+    pub fn is_corrupt(&self) -> bool {
+        self.fields().flags & sys::AV_PKT_FLAG_CORRUPT as c_int != 0
+    }
+
+    /// Whether the packet is decoded only for what follows, and not shown (edit lists).
+    pub fn is_discarded(&self) -> bool {
+        self.fields().flags & sys::AV_PKT_FLAG_DISCARD as c_int != 0
+    }
+
+    /// The coded bytes.
+    pub fn data(&self) -> &[u8] {
+        let p = self.fields();
+        match (p.data.is_null(), usize::try_from(p.size)) {
+            // SAFETY: libavformat guarantees `size` readable bytes at `data` while the packet lives.
+            (false, Ok(size)) => unsafe { std::slice::from_raw_parts(p.data, size) },
+            _ => &[],
+        }
+    }
+
+    /// Samples that a player skips at the start and at the end of this packet (`AV_PKT_DATA_SKIP_SAMPLES`).
+    pub fn skip_samples(&self) -> (u32, u32) {
+        let side = self.side_data(sys::AVPacketSideDataType::AV_PKT_DATA_SKIP_SAMPLES);
+        let word = |i: usize| side.get(i..i + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes);
+        (word(0), word(4))
+    }
+
+    /// Matroska's BlockAdditional bytes without FFmpeg's 8-byte id prefix, where the packet has some.
+    pub fn block_additional(&self) -> Option<Vec<u8>> {
+        let side = self.side_data(sys::AVPacketSideDataType::AV_PKT_DATA_MATROSKA_BLOCKADDITIONAL);
+        side.get(8..).filter(|b| !b.is_empty()).map(<[u8]>::to_vec)
+    }
+
+    /// The identifier and the settings of a WebVTT cue, where the demuxer split them off.
+    pub fn webvtt(&self) -> (&[u8], &[u8]) {
+        (
+            self.side_data(sys::AVPacketSideDataType::AV_PKT_DATA_WEBVTT_IDENTIFIER),
+            self.side_data(sys::AVPacketSideDataType::AV_PKT_DATA_WEBVTT_SETTINGS),
+        )
+    }
+
+    fn side_data(&self, kind: sys::AVPacketSideDataType) -> &[u8] {
+        let mut size = 0;
+        // SAFETY: the packet is valid; the answer is null or `size` bytes that live as long as the packet.
+        unsafe {
+            let data = sys::av_packet_get_side_data(self.as_ptr(), kind, &mut size);
+            if data.is_null() { &[] } else { std::slice::from_raw_parts(data, size as usize) }
+        }
+    }
+
+    /// The bytes, shared on their way to the container.
+    pub fn into_data(self) -> PacketData {
+        PacketData::new(self)
+    }
+}
+
+impl AsRef<[u8]> for InputPacket {
+    fn as_ref(&self) -> &[u8] {
+        self.data()
+    }
+}
+
+impl Drop for InputPacket {
+    fn drop(&mut self) {
+        let mut packet = self.raw.as_ptr();
+        // SAFETY: we own the packet; av_packet_free releases its buffer and nulls the local pointer.
+        unsafe { sys::av_packet_free(&mut packet) }
+    }
+}
