@@ -1,2 +1,27 @@
-//! (room under construction)
+//! A film as a stream of packets, pictures and sound.
+//!
+//! Owns probing, demuxing and decoding, and the repair of what damaged files get wrong (timestamps that are
+//! missing or run backwards, packets that do not decode), which it counts and never hides. Refuses to choose
+//! streams or to judge how much damage is too much.
 #![deny(unsafe_code)]
+
+mod audio;
+mod timeline;
+mod video;
+
+pub use audio::AudioDecoder;
+pub use video::{DecodeStats, VideoDecoder};
+
+use std::path::Path;
+
+use crate::av::Input;
+use crate::base::{CancelToken, Result};
+use crate::media::MediaInfo;
+
+/// A decoder that answers every question with the same error must not hold its stage for ever.
+const MAX_ERRORS_A_PACKET: u32 = 16;
+
+/// What the file at `path` holds, without decoding it.
+pub fn probe(path: &Path, cancel: &CancelToken) -> Result<MediaInfo> {
+    Ok(Input::open(path, cancel)?.info())
+}

@@ -1,0 +1,173 @@
+//! Packets in, pictures out, in display order, each with its identity and time.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::MAX_ERRORS_A_PACKET;
+use super::timeline::Timeline;
+use crate::av::{Decoder, DecoderOptions, Input, InputPacket, Received, VideoFrame};
+use crate::base::{Error, ErrorKind, Result, Timestamp};
+use crate::media::{ChromaLocation, Color, ColorRange, Frame, HdrStatic, StreamInfo};
+
+/// What decoding met with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DecodeStats {
+    /// Pictures given out.
+    pub frames: u64,
+    /// Packets the decoder refused.
+    pub damaged_packets: u64,
+    /// Pictures in which damage was concealed.
+    pub damaged_frames: u64,
+    /// Pictures whose time was made up because the file has none.
+    pub synthesised_timestamps: u64,
+    /// Pictures whose time was moved because it did not increase.
+    pub repaired_timestamps: u64,
+    /// The first damage in words.
+    pub first_error: Option<String>,
+}
+
+impl DecodeStats {
+    /// The share of pictures that are lost or damaged: refused packets count as a picture each.
+    pub fn damage(&self) -> f64 {
+        let bad = self.damaged_packets + self.damaged_frames;
+        let all = self.frames + self.damaged_packets;
+        if all == 0 { 0.0 } else { bad as f64 / all as f64 }
+    }
+}
+
+/// The decoder of one video stream.
+///
+/// Law: `send` packets in the file's order, `receive` until `None` after each, `finish` after the last and
+/// `receive` until `None` again. A damaged packet is counted, not an error.
+pub struct VideoDecoder {
+    decoder: Decoder,
+    stream: usize,
+    timeline: Timeline,
+    container_color: Color,
+    container_hdr: HdrStatic,
+    ready: VecDeque<Frame>,
+    stats: DecodeStats,
+}
+
+impl VideoDecoder {
+    /// A decoder for the video stream `stream` of `input`.
+    pub fn open(input: &Input, stream: &StreamInfo, options: DecoderOptions) -> Result<Self> {
+        let video = stream
+            .video
+            .as_ref()
+            .ok_or_else(|| Error::new(ErrorKind::Unsupported, "is no video stream").with_stream(stream.index))?;
+        Ok(VideoDecoder {
+            decoder: Decoder::open(input, stream.index, options)?,
+            stream: stream.index,
+            timeline: Timeline::new(stream.time_base, video.frame_rate),
+            container_color: video.color,
+            container_hdr: video.hdr,
+            ready: VecDeque::new(),
+            stats: DecodeStats::default(),
+        })
+    }
+
+    /// Decodes one packet; its pictures wait for `receive`.
+    pub fn send(&mut self, packet: &InputPacket) -> Result<()> {
+        if let Err(error) = self.decoder.send(packet) {
+            self.damaged(error, packet.pts())?;
+        }
+        self.drain()
+    }
+
+    /// Lets the decoder give out what it holds back.
+    pub fn finish(&mut self) -> Result<()> {
+        if let Err(error) = self.decoder.send_end() {
+            self.damaged(error, None)?;
+        }
+        self.drain()
+    }
+
+    /// The next picture; `None` until more is sent, or at the end after `finish`.
+    pub fn receive(&mut self) -> Option<Frame> {
+        self.ready.pop_front()
+    }
+
+    /// Counts so far.
+    pub fn stats(&self) -> DecodeStats {
+        DecodeStats {
+            synthesised_timestamps: self.timeline.synthesised(),
+            repaired_timestamps: self.timeline.repaired(),
+            ..self.stats.clone()
+        }
+    }
+
+    /// The decoder's name in FFmpeg.
+    pub fn decoder_name(&self) -> &str {
+        self.decoder.name()
+    }
+
+    fn drain(&mut self) -> Result<()> {
+        let mut errors = 0;
+        while errors < MAX_ERRORS_A_PACKET {
+            match self.decoder.receive_video() {
+                Ok(Received::Frame(picture)) => self.accept(picture),
+                Ok(Received::NeedsPacket | Received::End) => return Ok(()),
+                Err(error) => {
+                    errors += 1;
+                    self.damaged(error, None)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self, picture: VideoFrame) {
+        let (width, height) = picture.size();
+        let duration = picture.duration();
+        if picture.is_damaged() {
+            self.stats.damaged_frames += 1;
+        }
+        let pts = self.timeline.place(picture.pts(), duration);
+        let frame = Frame {
+            index: self.stats.frames,
+            pts,
+            duration: duration.or_else(|| self.timeline.step()),
+            width,
+            height,
+            format: picture.format(),
+            color: merge(picture.color(), self.container_color),
+            hdr: picture.hdr().or(self.container_hdr),
+            planes: Arc::new(picture),
+        };
+        self.stats.frames += 1;
+        self.ready.push_back(frame);
+    }
+
+    /// Counts damage; only what is no damage (cancelled, out of memory) stays an error.
+    fn damaged(&mut self, error: Error, at: Option<Timestamp>) -> Result<()> {
+        if error.kind() != ErrorKind::Input {
+            return Err(error);
+        }
+        let error = match at {
+            Some(at) => error.at(at),
+            None => error,
+        };
+        self.stats.damaged_packets += 1;
+        tracing::warn!(stream = self.stream, %error, "damaged packet");
+        self.stats.first_error.get_or_insert_with(|| error.to_string());
+        Ok(())
+    }
+}
+
+/// The bitstream's own words, with what it leaves unsaid taken from the container.
+fn merge(frame: Color, container: Color) -> Color {
+    Color {
+        primaries: if frame.primaries.is_specified() { frame.primaries } else { container.primaries },
+        transfer: if frame.transfer.is_specified() { frame.transfer } else { container.transfer },
+        matrix: if frame.matrix == crate::media::Matrix::UNSPECIFIED { container.matrix } else { frame.matrix },
+        range: if frame.range == ColorRange::Unspecified { container.range } else { frame.range },
+        chroma_location: if frame.chroma_location == ChromaLocation::Unspecified {
+            container.chroma_location
+        } else {
+            frame.chroma_location
+        },
+    }
+}
