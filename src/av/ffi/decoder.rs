@@ -127,8 +127,8 @@ impl Decoder {
             }
             (*c).pkt_timebase = sys::AVRational { num: base.num(), den: base.den() };
             (*c).thread_count = options.threads.min(64) as c_int;
-            // Cropping to any pixel, and pictures with concealed damage rather than none, as players show.
-            (*c).flags |= (sys::AV_CODEC_FLAG_UNALIGNED | sys::AV_CODEC_FLAG_OUTPUT_CORRUPT) as c_int;
+            // Cropping to any pixel. Pictures before the first that is whole are left out, as FFmpeg does.
+            (*c).flags |= sys::AV_CODEC_FLAG_UNALIGNED as c_int;
             if options.without_film_grain {
                 (*c).export_side_data |= sys::AV_CODEC_EXPORT_DATA_FILM_GRAIN;
             }
