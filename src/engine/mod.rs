@@ -4,6 +4,8 @@
 //! handle signals: it speaks through an event sink and stops by a token.
 #![deny(unsafe_code)]
 
+mod crew;
+mod output;
 mod queue;
 mod stage;
 

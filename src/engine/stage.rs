@@ -141,11 +141,8 @@ pub(super) fn stalled(stages: &[Arc<StageMeter>], limit: Duration) -> Option<Str
     if running.is_empty() || !running.iter().all(|s| still(&s)) {
         return None;
     }
-    let working: Vec<&str> = running
-        .iter()
-        .filter(|s| s.state.load(Ordering::Relaxed) == WORKING)
-        .map(|s| s.name.as_str())
-        .collect();
+    let working: Vec<&str> =
+        running.iter().filter(|s| s.state.load(Ordering::Relaxed) == WORKING).map(|s| s.name.as_str()).collect();
     if working.is_empty() {
         let all: Vec<&str> = running.iter().map(|s| s.name.as_str()).collect();
         return Some(format!("{} wait for each other", all.join(", ")));
