@@ -17,6 +17,17 @@ fn main() {
             println!("cargo:rustc-cfg=ffmpeg_{version}");
         }
     }
+    run_path();
+}
+
+/// A shared SVT-AV1 named by SVT_AV1_DIR lies where the loader does not look: its folder becomes a run path.
+fn run_path() {
+    let fact = |name: &str| std::env::var(format!("DEP_SVTAV1ENC_{name}")).unwrap_or_default();
+    let windows = std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "windows");
+    let dir = fact("LIB_DIR");
+    if !dir.is_empty() && fact("STATIC") != "1" && !windows {
+        println!("cargo:rustc-link-arg=-Wl,-rpath,{dir}");
+    }
 }
 
 fn command(program: &str, args: &[&str]) -> Option<String> {

@@ -1,2 +1,8 @@
 //! parse → run → ExitCode
-fn main() {}
+#![deny(unsafe_code)]
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

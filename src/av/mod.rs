@@ -12,6 +12,7 @@ pub use ffi::decoder::{Decoder, DecoderOptions, Received};
 pub use ffi::frame::{AudioFrame, VideoFrame};
 pub use ffi::input::Input;
 pub use ffi::packet::InputPacket;
+pub use ffi::resample::{ChannelLayout, Mix, Mixer, Resampler};
 pub use ffi::scale::Scaler;
 pub use ffi::subtitle::SubtitleConverter;
 pub use ffi::{LogLevel, codec_is_text_subtitle, set_log_level, versions};

@@ -4,9 +4,30 @@
 //! handle signals: it speaks through an event sink and stops by a token.
 #![deny(unsafe_code)]
 
+mod bench;
 mod crew;
+mod demux;
+mod encode;
+mod mux;
 mod output;
+mod picture;
+mod pipeline;
 mod queue;
+mod report;
+mod sound;
 mod stage;
+mod streams;
+mod tally;
+mod usage;
+mod verify;
+mod verify_source;
+mod vmaf;
 
+pub use bench::{BenchReport, BenchStage, bench};
+pub use encode::{encode, plan};
+pub use report::{ChunkReport, FileReport, QualityReport, Report, StreamReport, VideoReport, versions};
 pub use stage::StageReport;
+pub use streams::{Action, StreamDecision};
+pub use verify::{CheckResult, Verification};
+pub use verify_source::verify;
+pub use vmaf::{VmafOptions, vmaf};

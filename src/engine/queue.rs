@@ -87,6 +87,17 @@ pub(super) fn queue<T: Weighed>(
 }
 
 impl<T: Weighed> Sender<T> {
+    /// Another sending end of the same queue, whose waits count for stage `meter`. The queue ends when all
+    /// sending ends are dropped.
+    pub(super) fn for_stage(&self, meter: &Arc<StageMeter>) -> Self {
+        Sender {
+            channel: self.channel.clone(),
+            budget: Arc::clone(&self.budget),
+            cancel: self.cancel.clone(),
+            meter: Arc::clone(meter),
+        }
+    }
+
     /// Hands `item` on; waits while the queue is full. `Err(Interrupted)` when the run was cancelled or the
     /// other end is gone (which a failing stage makes known by cancelling first).
     pub(super) fn send(&self, item: T) -> Result<()> {

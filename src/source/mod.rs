@@ -6,10 +6,12 @@
 #![deny(unsafe_code)]
 
 mod audio;
+mod pictures;
 mod timeline;
 mod video;
 
 pub use audio::AudioDecoder;
+pub use pictures::Pictures;
 pub use video::{DecodeStats, VideoDecoder};
 
 use std::path::Path;

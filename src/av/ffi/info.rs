@@ -8,6 +8,7 @@ use super::frame::{
     color, content_light, descriptor, format_name, is_full_range_format, mastering_display, pixel_format,
 };
 use super::{rational, raw_enum, span, text, time_base, timestamp};
+use crate::base::{Rational, Span, Timestamp};
 use crate::media::{
     Attachment, AudioInfo, Chapter, ColorRange, Disposition, FieldOrder, HdrStatic, MediaInfo, PixelFormat, StreamInfo,
     StreamKind, Tag, VideoInfo,
@@ -21,12 +22,12 @@ pub(super) fn demuxer_name(context: &sys::AVFormatContext) -> String {
 pub(super) fn media_info(context: &sys::AVFormatContext, streams: &[&sys::AVStream]) -> MediaInfo {
     let mut tags = dictionary(context.metadata);
     let title = take(&mut tags, "title");
-    let duration =
-        span(context.duration, crate::base::Rational::positive(1, 1_000_000).unwrap_or(crate::base::Rational::ONE));
+    let duration = span(context.duration, Rational::positive(1, 1_000_000).unwrap_or(Rational::ONE));
     MediaInfo {
         container: demuxer_name(context),
         title,
-        duration_s: duration.map(crate::base::Span::as_secs_f64),
+        // An estimate from the bit rate is no word to hold a file to.
+        duration_s: duration.filter(|_| raw_enum!(context.duration_estimation_method) != 2).map(Span::as_secs_f64),
         streams: streams.iter().enumerate().map(|(i, s)| stream_info(i, s)).collect(),
         chapters: chapters(context),
         attachments: streams.iter().enumerate().filter_map(|(i, s)| attachment(i, s)).collect(),
@@ -135,7 +136,9 @@ fn video_info(stream: &sys::AVStream, par: &sys::AVCodecParameters) -> VideoInfo
         bit_depth: descriptor(par.format).map_or(8, |d| d.comp[0].depth.clamp(1, 32) as u8),
         subsampling,
         sample_aspect_ratio: aspect,
-        frame_rate: rational(guessed).filter(|r| r.num() > 0),
+        frame_rate: rational(stream.avg_frame_rate)
+            .filter(|r| r.num() > 0)
+            .or_else(|| rational(guessed).filter(|r| r.num() > 0)),
         frame_duration: constant_frame_duration(stream),
         color,
         hdr: HdrStatic {
@@ -155,7 +158,7 @@ fn video_info(stream: &sys::AVStream, par: &sys::AVCodecParameters) -> VideoInfo
 }
 
 /// Where average and base frame rate agree, frames are evenly spaced as far as the container knows.
-fn constant_frame_duration(stream: &sys::AVStream) -> Option<crate::base::Rational> {
+fn constant_frame_duration(stream: &sys::AVStream) -> Option<Rational> {
     let (average, base) = (rational(stream.avg_frame_rate)?, rational(stream.r_frame_rate)?);
     let equal = i64::from(average.num()) * i64::from(base.den()) == i64::from(base.num()) * i64::from(average.den());
     if equal && average.num() > 0 { average.inverse() } else { None }
@@ -272,7 +275,7 @@ fn chapters(context: &sys::AVFormatContext) -> Vec<Chapter> {
             let c = unsafe { &**context.chapters.add(i) };
             let base = time_base(c.time_base);
             let mut tags = dictionary(c.metadata);
-            let start = crate::base::Timestamp::new(c.start, base);
+            let start = Timestamp::new(c.start, base);
             Chapter {
                 start,
                 end: timestamp(c.end, base).unwrap_or(start),

@@ -9,6 +9,7 @@ pub(super) mod frame;
 mod info;
 pub(super) mod input;
 pub(super) mod packet;
+pub(super) mod resample;
 pub(super) mod scale;
 pub(super) mod subtitle;
 

@@ -1,0 +1,97 @@
+//! `drapto encode`.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use drapto::config::FileSettings;
+use drapto::{AudioMode, CancelToken, EncodeSettings, Error, ErrorKind, Report, Result};
+
+use super::args::{Audio, EncodeArgs};
+use super::logs::LogFile;
+use super::progress::Progress;
+use super::{print, print_json, signals, summary};
+
+pub fn run(args: EncodeArgs) -> Result<()> {
+    let settings = resolve(&args)?;
+    let cancel = CancelToken::new();
+    signals::install(&cancel)?;
+    if args.dry_run {
+        return print_json(&drapto::plan(&settings, &cancel)?);
+    }
+    let log = LogFile::start(args.temp_dir.as_deref(), args.log_level, args.keep_temp)?;
+    tracing::info!(?settings, "encode");
+    let progress = Progress::choose(args.quiet, args.events.is_some());
+    let result = drapto::encode(&settings, &progress, &cancel);
+    progress.finish();
+    match &result {
+        Ok(_) => {
+            if let Some(path) = log.finish() {
+                note(&args, &format!("log: {}", path.display()));
+            }
+        }
+        Err(error) => {
+            tracing::error!(%error, "failed");
+            match error.kind() {
+                ErrorKind::Encode | ErrorKind::Verification => {
+                    note(&args, &format!("log: {}", log.keep().display()));
+                }
+                _ => drop(log.finish()),
+            }
+        }
+    }
+    let report = result?;
+    if let Some(path) = &args.report {
+        write_report(path, &report)?;
+    }
+    if args.quiet || args.events.is_some() {
+        return Ok(());
+    }
+    print(&summary::summary(&report))
+}
+
+fn note(args: &EncodeArgs, line: &str) {
+    if !args.quiet {
+        let _ = writeln!(std::io::stderr().lock(), "{line}");
+    }
+}
+
+/// Defaults, then the settings file, then flags.
+fn resolve(args: &EncodeArgs) -> Result<EncodeSettings> {
+    let output = args.output.clone().unwrap_or_else(|| default_output(&args.input));
+    let mut settings = EncodeSettings::new(&args.input, output);
+    if let Some(path) = &args.config {
+        FileSettings::read(path)?.apply(&mut settings);
+    }
+    settings.crf = args.crf.or(settings.crf);
+    settings.preset = args.preset.unwrap_or(settings.preset);
+    if let Some(svt) = &args.svt {
+        settings.svt.extend(svt.0.clone());
+    }
+    settings.audio = match args.audio {
+        Some(Audio::Opus) => AudioMode::Opus,
+        Some(Audio::Copy) => AudioMode::Copy,
+        None => settings.audio,
+    };
+    settings.overwrite |= args.overwrite;
+    settings.accept_damage |= args.accept_damage;
+    settings.stall_timeout = Duration::from_secs(args.stall_timeout);
+    settings.check()?;
+    Ok(settings)
+}
+
+/// `film.mkv` becomes `film.av1.mkv` beside it.
+fn default_output(input: &Path) -> PathBuf {
+    input.with_extension("av1.mkv")
+}
+
+/// Written beside its place and renamed, as the film is.
+fn write_report(path: &Path, report: &Report) -> Result<()> {
+    let failed =
+        |e: std::io::Error| Error::new(ErrorKind::Output, "cannot write the report").caused_by(e).with_file(path);
+    let text = serde_json::to_string_pretty(report)
+        .map_err(|e| Error::new(ErrorKind::Encode, "cannot write the report as JSON").caused_by(e))?;
+    let partial = path.with_extension("json.part");
+    std::fs::write(&partial, text + "\n").map_err(failed)?;
+    std::fs::rename(&partial, path).map_err(failed)
+}

@@ -1,0 +1,70 @@
+//! The command line: arguments in, text and exit codes out. One file a command.
+//!
+//! Owns the terminal, signals, logs and spelling. Uses the public API only, so that whatever it can do, a
+//! program that links drapto can do.
+#![deny(unsafe_code)]
+
+mod args;
+mod encode;
+mod logs;
+mod probe;
+mod progress;
+mod signals;
+mod summary;
+mod text;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use drapto::{Error, ErrorKind, Result};
+
+use args::{Cli, Command};
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // clap's own text; help and version are results, the rest is wrong usage.
+            let code = if error.use_stderr() { ErrorKind::Usage.exit_code() } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    drapto::video::quiet_logs();
+    drapto::av::set_log_level(drapto::av::LogLevel::Quiet);
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nothing can be done about a standard error that is closed.
+            let _ = text::write_error(&error);
+            ExitCode::from(error.kind().exit_code())
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<()> {
+    match cli.command {
+        Command::Encode(args) => encode::run(args),
+        Command::Probe(args) => probe::run(&args),
+    }
+}
+
+/// Prints a result to standard output; a closed pipe is the reader's good right.
+fn print(text: &str) -> Result<()> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::new(ErrorKind::Output, "cannot write to standard output").caused_by(e))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints a result as JSON.
+fn print_json(value: &impl serde::Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|e| Error::new(ErrorKind::Encode, "cannot write the result as JSON").caused_by(e))?;
+    print(&(text + "\n"))
+}

@@ -1,0 +1,237 @@
+//! Codecs that are copied: FFmpeg's names and configuration bytes as Matroska's.
+//!
+//! Owns the mapping of draft-ietf-cellar-codec. Pure: bytes in, bytes out. Where a codec cannot be stored as
+//! the demuxer gives it (ADTS without configuration, 3GPP timed text), the answer is `None` and the caller
+//! converts or reports.
+#![deny(unsafe_code)]
+
+use super::header::OPUS_SEEK_PRE_ROLL_NS;
+use crate::media::PacketData;
+
+/// How Matroska stores a codec.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CodecMapping {
+    /// CodecID.
+    pub codec_id: &'static str,
+    /// CodecPrivate; empty where the codec has none.
+    pub codec_private: Vec<u8>,
+    /// BitDepth where the codec's name fixes it (PCM).
+    pub bit_depth: Option<u8>,
+    /// CodecDelay in nanoseconds (Opus).
+    pub codec_delay_ns: u64,
+    /// SeekPreRoll in nanoseconds (Opus).
+    pub seek_pre_roll_ns: u64,
+}
+
+/// How to copy a stream that FFmpeg calls `codec` (`AVCodecDescriptor.name`) and configures by `extradata`.
+///
+/// `None` where Matroska has no place for it in this form: the codec is not listed, or the configuration
+/// that CodecPrivate has to hold is missing or broken.
+pub fn for_copy(codec: &str, extradata: &[u8]) -> Option<CodecMapping> {
+    subtitle(codec, extradata).or_else(|| audio(codec, extradata)).or_else(|| pcm(codec))
+}
+
+fn plain(codec_id: &'static str) -> CodecMapping {
+    CodecMapping { codec_id, ..CodecMapping::default() }
+}
+
+fn with_private(codec_id: &'static str, codec_private: Vec<u8>) -> CodecMapping {
+    CodecMapping { codec_id, codec_private, ..CodecMapping::default() }
+}
+
+fn subtitle(codec: &str, extradata: &[u8]) -> Option<CodecMapping> {
+    Some(match codec {
+        "subrip" | "srt" | "text" => plain("S_TEXT/UTF8"),
+        // FFmpeg gives both as ASS with the script's header as configuration.
+        "ass" | "ssa" if !extradata.is_empty() => with_private("S_TEXT/ASS", extradata.to_vec()),
+        "webvtt" => with_private("S_TEXT/WEBVTT", webvtt_header(extradata)),
+        "hdmv_pgs_subtitle" => plain("S_HDMV/PGS"),
+        // The index text (size, palette); a raw DVD stream has none, players then guess the palette.
+        "dvd_subtitle" => with_private("S_VOBSUB", extradata.to_vec()),
+        // Composition page, ancillary page and subtitling type of the first language.
+        "dvb_subtitle" => with_private("S_DVBSUB", extradata.get(..5)?.to_vec()),
+        "hdmv_text_subtitle" if !extradata.is_empty() => with_private("S_HDMV/TEXTST", extradata.to_vec()),
+        _ => return None,
+    })
+}
+
+/// The text before the first cue; it has to begin with the signature, which FFmpeg leaves out.
+fn webvtt_header(extradata: &[u8]) -> Vec<u8> {
+    let text = extradata.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(extradata);
+    match text {
+        [] => b"WEBVTT".to_vec(),
+        _ if text.starts_with(b"WEBVTT") => text.to_vec(),
+        _ => [b"WEBVTT\n\n", text].concat(),
+    }
+}
+
+fn audio(codec: &str, extradata: &[u8]) -> Option<CodecMapping> {
+    Some(match codec {
+        // AudioSpecificConfig; a stream of ADTS frames has none and cannot be stored as it is.
+        "aac" if extradata.len() >= 2 => with_private("A_AAC", extradata.to_vec()),
+        "ac3" => plain("A_AC3"),
+        "eac3" => plain("A_EAC3"),
+        "dts" | "dca" => plain("A_DTS"),
+        "truehd" => plain("A_TRUEHD"),
+        "mlp" => plain("A_MLP"),
+        "mp3" => plain("A_MPEG/L3"),
+        "mp2" => plain("A_MPEG/L2"),
+        "mp1" => plain("A_MPEG/L1"),
+        "flac" => with_private("A_FLAC", flac_private(extradata)?),
+        "vorbis" => with_private("A_VORBIS", vorbis_private(extradata)?),
+        // MP4's 'alac' box: size, type and version come before the magic cookie itself.
+        "alac" => match extradata {
+            [_, _, _, _, b'a', b'l', b'a', b'c', _, _, _, _, cookie @ ..] if cookie.len() >= 24 => {
+                with_private("A_ALAC", cookie.to_vec())
+            }
+            cookie if cookie.len() >= 24 => with_private("A_ALAC", cookie.to_vec()),
+            _ => return None,
+        },
+        "opus" => {
+            let (_, pre_skip, _) = opus_head(extradata)?;
+            CodecMapping {
+                codec_delay_ns: opus_delay_ns(pre_skip),
+                seek_pre_roll_ns: OPUS_SEEK_PRE_ROLL_NS,
+                ..with_private("A_OPUS", extradata.to_vec())
+            }
+        }
+        _ => return None,
+    })
+}
+
+/// Integer PCM is signed, except 8 bits, which Matroska defines as unsigned; floats are little-endian.
+fn pcm(codec: &str) -> Option<CodecMapping> {
+    let (codec_id, bits) = match codec {
+        "pcm_u8" => ("A_PCM/INT/LIT", 8),
+        "pcm_s16le" => ("A_PCM/INT/LIT", 16),
+        "pcm_s24le" => ("A_PCM/INT/LIT", 24),
+        "pcm_s32le" => ("A_PCM/INT/LIT", 32),
+        "pcm_s16be" => ("A_PCM/INT/BIG", 16),
+        "pcm_s24be" => ("A_PCM/INT/BIG", 24),
+        "pcm_s32be" => ("A_PCM/INT/BIG", 32),
+        "pcm_f32le" => ("A_PCM/FLOAT/IEEE", 32),
+        "pcm_f64le" => ("A_PCM/FLOAT/IEEE", 64),
+        _ => return None,
+    };
+    Some(CodecMapping { bit_depth: Some(bits), ..plain(codec_id) })
+}
+
+/// RFC 9639 §10.2: the stream marker and the metadata blocks. FFmpeg gives the bare STREAMINFO block.
+fn flac_private(extradata: &[u8]) -> Option<Vec<u8>> {
+    const STREAMINFO: usize = 34;
+    if extradata.starts_with(b"fLaC") && extradata.len() >= 8 + STREAMINFO {
+        return Some(extradata.to_vec());
+    }
+    // The last (0x80) metadata block, of type 0, 34 bytes long.
+    let info = extradata.get(..STREAMINFO)?;
+    Some([b"fLaC\x80\x00\x00\x22", info].concat())
+}
+
+/// Three headers behind their lengths: Xiph-laced as Matroska has them, or each behind a 16-bit length, as
+/// FFmpeg's decoder takes them too.
+fn vorbis_private(extradata: &[u8]) -> Option<Vec<u8>> {
+    if extradata.first() == Some(&2) {
+        return Some(extradata.to_vec());
+    }
+    let mut rest = extradata;
+    let mut headers = [&[][..]; 3];
+    for header in &mut headers {
+        let length = usize::from(u16::from_be_bytes([*rest.first()?, *rest.get(1)?]));
+        *header = rest.get(2..2 + length)?;
+        rest = rest.get(2 + length..)?;
+    }
+    // An identification header is 30 bytes and begins with its type and name.
+    if headers[0].len() != 30 || !headers[0].starts_with(b"\x01vorbis") {
+        return None;
+    }
+    let mut out = vec![2];
+    for header in &headers[..2] {
+        out.extend(std::iter::repeat_n(255, header.len() / 255));
+        out.push((header.len() % 255) as u8);
+    }
+    headers.iter().for_each(|h| out.extend_from_slice(h));
+    Some(out)
+}
+
+/// Channels, pre-skip (samples at 48 kHz) and input sample rate of an OpusHead (RFC 7845 §5.1).
+pub fn opus_head(head: &[u8]) -> Option<(u32, u16, u32)> {
+    let fixed: &[u8; 19] = head.get(..19)?.try_into().ok()?;
+    // Versions up to 15 are compatible.
+    if !fixed.starts_with(b"OpusHead") || fixed[8] > 15 || fixed[9] == 0 {
+        return None;
+    }
+    let pre_skip = u16::from_le_bytes([fixed[10], fixed[11]]);
+    let rate = u32::from_le_bytes([fixed[12], fixed[13], fixed[14], fixed[15]]);
+    Some((u32::from(fixed[9]), pre_skip, rate))
+}
+
+/// CodecDelay of a pre-skip, in nanoseconds to the nearest (312 samples are 6 500 000 ns exactly).
+pub fn opus_delay_ns(pre_skip: u16) -> u64 {
+    (u64::from(pre_skip) * 1_000_000_000 + 24_000) / 48_000
+}
+
+/// The bytes beside a WebVTT cue (`Packet::additional`): its settings, its identifier, each on a line
+/// (draft-ietf-cellar-codec, WebVTT "BlockAdditions"). `None` where it has neither.
+pub fn webvtt_additional(settings: &str, identifier: &str) -> Option<PacketData> {
+    if settings.is_empty() && identifier.is_empty() {
+        return None;
+    }
+    Some(PacketData::new(format!("{settings}\n{identifier}\n").into_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn names_map_to_the_ids_of_the_specification() {
+        let id = |name: &str| for_copy(name, b"[Script Info]").map(|m| m.codec_id);
+        assert_eq!(id("subrip"), Some("S_TEXT/UTF8"));
+        assert_eq!(id("ass"), Some("S_TEXT/ASS"));
+        assert_eq!(id("hdmv_pgs_subtitle"), Some("S_HDMV/PGS"));
+        assert_eq!(id("dvd_subtitle"), Some("S_VOBSUB"));
+        assert_eq!(id("dts"), Some("A_DTS"));
+        assert_eq!(id("mov_text"), None);
+        assert_eq!(id("pcm_bluray"), None);
+        let pcm = for_copy("pcm_s24le", &[]).unwrap();
+        assert_eq!((pcm.codec_id, pcm.bit_depth), ("A_PCM/INT/LIT", Some(24)));
+    }
+
+    #[test]
+    fn configurations_take_matroskas_form() {
+        let flac = for_copy("flac", &[5; 34]).unwrap().codec_private;
+        assert_eq!((&flac[..8], flac.len()), (&b"fLaC\x80\0\0\x22"[..], 42));
+        assert_eq!(for_copy("flac", &flac).unwrap().codec_private, flac);
+
+        let cookie = [[0, 0, 0, 36].as_slice(), b"alac\0\0\0\0", &[9; 24]].concat();
+        assert_eq!(for_copy("alac", &cookie).unwrap().codec_private, [9; 24]);
+
+        let id = [b"\x01vorbis".as_slice(), &[0; 23]].concat();
+        let long = [vec![0, 30], id.clone(), vec![1, 4], vec![3; 260], vec![0, 2, 4, 4]].concat();
+        let laced = for_copy("vorbis", &long).unwrap().codec_private;
+        assert_eq!(&laced[..4], [2, 30, 255, 5]);
+        assert_eq!(laced.len(), 4 + 30 + 260 + 2);
+
+        assert!(for_copy("aac", &[]).is_none(), "ADTS has no AudioSpecificConfig");
+        assert_eq!(for_copy("webvtt", b"STYLE").unwrap().codec_private, b"WEBVTT\n\nSTYLE");
+    }
+
+    #[test]
+    fn opus_brings_its_delay() {
+        let head = [b"OpusHead\x01\x02".as_slice(), &[0x38, 0x01, 0x80, 0xBB, 0, 0, 0, 0, 0]].concat();
+        let opus = for_copy("opus", &head).unwrap();
+        assert_eq!((opus.codec_delay_ns, opus.seek_pre_roll_ns), (6_500_000, 80_000_000));
+        assert!(for_copy("opus", &head[..18]).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn no_configuration_makes_it_panic(data in proptest::collection::vec(any::<u8>(), 0..80), which in 0usize..9) {
+            let names = ["flac", "vorbis", "alac", "opus", "aac", "dvb_subtitle", "webvtt", "ass", "hdmv_text_subtitle"];
+            if let Some(mapping) = for_copy(names[which], &data) {
+                prop_assert!(mapping.codec_private.len() >= 5 || which == 4 || which == 7 || which == 8);
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What the tests share: clips, tools, tracks, packets.
+#![deny(unsafe_code)]
+
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::base::{Rational, Span, Timestamp};
+use crate::container::{AudioTrack, MuxHeader, MuxStats, SubtitleTrack, Track, TrackKind, VideoTrack, Writer};
+use crate::media::{Packet, PacketData};
+
+/// The sequence header SVT-AV1 1.4.1 writes for a 320×180 10-bit test pattern in BT.2020 PQ.
+pub const SEQUENCE: [u8; 16] =
+    [0x0A, 0x0E, 0x00, 0x00, 0x00, 0x04, 0x3C, 0xFE, 0xCC, 0xFB, 0xF9, 0x50, 0x91, 0x00, 0x90, 0x40];
+
+/// A temporal unit as an encoder gives it: delimiter, sequence header for keyframes, a frame of `size` bytes.
+pub fn access_unit(key: bool, size: usize) -> Vec<u8> {
+    let mut out = vec![0x12, 0x00];
+    if key {
+        out.extend(SEQUENCE);
+    }
+    out.push(6 << 3); // the last OBU needs no size
+    out.extend((0..size).map(|i| (i * 31 % 251) as u8));
+    out
+}
+
+pub fn clip(name: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/media").join(name);
+    if path.exists() {
+        return Some(path);
+    }
+    eprintln!("skipped: no clip {name} in ../shared/media");
+    None
+}
+
+/// Runs a tool; `None`, said aloud, where it is not installed. A tool that fails fails the test.
+pub fn tool(name: &str, args: &[&str]) -> Option<String> {
+    match Command::new(name).args(args).output() {
+        Err(_) => {
+            eprintln!("skipped: {name} is not installed");
+            None
+        }
+        Ok(out) => {
+            let text = String::from_utf8_lossy(&out.stdout).into_owned();
+            let errors = String::from_utf8_lossy(&out.stderr);
+            assert!(out.status.success(), "{name} {args:?}: {text}{errors}");
+            assert!(errors.trim().is_empty() || name == "mkvinfo", "{name} {args:?} complains: {errors}");
+            Some(text)
+        }
+    }
+}
+
+pub fn path_str(path: &Path) -> &str {
+    path.to_str().expect("scratch paths are plain")
+}
+
+pub fn ms(t: i64) -> Timestamp {
+    Timestamp::new(t, Rational::MILLI)
+}
+
+pub fn packet(t: i64, data: Vec<u8>) -> Packet {
+    Packet::new(ms(t), PacketData::new(data))
+}
+
+pub fn lasting(mut packet: Packet, duration: i64) -> Packet {
+    packet.duration = Some(Span::new(duration, Rational::MILLI));
+    packet
+}
+
+pub fn video() -> Track {
+    Track::new(TrackKind::Video(VideoTrack::av1(&access_unit(true, 4)).unwrap()))
+}
+
+pub fn opus_head(channels: u8) -> Vec<u8> {
+    let mut head =
+        [b"OpusHead\x01".as_slice(), &[channels], &312u16.to_le_bytes(), &48_000u32.to_le_bytes(), &[0; 3]].concat();
+    if channels > 2 {
+        head[18] = 1;
+        head.extend([4, 2, 0, 4, 1, 2, 3, 5]);
+    }
+    head
+}
+
+pub fn opus() -> Track {
+    Track::new(TrackKind::Audio(AudioTrack::opus(&opus_head(2)).unwrap()))
+}
+
+pub fn subtitle(codec_id: &str) -> Track {
+    Track::new(TrackKind::Subtitle(SubtitleTrack::new(codec_id, Vec::new())))
+}
+
+pub fn header(tracks: Vec<Track>) -> MuxHeader {
+    MuxHeader { muxing_app: "test 1".into(), writing_app: "test 2".into(), tracks, ..MuxHeader::default() }
+}
+
+/// Writes `packets` in the given order into memory.
+pub fn mux(header: &MuxHeader, packets: &[(usize, Packet)]) -> (MuxStats, Vec<u8>) {
+    let mut writer = Writer::new(Cursor::new(Vec::new()), None, header).unwrap();
+    for (track, packet) in packets {
+        writer.write(*track, packet).unwrap();
+    }
+    let (stats, out) = writer.finish().unwrap();
+    (stats, out.into_inner())
+}
+
+/// The same, into a file under `dir`.
+pub fn mux_file(dir: &Path, header: &MuxHeader, packets: &[(usize, Packet)]) -> (MuxStats, PathBuf) {
+    let (stats, bytes) = mux(header, packets);
+    let path = dir.join("out.mkv");
+    std::fs::write(&path, bytes).unwrap();
+    (stats, path)
+}

@@ -1,0 +1,356 @@
+//! A bounds-checked walk over the elements of any Matroska file.
+//!
+//! Owns what the demuxer crate does not tell (which blocks are keyframes inside groups, discard padding,
+//! attachments, a few header fields) and what must be asked of files that may be hostile. Reads headers and
+//! small values only, allocates no more than the file holds, never panics.
+#![deny(unsafe_code)]
+
+use std::io::{self, Read, Seek, SeekFrom};
+
+use super::ebml::id;
+
+/// Bytes read at once.
+const WINDOW: usize = 64 << 10;
+/// The most children listed of one master: no real header has as many.
+const MAX_CHILDREN: usize = 1 << 20;
+
+/// A buffered reader that keeps its buffer over seeks inside it (std's `BufReader` drops it at each).
+#[derive(Debug)]
+pub(super) struct Window<R> {
+    inner: R,
+    length: u64,
+    position: u64,
+    /// The bytes from `start` on.
+    buffer: Vec<u8>,
+    start: u64,
+}
+
+impl<R: Read + Seek> Window<R> {
+    pub(super) fn new(mut inner: R) -> io::Result<Self> {
+        let length = inner.seek(SeekFrom::End(0))?;
+        Ok(Window { inner, length, position: 0, buffer: Vec::new(), start: 0 })
+    }
+
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The buffered bytes at the current position.
+    fn buffered(&self) -> &[u8] {
+        let offset = self.position.checked_sub(self.start).and_then(|o| usize::try_from(o).ok());
+        offset.and_then(|o| self.buffer.get(o..)).unwrap_or_default()
+    }
+}
+
+impl<R: Read + Seek> Read for Window<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.position >= self.length || out.is_empty() {
+            return Ok(0);
+        }
+        if self.buffered().is_empty() {
+            self.inner.seek(SeekFrom::Start(self.position))?;
+            if out.len() >= WINDOW {
+                let n = self.inner.read(out)?;
+                self.position += n as u64;
+                return Ok(n);
+            }
+            self.buffer.clear();
+            self.start = self.position;
+            (&mut self.inner).take(WINDOW as u64).read_to_end(&mut self.buffer)?;
+        }
+        let bytes = self.buffered();
+        let n = bytes.len().min(out.len());
+        out[..n].copy_from_slice(&bytes[..n]);
+        self.position += n as u64;
+        Ok(n)
+    }
+}
+
+impl<R: Read + Seek> Seek for Window<R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let target = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::End(by) => self.length.checked_add_signed(by),
+            SeekFrom::Current(by) => self.position.checked_add_signed(by),
+        };
+        self.position = target.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        Ok(self.position)
+    }
+}
+
+/// Where an element lies. `end` is its parent's end where its size is unknown.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Element {
+    pub(super) id: u32,
+    pub(super) data: u64,
+    pub(super) end: u64,
+    unknown_size: bool,
+}
+
+impl Element {
+    fn size(&self) -> u64 {
+        self.end - self.data
+    }
+}
+
+/// What a block's own headers say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct BlockFacts {
+    pub(super) track: u64,
+    /// Ticks of the timestamp scale.
+    pub(super) time: i64,
+    pub(super) keyframe: bool,
+    pub(super) discard_padding_ns: i64,
+    /// Where BlockAdditional with id 1 lies.
+    pub(super) additional: Option<(u64, u64)>,
+    /// Frames laced into the block.
+    pub(super) frames: u64,
+}
+
+/// The walker, and its place among the blocks.
+#[derive(Debug)]
+pub(super) struct Walk<R> {
+    input: Window<R>,
+    segment: Element,
+    at: u64,
+    cluster_time: u64,
+}
+
+pub(super) fn broken(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
+}
+
+impl<R: Read + Seek> Walk<R> {
+    /// Finds the Segment.
+    pub(super) fn open(inner: R) -> io::Result<Self> {
+        let input = Window::new(inner)?;
+        let nothing = Element { id: 0, data: 0, end: 0, unknown_size: false };
+        let mut walk = Walk { input, segment: nothing, at: 0, cluster_time: 0 };
+        let end = walk.input.length();
+        let head = walk.element(0, end)?.filter(|e| e.id == id::EBML).ok_or_else(|| broken("no EBML header"))?;
+        let mut at = head.end;
+        walk.segment = loop {
+            let element = walk.element(at, end)?.ok_or_else(|| broken("no Segment"))?;
+            if element.id == id::SEGMENT {
+                break element;
+            }
+            at = element.end;
+        };
+        walk.at = walk.segment.data;
+        Ok(walk)
+    }
+
+    /// The element at `at`; `None` at `limit`, or where nothing that can be an element begins.
+    ///
+    /// An element that claims to reach past `limit` is cut there; its content then ends early.
+    fn element(&mut self, at: u64, limit: u64) -> io::Result<Option<Element>> {
+        if at >= limit {
+            return Ok(None);
+        }
+        self.input.seek(SeekFrom::Start(at))?;
+        let Some((element, id_length)) = self.vint(4, false)? else { return Ok(None) };
+        let Some((size, size_length)) = self.vint(8, true)? else { return Ok(None) };
+        let data = at + (id_length + size_length) as u64;
+        let unknown_size = size == (1u64 << (7 * size_length)) - 1;
+        let end = if unknown_size { limit } else { data.saturating_add(size).min(limit) };
+        if data > end {
+            return Ok(None);
+        }
+        let id = u32::try_from(element).unwrap_or(0);
+        Ok(Some(Element { id, data, end, unknown_size }))
+    }
+
+    /// A variable-size integer of at most `longest` bytes and its length; ids keep their marker.
+    fn vint(&mut self, longest: usize, without_marker: bool) -> io::Result<Option<(u64, usize)>> {
+        let mut bytes = [0; 8];
+        if self.input.read(&mut bytes[..1])? == 0 {
+            return Ok(None);
+        }
+        let length = bytes[0].leading_zeros() as usize + 1;
+        if length > longest || self.input.read_exact(&mut bytes[1..length]).is_err() {
+            return Ok(None);
+        }
+        let value = bytes[..length].iter().fold(0u64, |v, b| v << 8 | u64::from(*b));
+        let mask = if without_marker { (1u64 << (7 * length)) - 1 } else { u64::MAX };
+        Ok(Some((value & mask, length)))
+    }
+
+    /// The children of a master, as far as they can be read.
+    pub(super) fn children(&mut self, parent: &Element) -> io::Result<Vec<Element>> {
+        let mut out = Vec::new();
+        let mut at = parent.data;
+        while out.len() < MAX_CHILDREN
+            && let Some(child) = self.element(at, parent.end)?
+        {
+            at = child.end;
+            out.push(child);
+        }
+        Ok(out)
+    }
+
+    /// The first top-level element `wanted`; stops at nothing but the end, skipping clusters by their size.
+    pub(super) fn top_level(&mut self, wanted: u32) -> io::Result<Option<Element>> {
+        let segment = self.segment;
+        let mut at = segment.data;
+        while let Some(element) = self.element(at, segment.end)? {
+            if element.id == wanted {
+                return Ok(Some(element));
+            }
+            // A cluster of unknown size ends where the next top-level element begins: go through it.
+            at = if element.id == id::CLUSTER && element.unknown_size { element.data } else { element.end };
+        }
+        Ok(None)
+    }
+
+    /// The content of an element of at most `longest` bytes; empty where it is longer.
+    pub(super) fn bytes(&mut self, element: &Element, longest: u64) -> io::Result<Vec<u8>> {
+        let size = element.size();
+        if size > longest {
+            return Ok(Vec::new());
+        }
+        self.input.seek(SeekFrom::Start(element.data))?;
+        let mut out = Vec::new();
+        (&mut self.input).take(size).read_to_end(&mut out)?;
+        Ok(out)
+    }
+
+    pub(super) fn uint(&mut self, element: &Element) -> io::Result<u64> {
+        Ok(self.bytes(element, 8)?.iter().fold(0, |v, b| v << 8 | u64::from(*b)))
+    }
+
+    pub(super) fn int(&mut self, element: &Element) -> io::Result<i64> {
+        let bytes = self.bytes(element, 8)?;
+        let start = if bytes.first().is_some_and(|b| b & 0x80 != 0) { -1i64 } else { 0 };
+        Ok(bytes.iter().fold(start, |v, b| v << 8 | i64::from(*b)))
+    }
+
+    pub(super) fn float(&mut self, element: &Element) -> io::Result<f64> {
+        let bytes = self.bytes(element, 8)?;
+        Ok(match *bytes.as_slice() {
+            [a, b, c, d] => f64::from(f32::from_be_bytes([a, b, c, d])),
+            [a, b, c, d, e, f, g, h] => f64::from_be_bytes([a, b, c, d, e, f, g, h]),
+            _ => 0.0,
+        })
+    }
+
+    /// A string, up to its first zero byte, with what is not UTF-8 replaced.
+    pub(super) fn text(&mut self, element: &Element) -> io::Result<String> {
+        let bytes = self.bytes(element, 1 << 16)?;
+        let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
+        Ok(String::from_utf8_lossy(&bytes[..end]).into_owned())
+    }
+
+    /// Whether every position that SeekHeads and Cues name lies inside the file. A parser that adds them
+    /// unchecked must not be given others.
+    pub(super) fn positions_are_sound(&mut self) -> io::Result<bool> {
+        let length = self.input.length();
+        let segment = self.segment;
+        let mut at = segment.data;
+        while let Some(element) = self.element(at, segment.end)? {
+            let (entry, position) = match element.id {
+                id::SEEK_HEAD => (id::SEEK, id::SEEK_POSITION),
+                id::CUES => (id::CUE_TRACK_POSITIONS, id::CUE_CLUSTER_POSITION),
+                _ => (0, 0),
+            };
+            let mut found = if entry == 0 { Vec::new() } else { self.children(&element)? };
+            while let Some(child) = found.pop() {
+                if child.id == position && self.uint(&child)? > length {
+                    return Ok(false);
+                }
+                if child.id == entry || child.id == id::CUE_POINT {
+                    found.extend(self.children(&child)?);
+                }
+            }
+            at = if element.id == id::CLUSTER && element.unknown_size { element.data } else { element.end };
+        }
+        Ok(true)
+    }
+
+    /// The next block of the file; `None` at its end.
+    ///
+    /// # Errors
+    /// `InvalidData` where the file ends inside a block, or times leave the range of a film.
+    pub(super) fn next_block(&mut self) -> io::Result<Option<BlockFacts>> {
+        let end = self.segment.end;
+        while let Some(element) = self.element(self.at, end)? {
+            self.at = element.end;
+            match element.id {
+                // Clusters are walked flat, so that one of unknown size needs no special care.
+                id::CLUSTER => self.at = element.data,
+                id::TIMESTAMP => self.cluster_time = self.uint(&element)?,
+                id::SIMPLE_BLOCK => {
+                    let (mut facts, flags) = self.block(&element)?;
+                    facts.keyframe = flags & 0x80 != 0;
+                    return Ok(Some(facts));
+                }
+                id::BLOCK_GROUP => {
+                    if let Some(facts) = self.block_group(&element)? {
+                        return Ok(Some(facts));
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
+    fn block_group(&mut self, group: &Element) -> io::Result<Option<BlockFacts>> {
+        let mut facts = None;
+        let (mut keyframe, mut discard, mut additional) = (true, 0, None);
+        for child in self.children(group)? {
+            match child.id {
+                id::BLOCK => facts = Some(self.block(&child)?.0),
+                id::REFERENCE_BLOCK => keyframe = false,
+                id::DISCARD_PADDING => discard = self.int(&child)?,
+                id::BLOCK_ADDITIONS => additional = self.first_additional(&child)?,
+                _ => {}
+            }
+        }
+        Ok(facts.map(|f| BlockFacts { keyframe, discard_padding_ns: discard, additional, ..f }))
+    }
+
+    fn first_additional(&mut self, additions: &Element) -> io::Result<Option<(u64, u64)>> {
+        for more in self.children(additions)? {
+            let (mut add_id, mut place) = (1, None);
+            for child in self.children(&more)? {
+                match child.id {
+                    id::BLOCK_ADD_ID => add_id = self.uint(&child)?,
+                    id::BLOCK_ADDITIONAL => place = Some((child.data, child.end)),
+                    _ => {}
+                }
+            }
+            if add_id == 1 && place.is_some() {
+                return Ok(place);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The bytes of a place a block named.
+    pub(super) fn place(&mut self, (data, end): (u64, u64)) -> io::Result<Vec<u8>> {
+        self.bytes(&Element { id: 0, data, end, unknown_size: false }, u64::MAX)
+    }
+
+    /// Track, time, flags and lacing (RFC 9559 §10.1).
+    fn block(&mut self, element: &Element) -> io::Result<(BlockFacts, u8)> {
+        let short = || broken("the file ends inside a block");
+        self.input.seek(SeekFrom::Start(element.data))?;
+        let (track, length) = self.vint(8, true)?.ok_or_else(short)?;
+        let mut rest = [0; 3];
+        self.input.read_exact(&mut rest).map_err(|_| short())?;
+        if element.size() < length as u64 + 3 {
+            return Err(short());
+        }
+        let distance = i16::from_be_bytes([rest[0], rest[1]]);
+        let cluster = i64::try_from(self.cluster_time).ok().filter(|t| *t < 1 << 52);
+        let time = cluster.filter(|_| distance != i16::MIN).ok_or_else(|| broken("a block's time is out of range"))?;
+        let mut frames = 1;
+        if rest[2] & 0x06 != 0 {
+            let mut count = [0];
+            self.input.read_exact(&mut count).map_err(|_| short())?;
+            frames += u64::from(count[0]);
+        }
+        let facts = BlockFacts { track, time: time + i64::from(distance), frames, ..BlockFacts::default() };
+        Ok((facts, rest[2]))
+    }
+}

@@ -1,0 +1,473 @@
+//! One film from file to verified file.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::crew::Crew;
+use super::output::PartialOutput;
+use super::pipeline::{Plan, start};
+use super::report::{ChunkReport, FileReport, QualityReport, Report, StreamReport, VideoReport, versions};
+use super::stage::StageReport;
+use super::streams::{Action, StreamDecision, Task, UnknownCodecs, decide};
+use super::tally::{Findings, Tally};
+use super::usage;
+use super::verify::{Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, Verification, failure, verify_file};
+use crate::audio::OPUS_RATE;
+use crate::av::Input;
+use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Rounding, Span, Timestamp};
+use crate::config::EncodeSettings;
+use crate::container::reader::codec_ids;
+use crate::event::{Event, Sink};
+use crate::media::{MediaInfo, StreamKind};
+
+/// More lost pictures than this fail a run, unless damage was accepted.
+const MAX_DAMAGE: f64 = 0.01;
+
+/// How often progress is told.
+const PROGRESS: Duration = Duration::from_millis(250);
+
+/// Encodes one file.
+///
+/// Blocks until the output is verified and in place, or the run failed; what happens meanwhile goes to
+/// `sink`, from this and other threads. On any error the output's path is as it was before, with one
+/// exception: a file that failed verification is kept as `*.failed.mkv`.
+///
+/// # Errors
+/// By [`ErrorKind`]: `Usage` for settings that cannot be, `Input` and `Unsupported` for sources, `Output` for
+/// what cannot be written, `Encode` for a stage that failed, `Verification`, and `Interrupted` after
+/// `cancel`.
+pub fn encode(settings: &EncodeSettings, sink: &dyn Sink, cancel: &CancelToken) -> Result<Report> {
+    let begun = Instant::now();
+    settings.check()?;
+    crate::video::check_library_version()?;
+    let input = Input::open(&settings.input, cancel)?;
+    let info = input.info();
+    let run = Run::new(settings, sink, cancel, info)?;
+    let output = PartialOutput::create(&settings.input, &settings.output, settings.overwrite)?;
+    run.started();
+
+    let tally = Arc::new(Tally::default());
+    let (stages, encode_time) = run.pipeline(input, &output, &tally).map_err(|e| e.with_file(&settings.input))?;
+    let findings = tally.take();
+    run.judge_damage(&findings).map_err(|e| e.with_file(&settings.input))?;
+
+    sink.event(&Event::Stage { name: "verify" });
+    output.sync()?;
+    let expected = run.expected(&findings);
+    let verification = verify_file(output.path(), &expected, cancel)?;
+    if !verification.pass {
+        let error = failure(&verification);
+        let kept = output.keep_as_failed()?;
+        return Err(error.with_file(&kept));
+    }
+    let report = run.report(findings, stages, verification, begun.elapsed(), encode_time);
+    output.publish()?;
+    sink.event(&Event::Finished { output: settings.output.display().to_string(), bytes: report.output.bytes });
+    Ok(report)
+}
+
+/// What [`encode`] would do with each stream of the input, without doing it.
+///
+/// # Errors
+/// As [`encode`], for settings and sources.
+pub fn plan(settings: &EncodeSettings, cancel: &CancelToken) -> Result<Vec<StreamDecision>> {
+    settings.check()?;
+    let info = Input::open(&settings.input, cancel)?.info();
+    Ok(Run::new(settings, &crate::event::Silent, cancel, info)?.decisions)
+}
+
+struct Run<'a> {
+    settings: &'a EncodeSettings,
+    sink: &'a dyn Sink,
+    cancel: &'a CancelToken,
+    info: MediaInfo,
+    decisions: Vec<StreamDecision>,
+}
+
+impl<'a> Run<'a> {
+    fn new(settings: &'a EncodeSettings, sink: &'a dyn Sink, cancel: &'a CancelToken, info: MediaInfo) -> Result<Self> {
+        let unknown = unknown_codecs(&settings.input, &info);
+        let decisions = decide(&info, settings.audio, &unknown);
+        let run = Run { settings, sink, cancel, info, decisions };
+        match run.decisions.iter().any(|d| matches!(d.task, Task::EncodeVideo)) {
+            true => Ok(run),
+            false => {
+                Err(Error::new(ErrorKind::Unsupported, "there is no video stream in it").with_file(&settings.input))
+            }
+        }
+    }
+
+    fn video(&self) -> Option<&crate::media::StreamInfo> {
+        let decision = self.decisions.iter().find(|d| matches!(d.task, Task::EncodeVideo))?;
+        self.info.streams.get(decision.index)
+    }
+
+    /// Frames to come, as far as the container knows.
+    fn total_frames(&self) -> Option<u64> {
+        let stream = self.video()?;
+        stream.frames.or_else(|| {
+            let rate = stream.video.as_ref()?.frame_rate?.as_f64();
+            let seconds = stream.duration.map(Span::as_secs_f64).or(self.info.duration_s)?;
+            Some((seconds * rate).round() as u64).filter(|&n| n > 0)
+        })
+    }
+
+    fn started(&self) {
+        self.sink.event(&Event::Started {
+            input: self.settings.input.display().to_string(),
+            output: self.settings.output.display().to_string(),
+            frames: self.total_frames(),
+            duration_s: self.info.duration_s,
+        });
+        for decision in self.decisions.iter().filter(|d| d.action == Action::Dropped) {
+            let kind = format!("{:?}", decision.kind).to_lowercase();
+            let reason = decision.reason.as_deref().unwrap_or_default();
+            let message = format!("{kind} stream {} ({}) is not kept: {reason}", decision.index, decision.codec);
+            self.sink.event(&Event::Warning { message });
+        }
+    }
+
+    fn pipeline(
+        &self,
+        input: Input,
+        output: &PartialOutput,
+        tally: &Arc<Tally>,
+    ) -> Result<(Vec<StageReport>, Duration)> {
+        self.sink.event(&Event::Stage { name: "encode" });
+        let begun = Instant::now();
+        let mut crew = Crew::new(self.cancel);
+        let plan =
+            Plan { settings: self.settings, info: &self.info, decisions: &self.decisions, path: &self.settings.output };
+        let started = output.file().and_then(|file| start(&mut crew, &plan, input, file, tally));
+        if let Err(error) = started {
+            // Stages that already run see their neighbours missing; they are told that it is no end.
+            crew.cancel().cancel();
+            let _ = crew.wait(self.settings.stall_timeout, || {});
+            return Err(error);
+        }
+        let total = self.total_frames();
+        let mut last = Instant::now();
+        let stages = crew.wait(self.settings.stall_timeout, || {
+            if last.elapsed() >= PROGRESS {
+                last = Instant::now();
+                self.sink.event(&progress(tally, total, begun.elapsed().as_secs_f64()));
+            }
+        })?;
+        self.sink.event(&progress(tally, total, begun.elapsed().as_secs_f64()));
+        Ok((stages, begun.elapsed()))
+    }
+
+    /// Fails a run that lost too much of its source; tells of lesser losses.
+    fn judge_damage(&self, findings: &Findings) -> Result<()> {
+        let decode = &findings.decode;
+        let mut damage = decode.damage();
+        let mut words = Vec::new();
+        if decode.damaged_packets + decode.damaged_frames > 0 {
+            words.push(format!(
+                "{} packets cannot be decoded and {} of {} pictures are damaged",
+                decode.damaged_packets, decode.damaged_frames, decode.frames
+            ));
+        }
+        if let Some(stopped) = &findings.demux.stopped {
+            words.push(format!("reading stopped early: {stopped}"));
+        }
+        if let Some(missing) = self.missing(findings.demux.end_s) {
+            damage = damage.max(missing);
+            words.push(format!("{:.1} % of the film is missing at its end", missing * 100.0));
+        }
+        if words.is_empty() {
+            return Ok(());
+        }
+        let message = format!("the source is damaged: {}", words.join("; "));
+        if damage > MAX_DAMAGE && !self.settings.accept_damage {
+            let cause = decode.first_error.clone().map(|e| format!(" (first: {e})")).unwrap_or_default();
+            return Err(Error::new(
+                ErrorKind::Input,
+                format!("{message}{cause}; --accept-damage encodes it all the same"),
+            ));
+        }
+        self.sink.event(&Event::Warning { message });
+        Ok(())
+    }
+
+    /// The share of the film that the container promises and the packets do not hold.
+    fn missing(&self, end_s: f64) -> Option<f64> {
+        let start = self.info.streams.iter().filter_map(|s| s.start).map(Timestamp::as_secs_f64).fold(0.0, f64::min);
+        let promised = self.info.duration_s?;
+        let short = promised - (end_s - start);
+        (short > 1.0 && short > promised * MAX_DAMAGE).then_some(short / promised)
+    }
+
+    fn expected(&self, findings: &Findings) -> Expected {
+        let mut order: Vec<&StreamDecision> = self.decisions.iter().collect();
+        order.sort_by_key(|d| !matches!(d.task, Task::EncodeVideo));
+        let video = findings.video.as_ref();
+        Expected {
+            title: self.info.title.clone(),
+            tracks: order.iter().filter_map(|d| self.expected_track(d, findings)).collect(),
+            chapters: expected_chapters(&self.info),
+            attachments: expected_attachments(&self.info, &self.decisions),
+            video: ExpectedVideo {
+                times: video.map(|v| v.times.clone()).unwrap_or_default(),
+                end: video.and_then(|v| v.end),
+                width: video.map_or(0, |v| v.width),
+                height: video.map_or(0, |v| v.height),
+                sample_aspect_ratio: video.and_then(|v| v.sample_aspect_ratio),
+                rotation: video.map_or(0, |v| v.rotation),
+                color: video.map(|v| v.color).unwrap_or_default(),
+                hdr: video.map(|v| v.hdr).unwrap_or_default(),
+                digests: video.map(|v| v.digests.clone()),
+            },
+        }
+    }
+
+    fn expected_track(&self, decision: &StreamDecision, findings: &Findings) -> Option<ExpectedTrack> {
+        let stream = self.info.streams.get(decision.index)?;
+        let audio = findings.audio.get(&decision.index);
+        let codec_id = decision.task.codec_id()?;
+        let packets = match &decision.task {
+            Task::EncodeAudio(_) => audio.and_then(|a| a.stats).map(|s| s.packets),
+            Task::CopyAudio(_) => Some(audio.map_or(0, |a| a.packets)),
+            _ => None,
+        };
+        let base = Rational::positive(1, OPUS_RATE as i32)?;
+        Some(ExpectedTrack {
+            stream: decision.index,
+            kind: stream.kind,
+            codec_id,
+            language: stream.language.clone(),
+            title: stream.title.clone(),
+            disposition: stream.disposition,
+            audio: audio.map(|a| ExpectedAudio {
+                start: a.start,
+                length: a.stats.map(|s| Span::new(i64::try_from(s.samples).unwrap_or(i64::MAX), base)),
+                tolerance_s: 1.5 / f64::from(OPUS_RATE),
+            }),
+            packets,
+        })
+    }
+
+    fn report(
+        &self,
+        findings: Findings,
+        stages: Vec<StageReport>,
+        verification: Verification,
+        wall: Duration,
+        encode_time: Duration,
+    ) -> Report {
+        let size = |path: &Path| std::fs::metadata(path).map_or(0, |m| m.len());
+        let input_bytes = size(&self.settings.input);
+        let output_bytes = findings.mux.as_ref().map_or(0, |m| m.bytes);
+        let duration = findings.mux.as_ref().map_or(0.0, |m| m.duration.as_secs_f64());
+        let frames = findings.video.as_ref().map_or(0, |v| v.times.len() as u64);
+        let mut warnings = findings.warnings.clone();
+        warnings.extend(self.audio_warnings(&findings));
+        warnings.extend(picture_warnings(&findings));
+        for message in &warnings {
+            self.sink.event(&Event::Warning { message: message.clone() });
+        }
+        let usage = usage::of_this_process();
+        Report {
+            input: FileReport {
+                path: self.settings.input.clone(),
+                bytes: input_bytes,
+                duration_s: self.info.duration_s.unwrap_or(findings.demux.end_s),
+                frames: findings.decode.frames,
+            },
+            output: FileReport {
+                path: self.settings.output.clone(),
+                bytes: output_bytes,
+                duration_s: duration,
+                frames,
+            },
+            reduction_percent: reduction(input_bytes, output_bytes),
+            video: self.video_report(&findings),
+            streams: self
+                .decisions
+                .iter()
+                .map(|d| StreamReport {
+                    decision: d.clone(),
+                    audio: findings.audio.get(&d.index).and_then(|a| a.stats),
+                })
+                .collect(),
+            quality: quality(&findings),
+            chunks: chunks(&findings),
+            stages,
+            decode: findings.decode,
+            frame_pool: findings.pool,
+            peak_memory_bytes: usage.peak_memory_bytes,
+            wall_s: wall.as_secs_f64(),
+            cpu_s: usage.cpu_s,
+            encode_fps: frames as f64 / encode_time.as_secs_f64().max(1e-9),
+            verification,
+            warnings,
+            settings: self.settings.clone(),
+            versions: versions(),
+        }
+    }
+
+    fn audio_warnings(&self, findings: &Findings) -> Vec<String> {
+        let mut out = Vec::new();
+        for (stream, audio) in &findings.audio {
+            let mut say = |what: String| out.push(format!("audio stream {stream}: {what}"));
+            if audio.damaged_packets > 0 {
+                say(format!("{} packets cannot be decoded", audio.damaged_packets));
+            }
+            if audio.skipped_packets > 0 {
+                say(format!("{} packets before the start of the film are left out", audio.skipped_packets));
+            }
+            let Some(stats) = audio.stats else { continue };
+            if stats.frames == 0 {
+                say("there is no sound in it; the track is empty".to_owned());
+            }
+            if stats.gaps + stats.overlaps > 0 {
+                say(format!(
+                    "{} gaps were filled with {:.2} s of silence and {} overlaps cut by {:.2} s",
+                    stats.gaps,
+                    stats.inserted_samples as f64 / f64::from(OPUS_RATE),
+                    stats.overlaps,
+                    stats.trimmed_samples as f64 / f64::from(OPUS_RATE)
+                ));
+            }
+        }
+        out
+    }
+
+    fn video_report(&self, findings: &Findings) -> VideoReport {
+        let stream = self.video();
+        let info = stream.and_then(|s| s.video.as_ref());
+        let v = findings.video.as_ref();
+        let (width, height) = v.map_or((0, 0), |v| (v.width, v.height));
+        let cropped = v.is_some_and(|v| (v.source_width, v.source_height) != (v.width, v.height));
+        let color = v.map(|v| v.color).unwrap_or_default();
+        VideoReport {
+            width,
+            height,
+            bit_depth: 10,
+            crop: cropped.then(|| format!("{width}:{height}:0:0")),
+            frame_rate: info.and_then(|i| i.frame_rate).map(|r| r.to_string()),
+            sample_aspect_ratio: info.and_then(|i| i.sample_aspect_ratio).map(|r| r.to_string()),
+            rotation: v.map_or(0, |v| v.rotation),
+            color,
+            implied_color: (!color.primaries.is_specified() && !color.matrix.is_specified())
+                .then(|| implied_color(width, height)),
+            hdr: v.map(|v| v.hdr).unwrap_or_default(),
+            source_codec: stream.map(|s| s.codec.clone()).unwrap_or_default(),
+            decoder: findings.decoder.clone(),
+            codec: "av1",
+        }
+    }
+}
+
+/// What players assume of a picture that does not say (as mpv and FFmpeg's scaler do).
+fn implied_color(width: u32, height: u32) -> &'static str {
+    match (width, height) {
+        (w, h) if w >= 1280 || h > 576 => "bt709",
+        (_, 576) => "bt470bg",
+        _ => "smpte170m",
+    }
+}
+
+fn picture_warnings(findings: &Findings) -> Vec<String> {
+    let mut out = Vec::new();
+    let decode = &findings.decode;
+    if decode.synthesised_timestamps > 0 {
+        out.push(format!(
+            "{} pictures have no time in the source and follow its frame rate",
+            decode.synthesised_timestamps
+        ));
+    }
+    if decode.repaired_timestamps > 0 {
+        out.push(format!(
+            "{} pictures had times that do not increase and were moved by a tick",
+            decode.repaired_timestamps
+        ));
+    }
+    if let Some(v) = &findings.video
+        && (v.source_width, v.source_height) != (v.width, v.height)
+    {
+        out.push(format!(
+            "the picture was cut from {}x{} to {}x{}: 4:2:0 needs even sizes",
+            v.source_width, v.source_height, v.width, v.height
+        ));
+    }
+    out
+}
+
+fn progress(tally: &Tally, total: Option<u64>, elapsed: f64) -> Event {
+    let frames = tally.encoded.load(Ordering::Relaxed);
+    let position_s = tally.position_s();
+    let fps = frames as f64 / elapsed.max(1e-9);
+    let left = total.map(|total| total.saturating_sub(frames) as f64);
+    Event::Progress {
+        stage: "encode",
+        frames,
+        position_s,
+        fps,
+        speed: position_s / elapsed.max(1e-9),
+        bytes: tally.bytes.load(Ordering::Relaxed),
+        eta_s: left.filter(|_| fps > 0.0).map(|left| left / fps),
+    }
+}
+
+fn quality(findings: &Findings) -> QualityReport {
+    QualityReport {
+        mode: "crf",
+        crf: findings.video.as_ref().map_or(0.0, |v| v.crf),
+        target: None,
+        mean: None,
+        harmonic_mean: None,
+        p5: None,
+        min: None,
+        stride: None,
+        model: None,
+    }
+}
+
+/// At a fixed CRF the film is one chunk.
+fn chunks(findings: &Findings) -> Vec<ChunkReport> {
+    let chunk = findings.video.as_ref().map(|v| ChunkReport {
+        index: 0,
+        start_pts: v.times.first().map_or(0.0, |t| t.as_secs_f64()),
+        frames: v.times.len() as u64,
+        crf: v.crf,
+        attempts: 1,
+        bytes: v.bytes,
+        vmaf: None,
+        ceiling: None,
+    });
+    chunk.into_iter().collect()
+}
+
+fn reduction(input: u64, output: u64) -> f64 {
+    if input == 0 { 0.0 } else { (1.0 - output as f64 / input as f64) * 100.0 }
+}
+
+pub(super) fn expected_chapters(info: &MediaInfo) -> Vec<(i64, Option<String>)> {
+    let ms = |t: Timestamp| t.rescale(Rational::MILLI, Rounding::Nearest).ticks();
+    info.chapters.iter().map(|c| (ms(c.start), c.title.clone())).collect()
+}
+
+pub(super) fn expected_attachments(info: &MediaInfo, decisions: &[StreamDecision]) -> Vec<(String, u64)> {
+    let kept = |stream: usize| decisions.iter().any(|d| d.index == stream && matches!(d.task, Task::Attach));
+    info.attachments.iter().filter(|a| kept(a.stream)).map(|a| (a.name.clone(), a.data.len() as u64)).collect()
+}
+
+/// Asks the Matroska file itself about tracks whose codec FFmpeg does not know (`S_TEXT/WEBVTT` before 6.1).
+pub(super) fn unknown_codecs(path: &Path, info: &MediaInfo) -> UnknownCodecs {
+    let strange = |s: &&crate::media::StreamInfo| s.codec == "unknown" && s.kind == StreamKind::Subtitle;
+    if !info.container.contains("matroska") || !info.streams.iter().any(|s| strange(&s)) {
+        return UnknownCodecs::new();
+    }
+    let Ok(tracks) = codec_ids(path) else { return UnknownCodecs::new() };
+    // FFmpeg makes a stream of each video, audio and subtitle track, in the file's order.
+    let carried = tracks.into_iter().filter(|t| t.kind.is_some());
+    let streams = info.streams.iter().filter(|s| s.kind != StreamKind::Attachment);
+    streams
+        .zip(carried)
+        .filter(|(s, t)| strange(s) && t.kind == Some(s.kind) && t.codec_id.starts_with("S_TEXT/"))
+        .map(|(s, t)| (s.index, (t.codec_id, t.codec_private)))
+        .collect()
+}

@@ -1,0 +1,86 @@
+//! The last stage: packets of all tracks into the file.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::queue::{Receiver, Weighed};
+use super::stage::StageMeter;
+use super::tally::Tally;
+use crate::base::{Error, ErrorKind, Result};
+use crate::container::{Interleaver, MuxHeader, TrackKind, VideoTrack, Writer};
+use crate::media::Packet;
+
+/// What the stages before tell the muxer.
+pub(super) enum MuxMessage {
+    /// What only the encoder knows of the video track. Nothing is written before it came.
+    VideoHeader(Box<VideoTrack>),
+    Packet {
+        track: usize,
+        packet: Packet,
+    },
+    End {
+        track: usize,
+    },
+}
+
+impl Weighed for MuxMessage {
+    fn byte_len(&self) -> usize {
+        match self {
+            MuxMessage::Packet { packet, .. } => packet.data.len(),
+            MuxMessage::VideoHeader(_) | MuxMessage::End { .. } => 0,
+        }
+    }
+}
+
+pub(super) struct Mux {
+    pub(super) messages: Receiver<MuxMessage>,
+    /// Complete but for the video track's coding.
+    pub(super) header: MuxHeader,
+    pub(super) video_track: usize,
+    pub(super) file: Option<File>,
+    pub(super) path: PathBuf,
+    pub(super) tally: Arc<Tally>,
+}
+
+impl Mux {
+    pub(super) fn run(&mut self, meter: &StageMeter) -> Result<()> {
+        let mut early = Vec::new();
+        let video = loop {
+            match self.messages.receive()? {
+                Some(MuxMessage::VideoHeader(video)) => break video,
+                Some(other) => early.push(other),
+                None => return Err(Error::new(ErrorKind::Encode, "the encoder ended before it began")),
+            }
+        };
+        if let Some(track) = self.header.tracks.get_mut(self.video_track) {
+            track.kind = TrackKind::Video(*video);
+        }
+        let file = self.file.take().ok_or_else(|| Error::new(ErrorKind::Encode, "the output is closed"))?;
+        let mut order = Interleaver::new(Writer::new(file, Some(&self.path), &self.header)?);
+        for message in early {
+            self.take(&mut order, message, meter)?;
+        }
+        while let Some(message) = self.messages.receive()? {
+            self.take(&mut order, message, meter)?;
+        }
+        let (stats, _) = order.finish()?.finish()?;
+        self.tally.bytes.store(stats.bytes, Ordering::Relaxed);
+        self.tally.lock().mux = Some(stats);
+        Ok(())
+    }
+
+    fn take(&self, order: &mut Interleaver<Writer<File>>, message: MuxMessage, meter: &StageMeter) -> Result<()> {
+        match message {
+            MuxMessage::Packet { track, packet } => {
+                order.push(track, packet)?;
+                self.tally.bytes.store(order.sink().bytes_written(), Ordering::Relaxed);
+            }
+            MuxMessage::End { track } => order.end_track(track)?,
+            MuxMessage::VideoHeader(_) => {}
+        }
+        meter.item();
+        Ok(())
+    }
+}

@@ -1,0 +1,164 @@
+//! What a run has to say of itself, as one JSON object.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::stage::StageReport;
+use super::streams::StreamDecision;
+use super::verify::Verification;
+use crate::config::EncodeSettings;
+use crate::media::{Color, HdrStatic, PoolStats};
+use crate::source::DecodeStats;
+
+/// The report of one encode. Field names are part of the command-line contract.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The source.
+    pub input: FileReport,
+    /// The result.
+    pub output: FileReport,
+    /// How much smaller the result is, in percent of the source's bytes; negative if it grew.
+    pub reduction_percent: f64,
+    /// The picture.
+    pub video: VideoReport,
+    /// What became of each source stream.
+    pub streams: Vec<StreamReport>,
+    /// How quality was chosen and, where it was measured, what it is.
+    pub quality: QualityReport,
+    /// The parts that were encoded on their own.
+    pub chunks: Vec<ChunkReport>,
+    /// What each stage did.
+    pub stages: Vec<StageReport>,
+    /// What decoding the source met with.
+    pub decode: DecodeStats,
+    /// Frame buffers allocated against used again.
+    pub frame_pool: PoolStats,
+    /// The most memory the process had, in bytes.
+    pub peak_memory_bytes: Option<u64>,
+    /// Seconds from start to verified output.
+    pub wall_s: f64,
+    /// Processor seconds of the whole process, all threads.
+    pub cpu_s: Option<f64>,
+    /// Frames a second over the encode without verification.
+    pub encode_fps: f64,
+    /// The checks of the written file.
+    pub verification: Verification,
+    /// Things the user should know.
+    pub warnings: Vec<String>,
+    /// The settings the run was made with.
+    pub settings: EncodeSettings,
+    /// Versions of drapto and the libraries in it.
+    pub versions: BTreeMap<String, String>,
+}
+
+/// A file.
+#[derive(Clone, Debug, Serialize)]
+pub struct FileReport {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// Length of the film in seconds.
+    pub duration_s: f64,
+    /// Pictures.
+    pub frames: u64,
+}
+
+/// The encoded picture.
+#[derive(Clone, Debug, Serialize)]
+pub struct VideoReport {
+    /// Width in luma samples.
+    pub width: u32,
+    /// Height in luma samples.
+    pub height: u32,
+    /// Bits a sample of the output.
+    pub bit_depth: u8,
+    /// What was cut off, as `width:height:x:y` of the source; `None` if nothing was.
+    pub crop: Option<String>,
+    /// The source's frame rate in words.
+    pub frame_rate: Option<String>,
+    /// Sample aspect ratio in words.
+    pub sample_aspect_ratio: Option<String>,
+    /// Rotation a player applies, clockwise degrees.
+    pub rotation: i32,
+    /// Colour as the source says and as it was written.
+    pub color: Color,
+    /// What the picture's size implies where the source is silent; never written into the file.
+    pub implied_color: Option<&'static str>,
+    /// Static HDR metadata.
+    pub hdr: HdrStatic,
+    /// The source's codec.
+    pub source_codec: String,
+    /// The decoder used.
+    pub decoder: String,
+    /// The output's codec.
+    pub codec: &'static str,
+}
+
+/// One source stream.
+#[derive(Clone, Debug, Serialize)]
+pub struct StreamReport {
+    /// What was decided.
+    #[serde(flatten)]
+    pub decision: StreamDecision,
+    /// For encoded audio: what happened to its time.
+    pub audio: Option<crate::audio::AudioStats>,
+}
+
+/// Quality.
+#[derive(Clone, Debug, Serialize)]
+pub struct QualityReport {
+    /// `crf`: a fixed rate factor.
+    pub mode: &'static str,
+    /// The rate factor.
+    pub crf: f64,
+    /// The target, in modes that have one.
+    pub target: Option<f64>,
+    /// Arithmetic mean of the scores, where they were measured.
+    pub mean: Option<f64>,
+    /// Harmonic mean.
+    pub harmonic_mean: Option<f64>,
+    /// 5th percentile.
+    pub p5: Option<f64>,
+    /// Lowest frame.
+    pub min: Option<f64>,
+    /// Every how many-th frame was scored.
+    pub stride: Option<u32>,
+    /// The VMAF model.
+    pub model: Option<String>,
+}
+
+/// A part that was encoded on its own.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChunkReport {
+    /// Position among the chunks.
+    pub index: usize,
+    /// Time of its first frame in seconds.
+    pub start_pts: f64,
+    /// Frames in it.
+    pub frames: u64,
+    /// The rate factor of the bytes that were kept.
+    pub crf: f64,
+    /// Encodes it took.
+    pub attempts: u32,
+    /// Bytes of its packets.
+    pub bytes: u64,
+    /// Its score, where it was measured.
+    pub vmaf: Option<f64>,
+    /// The best score it can have, where that was measured.
+    pub ceiling: Option<f64>,
+}
+
+/// Versions of drapto and of every native library it runs with.
+pub fn versions() -> BTreeMap<String, String> {
+    let mut versions = BTreeMap::from([
+        ("drapto".to_owned(), format!("{} ({})", env!("CARGO_PKG_VERSION"), env!("DRAPTO_GIT_HASH"))),
+        ("svt-av1".to_owned(), crate::video::library_version()),
+        ("libopus".to_owned(), crate::audio::opus_version()),
+        ("libvmaf".to_owned(), crate::meter::version()),
+    ]);
+    versions.extend(crate::av::versions().into_iter().map(|(name, version)| (name.to_owned(), version)));
+    versions
+}

@@ -1,0 +1,174 @@
+//! What becomes of each stream of a source.
+//!
+//! A pure decision over what the probe and the codec tables say; its reasons go into the report, so that
+//! nothing is dropped in silence.
+#![deny(unsafe_code)]
+
+use serde::Serialize;
+
+use crate::audio::LayoutPlan;
+use crate::av::codec_is_text_subtitle;
+use crate::config::AudioMode;
+use crate::container::{self, codec::CodecMapping};
+use crate::media::{MediaInfo, StreamInfo, StreamKind};
+
+/// What is done with a stream, in the words of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// Its bytes come through unchanged.
+    Kept,
+    /// Encoded to AV1 or Opus.
+    Encoded,
+    /// Changed to another format with the same content.
+    Converted,
+    /// Not in the output; the reason says why.
+    Dropped,
+}
+
+/// What becomes of one stream.
+#[derive(Clone, Debug, Serialize)]
+pub struct StreamDecision {
+    /// The stream's index in the source.
+    pub index: usize,
+    /// Its kind.
+    pub kind: StreamKind,
+    /// Its codec in the source.
+    pub codec: String,
+    /// Its codec in the output, unless it is dropped.
+    pub output_codec: Option<String>,
+    /// Its language.
+    pub language: Option<String>,
+    /// What is done.
+    pub action: Action,
+    /// Why, where that is not plain.
+    pub reason: Option<String>,
+    #[serde(skip)]
+    pub(super) task: Task,
+}
+
+/// The work behind an [`Action`].
+#[derive(Clone, Debug)]
+pub(super) enum Task {
+    EncodeVideo,
+    EncodeAudio(LayoutPlan),
+    CopyAudio(CodecMapping),
+    CopySubtitle { codec_id: String, codec_private: Vec<u8> },
+    ConvertSubtitle,
+    Attach,
+    Drop,
+}
+
+impl Task {
+    /// The Matroska CodecID of the track this makes; `None` where it makes none.
+    pub(super) fn codec_id(&self) -> Option<String> {
+        Some(match self {
+            Task::EncodeVideo => "V_AV1".to_owned(),
+            Task::EncodeAudio(_) => "A_OPUS".to_owned(),
+            Task::CopyAudio(mapping) => mapping.codec_id.to_owned(),
+            Task::CopySubtitle { codec_id, .. } => codec_id.clone(),
+            Task::ConvertSubtitle => "S_TEXT/UTF8".to_owned(),
+            Task::Attach | Task::Drop => return None,
+        })
+    }
+}
+
+/// How Matroska itself names a track that FFmpeg does not know: CodecID and CodecPrivate by stream index.
+pub(super) type UnknownCodecs = std::collections::HashMap<usize, (String, Vec<u8>)>;
+
+/// Decides for every stream of `info`.
+pub(super) fn decide(info: &MediaInfo, mode: AudioMode, unknown: &UnknownCodecs) -> Vec<StreamDecision> {
+    let main = main_video(info);
+    info.streams
+        .iter()
+        .map(|stream| {
+            let (task, action, output_codec, reason) = match stream.kind {
+                StreamKind::Video if Some(stream.index) == main => {
+                    (Task::EncodeVideo, Action::Encoded, Some("av1".to_owned()), None)
+                }
+                StreamKind::Video => dropped("the output holds one video track, and this is not the main one"),
+                StreamKind::Audio => audio(stream, mode),
+                StreamKind::Subtitle => subtitle(stream, unknown.get(&stream.index)),
+                StreamKind::Attachment => attachment(info, stream),
+                StreamKind::Data => dropped("Matroska has no place for data streams"),
+            };
+            StreamDecision {
+                index: stream.index,
+                kind: stream.kind,
+                codec: stream.codec.clone(),
+                output_codec,
+                language: stream.language.clone(),
+                action,
+                reason,
+                task,
+            }
+        })
+        .collect()
+}
+
+type Verdict = (Task, Action, Option<String>, Option<String>);
+
+fn dropped(reason: impl Into<String>) -> Verdict {
+    (Task::Drop, Action::Dropped, None, Some(reason.into()))
+}
+
+/// The video track a player would choose: the first marked as default, else the first.
+pub(super) fn main_video(info: &MediaInfo) -> Option<usize> {
+    let mut videos = info.streams.iter().filter(|s| s.kind == StreamKind::Video).peekable();
+    let first = videos.peek().map(|s| s.index);
+    videos.find(|s| s.disposition.default).map(|s| s.index).or(first)
+}
+
+fn audio(stream: &StreamInfo, mode: AudioMode) -> Verdict {
+    let mapping = container::codec::for_copy(&stream.codec, &stream.extradata);
+    let copied = |mapping: CodecMapping, reason: Option<String>| {
+        (Task::CopyAudio(mapping), Action::Kept, Some(stream.codec.clone()), reason)
+    };
+    if stream.codec == "opus"
+        && let Some(mapping) = mapping
+    {
+        return copied(mapping, Some("already Opus".to_owned()));
+    }
+    if mode == AudioMode::Copy
+        && let Some(mapping) = mapping
+    {
+        return copied(mapping, None);
+    }
+    let layout = stream.audio.as_ref().filter(|a| a.channels > 0 && a.sample_rate > 0);
+    let Some(layout) = layout else {
+        return dropped("its channels and sample rate are unknown: nothing of it can be decoded");
+    };
+    match LayoutPlan::for_source(layout.channels, &layout.layout) {
+        Ok(plan) => {
+            let mut reason = plan.note.clone();
+            if mode == AudioMode::Copy {
+                reason = Some(format!("Matroska cannot carry {} as it is", stream.codec));
+            }
+            (Task::EncodeAudio(plan), Action::Encoded, Some("opus".to_owned()), reason)
+        }
+        Err(error) => dropped(error.to_string()),
+    }
+}
+
+fn subtitle(stream: &StreamInfo, unknown: Option<&(String, Vec<u8>)>) -> Verdict {
+    if let Some(mapping) = container::codec::for_copy(&stream.codec, &stream.extradata) {
+        let task = Task::CopySubtitle { codec_id: mapping.codec_id.to_owned(), codec_private: mapping.codec_private };
+        return (task, Action::Kept, Some(stream.codec.clone()), None);
+    }
+    if let Some((codec_id, codec_private)) = unknown {
+        let task = Task::CopySubtitle { codec_id: codec_id.clone(), codec_private: codec_private.clone() };
+        return (task, Action::Kept, Some(codec_id.clone()), Some("kept as the source's Matroska names it".to_owned()));
+    }
+    if codec_is_text_subtitle(&stream.codec) {
+        let reason = format!("Matroska cannot carry {}", stream.codec);
+        return (Task::ConvertSubtitle, Action::Converted, Some("subrip".to_owned()), Some(reason));
+    }
+    dropped(format!("Matroska cannot carry {}, and it holds pictures, which cannot become text", stream.codec))
+}
+
+fn attachment(info: &MediaInfo, stream: &StreamInfo) -> Verdict {
+    match info.attachments.iter().find(|a| a.stream == stream.index) {
+        Some(a) if !a.data.is_empty() => (Task::Attach, Action::Kept, Some(a.mime.clone()), None),
+        _ => dropped("the attachment is empty"),
+    }
+}

@@ -1,0 +1,393 @@
+//! Is the written file what it has to be? Read back by a parser that shares no code with the writer.
+//!
+//! After an encode the packets are compared with those that were decoded on their way into the file, so
+//! every picture is proven on its final bytes without decoding twice. `drapto verify` has no such memory:
+//! it decodes source and output.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::tally::digest;
+use crate::audio::{OPUS_RATE, opus_head_facts, packet_samples};
+use crate::av::{Decoder, DecoderOptions, Received};
+use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Rounding, Span, Timestamp};
+use crate::container::av1::SequenceHeader;
+use crate::container::language;
+use crate::container::reader::{FrameFacts, Reader, TrackFacts, VideoFacts};
+use crate::media::{ChromaLocation, Color, ColorRange, Disposition, HdrStatic, StreamKind};
+
+/// One thing that was checked.
+#[derive(Clone, Debug, Serialize)]
+pub struct CheckResult {
+    /// What was checked.
+    pub name: String,
+    /// Whether it is as it has to be.
+    pub pass: bool,
+    /// What it has to be.
+    pub expected: String,
+    /// What it is.
+    pub found: String,
+}
+
+/// All checks of one file.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Verification {
+    /// Whether every check passed.
+    pub pass: bool,
+    /// Each check.
+    pub checks: Vec<CheckResult>,
+}
+
+impl Verification {
+    fn check(&mut self, name: impl Into<String>, pass: bool, expected: impl ToString, found: impl ToString) {
+        let result = CheckResult { name: name.into(), pass, expected: expected.to_string(), found: found.to_string() };
+        self.pass = self.checks.iter().all(|c| c.pass) && pass;
+        self.checks.push(result);
+    }
+
+    fn equal<T: PartialEq + std::fmt::Debug>(&mut self, name: impl Into<String>, expected: &T, found: &T) {
+        self.check(name, expected == found, format!("{expected:?}"), format!("{found:?}"));
+    }
+
+    /// The first check that failed, in words.
+    pub fn first_failure(&self) -> Option<String> {
+        let failed = self.checks.iter().find(|c| !c.pass)?;
+        Some(format!("{}: expected {}, found {}", failed.name, failed.expected, failed.found))
+    }
+}
+
+/// What the file has to hold.
+pub(super) struct Expected {
+    pub(super) title: Option<String>,
+    pub(super) tracks: Vec<ExpectedTrack>,
+    /// Start in milliseconds and title.
+    pub(super) chapters: Vec<(i64, Option<String>)>,
+    /// Name and length.
+    pub(super) attachments: Vec<(String, u64)>,
+    pub(super) video: ExpectedVideo,
+}
+
+pub(super) struct ExpectedTrack {
+    pub(super) stream: usize,
+    pub(super) kind: StreamKind,
+    pub(super) codec_id: String,
+    pub(super) language: Option<String>,
+    pub(super) title: Option<String>,
+    pub(super) disposition: Disposition,
+    pub(super) audio: Option<ExpectedAudio>,
+    /// Packets, where they were counted.
+    pub(super) packets: Option<u64>,
+}
+
+/// Where the sound has to start and how long it has to be.
+#[derive(Clone, Copy)]
+pub(super) struct ExpectedAudio {
+    pub(super) start: Option<Timestamp>,
+    pub(super) length: Option<Span>,
+    /// How far the length may be off, in seconds.
+    pub(super) tolerance_s: f64,
+}
+
+pub(super) struct ExpectedVideo {
+    pub(super) times: Vec<Timestamp>,
+    pub(super) end: Option<Timestamp>,
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) sample_aspect_ratio: Option<Rational>,
+    pub(super) rotation: i32,
+    pub(super) color: Color,
+    pub(super) hdr: HdrStatic,
+    /// Digest of each packet; without them the pictures are decoded.
+    pub(super) digests: Option<Vec<u64>>,
+}
+
+/// What reading all frames of the file found.
+struct Found {
+    times: Vec<i64>,
+    digests: Vec<u64>,
+    last_duration_ns: Option<u64>,
+    first_is_key: bool,
+    pictures: u64,
+    picture_error: Option<String>,
+    /// By track.
+    tracks: Vec<FoundTrack>,
+}
+
+#[derive(Default)]
+struct FoundTrack {
+    packets: u64,
+    first_ns: Option<u64>,
+    samples: u64,
+    discard_ns: i64,
+    error: Option<String>,
+}
+
+/// Reads the file at `path` and checks it against `expected`.
+pub(super) fn verify_file(path: &Path, expected: &Expected, cancel: &CancelToken) -> Result<Verification> {
+    let mut result = Verification::default();
+    let mut reader = match Reader::open(path) {
+        Ok(reader) => reader,
+        Err(error) => {
+            result.check("container", false, "a readable Matroska file", error);
+            return Ok(result);
+        }
+    };
+    check_headers(&mut result, &reader, expected);
+    let tracks: Vec<TrackFacts> = reader.tracks().to_vec();
+    let found = match read_frames(&mut reader, &tracks, expected.video.digests.is_none(), cancel) {
+        Ok(found) => found,
+        Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
+        Err(error) => {
+            result.check("container", false, "readable to the end", error);
+            return Ok(result);
+        }
+    };
+    check_video(&mut result, expected, &found);
+    for ((want, facts), have) in expected.tracks.iter().zip(&tracks).zip(&found.tracks) {
+        check_track_content(&mut result, want, facts, have);
+    }
+    check_duration(&mut result, &reader, expected, &found);
+    Ok(result)
+}
+
+fn check_headers(result: &mut Verification, reader: &Reader, expected: &Expected) {
+    result.equal("title", &expected.title.as_deref(), &reader.title());
+    let kinds = |k: &[Option<StreamKind>]| k.iter().map(|k| format!("{k:?}")).collect::<Vec<_>>();
+    let wanted: Vec<_> = expected.tracks.iter().map(|t| Some(t.kind)).collect();
+    let found: Vec<_> = reader.tracks().iter().map(|t| t.kind).collect();
+    result.equal("tracks", &kinds(&wanted), &kinds(&found));
+    for (want, have) in expected.tracks.iter().zip(reader.tracks()) {
+        let name = |what: &str| format!("{what} of stream {}", want.stream);
+        result.equal(name("codec"), &want.codec_id, &have.codec_id);
+        let code = language::language(want.language.as_deref());
+        result.equal(name("language"), &Some(code.iso639_2), &have.language.clone());
+        result.equal(name("title"), &want.title.as_deref(), &have.name.as_deref());
+        result.equal(name("flags"), &want.disposition, &have.disposition);
+    }
+    let chapters: Vec<_> = reader.chapters().into_iter().map(|c| ((c.start_ns / 1_000_000) as i64, c.title)).collect();
+    let texts = |c: &[(i64, Option<String>)]| {
+        c.iter().map(|(t, title)| (*t, title.clone().unwrap_or_default())).collect::<Vec<_>>()
+    };
+    result.equal("chapters", &texts(&expected.chapters), &texts(&chapters));
+    let attachments: Vec<_> = reader.attachments().iter().map(|a| (a.name.clone(), a.bytes)).collect();
+    result.equal("attachments", &expected.attachments, &attachments);
+    if let Some((track, video)) = reader.tracks().iter().find_map(|t| Some((t, t.video.as_ref()?))) {
+        check_picture_header(result, &expected.video, track, video);
+    }
+}
+
+fn check_picture_header(result: &mut Verification, want: &ExpectedVideo, track: &TrackFacts, have: &VideoFacts) {
+    result.equal("picture size", &(u64::from(want.width), u64::from(want.height)), &(have.width, have.height));
+    let shape = |w: f64, h: f64| if h > 0.0 { w / h } else { 0.0 };
+    let sample = want.sample_aspect_ratio.map_or(1.0, Rational::as_f64);
+    let expected = shape(f64::from(want.width) * sample, f64::from(want.height));
+    let (w, h) = have.display.unwrap_or((have.width, have.height));
+    let found = shape(w as f64, h as f64);
+    result.check(
+        "display aspect ratio",
+        (found / expected - 1.0).abs() < 0.002,
+        format!("{expected:.4}"),
+        format!("{found:.4}"),
+    );
+    result.equal("rotation", &want.rotation.rem_euclid(360), &(have.rotation.round() as i32).rem_euclid(360));
+    result.equal("colour in the container", &comparable(want.color), &comparable(have.color));
+    result.equal("content light level", &want.hdr.content_light, &have.content_light);
+    let near = |a: f64, b: f64| (a - b).abs() <= 1e-4 * a.abs().max(1.0);
+    let mastering = match (&want.hdr.mastering_display, &have.mastering) {
+        (None, None) => true,
+        (Some(w), Some(h)) => {
+            let xy = |a: [Rational; 2], b: [f64; 2]| near(a[0].as_f64(), b[0]) && near(a[1].as_f64(), b[1]);
+            xy(w.red, h.red)
+                && xy(w.green, h.green)
+                && xy(w.blue, h.blue)
+                && xy(w.white, h.white)
+                && near(w.min_luminance.as_f64(), h.min_luminance)
+                && near(w.max_luminance.as_f64(), h.max_luminance)
+        }
+        _ => false,
+    };
+    result.check(
+        "mastering display",
+        mastering,
+        format!("{:?}", want.hdr.mastering_display),
+        format!("{:?}", have.mastering),
+    );
+    match SequenceHeader::find(track.codec_private.get(4..).unwrap_or_default()) {
+        Ok(header) => {
+            let range = if header.full_range { ColorRange::Full } else { ColorRange::Limited };
+            let wanted_range =
+                if want.color.range == ColorRange::Full { ColorRange::Full } else { ColorRange::Limited };
+            let code = |c: u8| if c == 0 { 2 } else { c };
+            let wanted = [code(want.color.primaries.0), code(want.color.transfer.0), want.color.matrix.0];
+            result.equal("colour in AV1", &(wanted, wanted_range), &(header.color, range));
+        }
+        Err(error) => result.check("colour in AV1", false, "a sequence header", error),
+    }
+}
+
+/// Colour as Matroska can hold it: reserved code points and "unspecified" are the same there.
+fn comparable(color: Color) -> (u8, u8, u8, ColorRange, ChromaLocation) {
+    let code = |c: u8| if c == 0 { 2 } else { c };
+    (code(color.primaries.0), code(color.transfer.0), color.matrix.0, color.range, color.chroma_location)
+}
+
+fn read_frames(reader: &mut Reader, tracks: &[TrackFacts], decode: bool, cancel: &CancelToken) -> Result<Found> {
+    let mut found = Found {
+        times: Vec::new(),
+        digests: Vec::new(),
+        last_duration_ns: None,
+        first_is_key: false,
+        pictures: 0,
+        picture_error: None,
+        tracks: tracks.iter().map(|_| FoundTrack::default()).collect(),
+    };
+    let mut pictures = if decode { Some(Decoder::av1(Rational::MILLI, DecoderOptions::default())?) } else { None };
+    let mut sound: Vec<Option<Decoder>> = tracks.iter().map(opus_decoder).collect();
+    while let Some(frame) = reader.next_frame()? {
+        cancel.check()?;
+        let Some(at) = tracks.iter().position(|t| t.number == frame.track) else { continue };
+        let track = &mut found.tracks[at];
+        track.packets += 1;
+        track.first_ns.get_or_insert(frame.timestamp_ns);
+        match tracks[at].kind {
+            Some(StreamKind::Video) => read_picture(&mut found, &frame, &mut pictures),
+            Some(StreamKind::Audio) => read_sound(track, &frame, sound[at].as_mut()),
+            _ => {}
+        }
+    }
+    if let Some(decoder) = &mut pictures {
+        let rest = decoder.send_end().and_then(|()| drain_video(decoder));
+        match rest {
+            Ok(frames) => found.pictures += frames,
+            Err(error) => found.picture_error = found.picture_error.or(Some(error.to_string())),
+        }
+    }
+    Ok(found)
+}
+
+fn opus_decoder(track: &TrackFacts) -> Option<Decoder> {
+    if track.codec_id != "A_OPUS" {
+        return None;
+    }
+    let head = opus_head_facts(&track.codec_private)?;
+    let base = Rational::positive(1, OPUS_RATE as i32)?;
+    Decoder::by_name("opus", &track.codec_private, base, u32::from(head.channels)).ok()
+}
+
+fn read_picture(found: &mut Found, frame: &FrameFacts, decoder: &mut Option<Decoder>) {
+    found.first_is_key |= found.times.is_empty() && frame.keyframe;
+    found.times.push(frame.time().ticks());
+    found.digests.push(digest(&frame.data));
+    found.last_duration_ns = frame.duration_ns;
+    let Some(decoder) = decoder else { return };
+    match decoder.send_bytes(&frame.data, frame.time().ticks()).and_then(|()| drain_video(decoder)) {
+        Ok(frames) => found.pictures += frames,
+        Err(error) => drop(found.picture_error.get_or_insert_with(|| error.to_string())),
+    }
+}
+
+fn drain_video(decoder: &mut Decoder) -> Result<u64> {
+    let mut frames = 0;
+    while let Received::Frame(_) = decoder.receive_video()? {
+        frames += 1;
+    }
+    Ok(frames)
+}
+
+fn read_sound(track: &mut FoundTrack, frame: &FrameFacts, decoder: Option<&mut Decoder>) {
+    track.samples += u64::from(packet_samples(&frame.data).unwrap_or(0));
+    track.discard_ns += frame.discard_padding_ns;
+    let Some(decoder) = decoder else { return };
+    let decoded = decoder.send_bytes(&frame.data, 0).and_then(|()| {
+        while let Received::Frame(_) = decoder.receive_audio()? {}
+        Ok(())
+    });
+    if let Err(error) = decoded {
+        track.error.get_or_insert_with(|| error.to_string());
+    }
+}
+
+fn check_video(result: &mut Verification, expected: &Expected, found: &Found) {
+    let want = &expected.video;
+    result.equal("frames", &want.times.len(), &found.times.len());
+    let to_ms = |t: &Timestamp| t.rescale(Rational::MILLI, Rounding::Nearest).ticks();
+    let wrong = want.times.iter().map(to_ms).zip(&found.times).enumerate().find(|(_, (w, h))| w != *h);
+    match wrong {
+        None => result.check("timestamps", want.times.len() == found.times.len(), "all equal", "all equal"),
+        Some((frame, (w, h))) => {
+            result.check("timestamps", false, format!("frame {frame} at {w} ms"), format!("{h} ms"));
+        }
+    }
+    result.check("first frame is a keyframe", found.first_is_key, true, found.first_is_key);
+    match &want.digests {
+        Some(digests) => {
+            let same = digests.iter().zip(&found.digests).filter(|(a, b)| a == b).count();
+            result.equal("pictures that decode, by their bytes", &digests.len(), &same);
+        }
+        None => {
+            let found_text = found.picture_error.clone().unwrap_or_else(|| found.pictures.to_string());
+            result.check(
+                "pictures that decode",
+                found.picture_error.is_none() && found.pictures == want.times.len() as u64,
+                want.times.len(),
+                found_text,
+            );
+        }
+    }
+}
+
+fn check_track_content(result: &mut Verification, want: &ExpectedTrack, facts: &TrackFacts, have: &FoundTrack) {
+    let name = |what: &str| format!("{what} of stream {}", want.stream);
+    if let Some(packets) = want.packets {
+        result.equal(name("packets"), &packets, &have.packets);
+    }
+    let Some(audio) = want.audio else { return };
+    if facts.codec_id == "A_OPUS" {
+        let pre_skip = opus_head_facts(&facts.codec_private).map_or(0, |h| u64::from(h.pre_skip));
+        let delay = (pre_skip * 1_000_000_000).div_ceil(u64::from(OPUS_RATE));
+        result.check(name("codec delay"), facts.codec_delay_ns.abs_diff(delay) <= 1, delay, facts.codec_delay_ns);
+        result.check(name("seek pre-roll"), facts.seek_pre_roll_ns == 80_000_000, 80_000_000, facts.seek_pre_roll_ns);
+        let decodes = have.error.clone().unwrap_or_else(|| "all".to_owned());
+        result.check(name("packets that decode"), have.error.is_none(), "all", decodes);
+        if let Some(length) = audio.length {
+            let discarded = (have.discard_ns as f64 * f64::from(OPUS_RATE) / 1e9).round();
+            let heard = (have.samples as f64 - pre_skip as f64 - discarded).max(0.0) / f64::from(OPUS_RATE);
+            let heard = if have.packets == 0 { 0.0 } else { heard };
+            let pass = (heard - length.as_secs_f64()).abs() <= audio.tolerance_s;
+            result.check(name("length"), pass, format!("{:.4} s", length.as_secs_f64()), format!("{heard:.4} s"));
+        }
+    }
+    if let (Some(start), Some(first)) = (audio.start, have.first_ns) {
+        // A block's time less the codec delay is when its first decoded sample plays; the first that counts
+        // comes the same delay later.
+        let off = first as f64 / 1e6 - start.as_nanos() as f64 / 1e6;
+        let found = format!("{:.3} ms", first as f64 / 1e6);
+        result.check(name("start"), off.abs() <= 1.0, format!("{:.3} ms", start.as_nanos() as f64 / 1e6), found);
+    }
+}
+
+fn check_duration(result: &mut Verification, reader: &Reader, expected: &Expected, found: &Found) {
+    let want = &expected.video;
+    let (Some(first), Some(last)) = (want.times.first(), want.times.last()) else { return };
+    let typical = last.since(*first).as_secs_f64() / (want.times.len().max(2) - 1) as f64;
+    let frame = want.end.map_or(typical, |end| end.since(*last).as_secs_f64()).max(0.001);
+    let expected_end = want.end.unwrap_or(*last).as_secs_f64();
+    let found_end =
+        found.times.last().map_or(0.0, |t| *t as f64 / 1e3) + found.last_duration_ns.unwrap_or(0) as f64 / 1e9;
+    let pass = (found_end - expected_end).abs() <= frame + 0.001;
+    result.check("end of the picture", pass, format!("{expected_end:.3} s"), format!("{found_end:.3} s"));
+    let duration = reader.duration_ns().unwrap_or(0.0) / 1e9;
+    result.check(
+        "duration covers the picture",
+        duration + frame + 0.001 >= expected_end,
+        format!("{expected_end:.3} s"),
+        format!("{duration:.3} s"),
+    );
+}
+
+/// The error of a run whose output failed.
+pub(super) fn failure(verification: &Verification) -> Error {
+    let why = verification.first_failure().unwrap_or_default();
+    Error::new(ErrorKind::Verification, format!("the output failed verification: {why}"))
+}

@@ -1,0 +1,205 @@
+//! The only unsafe code of this room: owners of libvmaf's context, model and picture.
+//!
+//! Each type frees what it holds when dropped and keeps no pointer it does not own; the one link between them,
+//! a context's use of a model, is kept alive by holding both in [`Context`].
+
+use std::ffi::{CStr, c_int, c_uint};
+use std::ptr::{self, NonNull};
+
+use libvmaf_sys as sys;
+
+use crate::base::{Error, ErrorKind, Result};
+
+/// `Ok` for libvmaf's 0, else an error that says `what` could not be done and why (a negative errno).
+fn check(code: c_int, what: &str) -> Result<()> {
+    if code == 0 {
+        return Ok(());
+    }
+    let cause = std::io::Error::from_raw_os_error(code.saturating_abs());
+    Err(Error::new(ErrorKind::Encode, format!("libvmaf cannot {what}")).caused_by(cause))
+}
+
+/// The version the linked library gives itself.
+pub(super) fn version() -> String {
+    // SAFETY: vmaf_version takes nothing and returns a NUL-terminated constant of the library.
+    unsafe { CStr::from_ptr(sys::vmaf_version()) }.to_string_lossy().into_owned()
+}
+
+struct Model(NonNull<sys::VmafModel>);
+
+impl Model {
+    /// Loads a built-in model by its name in libvmaf.
+    fn load(name: &CStr, clip: bool) -> Result<Self> {
+        let flags = if clip {
+            sys::VmafModelFlags_VMAF_MODEL_FLAGS_DEFAULT
+        } else {
+            sys::VmafModelFlags_VMAF_MODEL_FLAG_DISABLE_CLIP
+        };
+        let mut config = sys::VmafModelConfig { name: ptr::null(), flags: u64::from(flags) };
+        let mut model = ptr::null_mut();
+        // SAFETY: both out pointers live through the call; `name` is NUL-terminated and only read; a null
+        // name in the configuration asks for the default.
+        let code = unsafe { sys::vmaf_model_load(&mut model, &mut config, name.as_ptr()) };
+        match NonNull::new(model) {
+            Some(model) if code == 0 => Ok(Model(model)),
+            _ => Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("libvmaf {} has no built-in model {}", version(), name.to_string_lossy()),
+            )),
+        }
+    }
+}
+
+impl Drop for Model {
+    fn drop(&mut self) {
+        // SAFETY: the pointer came from vmaf_model_load, is destroyed only here, and the context that used it
+        // is gone: Context closes itself before its field `model` is dropped.
+        unsafe { sys::vmaf_model_destroy(self.0.as_ptr()) }
+    }
+}
+
+/// A context that computes the features of one model.
+pub(super) struct Context {
+    raw: NonNull<sys::VmafContext>,
+    /// Mounted in the context, which keeps a pointer to it.
+    model: Model,
+}
+
+// SAFETY: libvmaf binds nothing to the thread that made a context (no thread-local state; its own threads
+// synchronise by mutex), and every use here goes through &mut or by value, so one thread at a time.
+unsafe impl Send for Context {}
+
+impl Context {
+    /// A context for the built-in model `name` that computes on `threads` threads of its own (0: on the
+    /// caller's) and scores each `subsample`-th picture.
+    pub(super) fn new(name: &CStr, clip: bool, threads: u32, subsample: u32) -> Result<Self> {
+        // SAFETY: the configuration is plain integers in every version, for which zero is a value. Fields that
+        // came after 2.3 stay zero, so they need not be named.
+        let mut config: sys::VmafConfiguration = unsafe { std::mem::zeroed() };
+        // A library does not print: what goes wrong comes back as a code.
+        config.log_level = sys::VmafLogLevel_VMAF_LOG_LEVEL_NONE;
+        config.n_threads = threads;
+        config.n_subsample = subsample;
+        let mut raw = ptr::null_mut();
+        // SAFETY: the out pointer lives through the call and the configuration is passed by value.
+        check(unsafe { sys::vmaf_init(&mut raw, config) }, "open a context")?;
+        let raw = NonNull::new(raw).ok_or_else(|| Error::new(ErrorKind::Encode, "libvmaf gave no context"))?;
+        // After vmaf_init, because that is what silences the log of a model that fails to load.
+        let model = Model::load(name, clip).inspect_err(|_| {
+            // SAFETY: the context was opened above, is in no other hands, and is closed once.
+            unsafe { sys::vmaf_close(raw.as_ptr()) };
+        })?;
+        let context = Context { raw, model };
+        // SAFETY: both pointers are alive; the model outlives the context (see Drop).
+        let code = unsafe { sys::vmaf_use_features_from_model(context.raw.as_ptr(), context.model.0.as_ptr()) };
+        check(code, "use the model")?;
+        Ok(context)
+    }
+
+    /// Gives a pair to the context. Pictures must come with `index` 0, 1, 2 and so on.
+    pub(super) fn read(&mut self, mut reference: Picture, mut distorted: Picture, index: u32) -> Result<()> {
+        // SAFETY: the context is alive and both pictures own their memory. libvmaf takes its references out of
+        // the structs and clears them where it succeeds; what it left is freed by their Drop.
+        let code =
+            unsafe { sys::vmaf_read_pictures(self.raw.as_ptr(), &mut reference.0, &mut distorted.0, index as c_uint) };
+        check(code, "compute the features of a frame")
+    }
+
+    /// Ends the stream: no picture can be read after it.
+    pub(super) fn flush(&mut self) -> Result<()> {
+        // SAFETY: the context is alive; two null pictures are the documented way to flush.
+        let code = unsafe { sys::vmaf_read_pictures(self.raw.as_ptr(), ptr::null_mut(), ptr::null_mut(), 0) };
+        check(code, "finish its features")
+    }
+
+    /// The score of picture `index`, once flushed.
+    pub(super) fn score(&mut self, index: u32) -> Result<f64> {
+        let mut score = f64::NAN;
+        // SAFETY: context and model are alive and `score` lives through the call.
+        let code =
+            unsafe { sys::vmaf_score_at_index(self.raw.as_ptr(), self.model.0.as_ptr(), &mut score, index as c_uint) };
+        check(code, "score a frame")?;
+        Ok(score)
+    }
+
+    /// libvmaf's own pooling over pictures 0 to `last`: `(mean, harmonic mean, min)`.
+    #[cfg(test)]
+    pub(super) fn pooled(&mut self, last: u32) -> Result<(f64, f64, f64)> {
+        let pool = |method| {
+            let mut score = f64::NAN;
+            // SAFETY: context and model are alive and `score` lives through the call.
+            let code = unsafe {
+                sys::vmaf_score_pooled(self.raw.as_ptr(), self.model.0.as_ptr(), method, &mut score, 0, last)
+            };
+            check(code, "pool its scores").map(|()| score)
+        };
+        Ok((
+            pool(sys::VmafPoolingMethod_VMAF_POOL_METHOD_MEAN)?,
+            pool(sys::VmafPoolingMethod_VMAF_POOL_METHOD_HARMONIC_MEAN)?,
+            pool(sys::VmafPoolingMethod_VMAF_POOL_METHOD_MIN)?,
+        ))
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // SAFETY: the context was opened in new and is closed only here. It waits for its threads first, and
+        // the model it points to is dropped after this, as a field.
+        unsafe { sys::vmaf_close(self.raw.as_ptr()) };
+    }
+}
+
+/// A picture in libvmaf's own memory, zeroed, until a context takes it.
+///
+/// libvmaf frees the planes itself by a callback its public header does not let one set, so the samples of a
+/// frame have to be copied in; a picture of foreign planes is not possible.
+pub(super) struct Picture(sys::VmafPicture);
+
+impl Picture {
+    /// A picture of `width` × `height`: 4:2:0, or luma only.
+    pub(super) fn alloc(width: u32, height: u32, depth: u8, chroma: bool) -> Result<Self> {
+        // SAFETY: the struct is integers and pointers, for which zero is a value.
+        let mut picture: sys::VmafPicture = unsafe { std::mem::zeroed() };
+        let format =
+            if chroma { sys::VmafPixelFormat_VMAF_PIX_FMT_YUV420P } else { sys::VmafPixelFormat_VMAF_PIX_FMT_YUV400P };
+        // SAFETY: the struct lives through the call, which overwrites it.
+        let code = unsafe { sys::vmaf_picture_alloc(&mut picture, format, u32::from(depth), width, height) };
+        if code != 0 {
+            // What a failed call left in the struct was freed by it, so it is not to be unreferenced.
+            check(code, "allocate a picture")?;
+        }
+        Ok(Picture(picture))
+    }
+
+    /// `(width, height)` of plane `index` in samples; zeros where there is no such plane.
+    pub(super) fn plane_size(&self, index: usize) -> (usize, usize) {
+        match (self.0.w.get(index), self.0.h.get(index)) {
+            (Some(&w), Some(&h)) => (w as usize, h as usize),
+            _ => (0, 0),
+        }
+    }
+
+    /// The bytes of row `y` of plane `index`; empty outside of the picture.
+    pub(super) fn row_mut(&mut self, index: usize, y: usize) -> &mut [u8] {
+        let (width, height) = self.plane_size(index);
+        if y >= height || width == 0 {
+            return &mut [];
+        }
+        let bytes = width * if self.0.bpc > 8 { 2 } else { 1 };
+        // SAFETY: vmaf_picture_alloc made plane `index` (w > 0) of h rows, `stride` bytes apart, each at least
+        // `bytes` long and initialised to zero; y < h; the slice borrows the picture, so it is the only one.
+        unsafe {
+            let start = self.0.data[index].cast::<u8>().offset(self.0.stride[index] * y as isize);
+            std::slice::from_raw_parts_mut(start, bytes)
+        }
+    }
+}
+
+impl Drop for Picture {
+    fn drop(&mut self) {
+        if !self.0.ref_.is_null() {
+            // SAFETY: a non-null `ref` is a reference this struct still owns: taking it clears the field.
+            unsafe { sys::vmaf_picture_unref(&mut self.0) };
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Scores of frames and what they amount to.
+#![deny(unsafe_code)]
+
+use std::num::NonZeroU32;
+
+use serde::Serialize;
+
+use super::Model;
+use crate::base::{Error, ErrorKind, Result};
+
+/// Each how many frames one is scored, counted from the session's first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Stride(NonZeroU32);
+
+impl Stride {
+    /// Every frame.
+    pub const EVERY: Stride = Stride(NonZeroU32::MIN);
+
+    /// Every `n`-th frame.
+    ///
+    /// # Errors
+    /// `Usage` for 0.
+    pub fn new(n: u32) -> Result<Stride> {
+        let n = NonZeroU32::new(n).ok_or_else(|| Error::new(ErrorKind::Usage, "a VMAF stride of 0 scores nothing"))?;
+        Ok(Stride(n))
+    }
+
+    /// The number.
+    pub fn get(self) -> u32 {
+        self.0.get()
+    }
+
+    /// Whether it is even, and so beats with the encoder's pyramid of picture layers: it then sees the better
+    /// pictures more often, and the mean comes out too high (by 0.6 at 2, 2.7 at 8 on one stream).
+    pub fn is_even(self) -> bool {
+        self.get().is_multiple_of(2)
+    }
+
+    /// Whether the frame at `position` (0 for the session's first) is scored.
+    pub fn selects(self, position: u64) -> bool {
+        position.is_multiple_of(u64::from(self.get()))
+    }
+}
+
+impl Default for Stride {
+    fn default() -> Self {
+        Self::EVERY
+    }
+}
+
+/// The score of one pair of frames.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct FrameScore {
+    /// The index the pair was given with.
+    pub index: u64,
+    /// VMAF.
+    pub vmaf: f64,
+}
+
+/// The result of a session. Serialises without the single frames.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Scores {
+    /// Arithmetic mean.
+    pub mean: f64,
+    /// Harmonic mean as libvmaf has it: `n / Σ 1/(x+1) − 1`, defined also where a frame scores 0.
+    pub harmonic_mean: f64,
+    /// 5th percentile by nearest rank: the score at place ⌈n/20⌉ from below, so always one that was measured;
+    /// up to 20 frames it is the minimum.
+    pub p5: f64,
+    /// The lowest score.
+    pub min: f64,
+    /// Pairs fed, scored or not.
+    pub frames: u64,
+    /// Each how many of them one was scored.
+    pub stride: Stride,
+    /// The model.
+    pub model: Model,
+    /// The frames that were scored, in order.
+    #[serde(skip)]
+    pub per_frame: Vec<FrameScore>,
+}
+
+impl Scores {
+    /// Pools `per_frame`.
+    ///
+    /// # Errors
+    /// `Input` where nothing was scored; `Encode` where a score is no number.
+    pub(super) fn pool(model: Model, stride: Stride, frames: u64, per_frame: Vec<FrameScore>) -> Result<Scores> {
+        if per_frame.is_empty() {
+            return Err(Error::new(ErrorKind::Input, "there is no pair of frames to score"));
+        }
+        if let Some(bad) = per_frame.iter().find(|s| !s.vmaf.is_finite()) {
+            return Err(Error::new(ErrorKind::Encode, format!("libvmaf scored frame {} as {}", bad.index, bad.vmaf)));
+        }
+        let n = per_frame.len();
+        let (sum, inverse) =
+            per_frame.iter().fold((0.0, 0.0), |(sum, inverse), s| (sum + s.vmaf, inverse + 1.0 / (s.vmaf + 1.0)));
+        let mut sorted: Vec<f64> = per_frame.iter().map(|s| s.vmaf).collect();
+        sorted.sort_by(f64::total_cmp);
+        Ok(Scores {
+            mean: sum / n as f64,
+            harmonic_mean: n as f64 / inverse - 1.0,
+            p5: sorted[n.div_ceil(20) - 1],
+            min: sorted[0],
+            frames,
+            stride,
+            model,
+            per_frame,
+        })
+    }
+}

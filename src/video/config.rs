@@ -1,0 +1,327 @@
+//! What an encoder is asked for, checked before the library sees it.
+#![deny(unsafe_code)]
+
+use std::fmt;
+
+use svt_av1_sys as sys;
+
+use crate::base::{Error, ErrorKind, Rational, Result};
+use crate::media::{Color, HdrStatic};
+
+/// Constant rate factor in quarter steps: lower is better and larger. From 1 to 63.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Crf(u16);
+
+impl Crf {
+    /// The best quality: 1.
+    pub const MIN: Crf = Crf(4);
+    /// The smallest output: 63.
+    pub const MAX: Crf = Crf(252);
+
+    /// `quarters / 4`; [`ErrorKind::Usage`] unless that is from 1 to 63.
+    pub fn from_quarters(quarters: u16) -> Result<Self> {
+        match Crf(quarters) {
+            crf if (Self::MIN..=Self::MAX).contains(&crf) => Ok(crf),
+            crf => Err(Error::new(ErrorKind::Usage, format!("CRF {crf} is not between 1 and 63"))),
+        }
+    }
+
+    /// A whole number; [`ErrorKind::Usage`] unless it is from 1 to 63.
+    pub fn whole(crf: u8) -> Result<Self> {
+        Self::from_quarters(u16::from(crf) * 4)
+    }
+
+    /// A number such as 27.25; [`ErrorKind::Usage`] unless it is a multiple of 0.25 from 1 to 63.
+    pub fn from_f64(crf: f64) -> Result<Self> {
+        let quarters = crf * 4.0;
+        if !(4.0..=252.0).contains(&quarters) || quarters.fract() != 0.0 {
+            return Err(Error::new(ErrorKind::Usage, format!("CRF {crf} is not a multiple of 0.25 between 1 and 63")));
+        }
+        Self::from_quarters(quarters as u16)
+    }
+
+    /// Four times the CRF.
+    pub fn quarters(self) -> u16 {
+        self.0
+    }
+
+    /// The CRF as a number.
+    pub fn as_f64(self) -> f64 {
+        f64::from(self.0) / 4.0
+    }
+
+    /// Whether the linked library can encode at exactly this CRF: before 4.0 only whole steps exist.
+    pub fn is_representable(self) -> bool {
+        sys::QUARTER_STEP_CRF || self.0.is_multiple_of(4)
+    }
+
+    /// The nearest CRF for which [`is_representable`](Self::is_representable) holds (halves go to the lower).
+    #[must_use]
+    pub fn nearest_representable(self) -> Self {
+        if self.is_representable() { self } else { Crf((self.0 + 1) / 4 * 4) }
+    }
+}
+
+impl fmt::Display for Crf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.as_f64())
+    }
+}
+
+/// The picture sizes the linked library encodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The smallest width and height.
+    pub min: u32,
+    /// The largest width.
+    pub max_width: u32,
+    /// The largest height.
+    pub max_height: u32,
+    /// Whether width and height must be even.
+    pub even: bool,
+}
+
+/// The picture sizes the linked library encodes.
+///
+/// Measured on 1.4.1 and 2.3.0 (64 and even), 3.1.2 (4) and 4.2.0 (1).
+pub fn limits() -> Limits {
+    let min = match sys::SVT_AV1_VERSION_MAJOR {
+        0..=2 => 64,
+        3 => 4,
+        _ => 1,
+    };
+    Limits { min, max_width: 16_384, max_height: 8_704, even: sys::SVT_AV1_VERSION_MAJOR < 3 }
+}
+
+/// Everything an encoder needs to know before the first frame.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EncoderConfig {
+    /// Width in luma samples.
+    pub width: u32,
+    /// Height in luma samples.
+    pub height: u32,
+    /// Frames a second: for the keyframe distance and the encoder's rate model, never for timestamps.
+    pub frame_rate: Rational,
+    /// Quality.
+    pub crf: Crf,
+    /// Speed, 0 (slowest) to 13.
+    pub preset: u8,
+    /// Bits a sample, 8 or 10; frames must come in this depth.
+    pub bit_depth: u8,
+    /// Colour description for the sequence header.
+    pub color: Color,
+    /// HDR10 metadata, repeated with every keyframe. The library leaves out a mastering display without a
+    /// maximum luminance and light levels without a maximum.
+    pub hdr: HdrStatic,
+    /// Frames from one keyframe to the next.
+    pub keyframe_interval: u32,
+    /// SVT-AV1's `tune`; 0 is subjective quality.
+    pub tune: u8,
+    /// SVT-AV1's level of parallelism (`lp`); 0 lets the library choose. The output does not depend on it.
+    pub parallelism: u32,
+    /// Whether [`send_keyframe`](super::Encoder::send_keyframe) will be used.
+    pub force_keyframes: bool,
+    /// Further SVT-AV1 parameters, applied last in this order.
+    pub parameters: Vec<(String, String)>,
+}
+
+/// Parameters that are decided by the frames or by fields of [`EncoderConfig`], or that change the protocol
+/// between caller and library: low delay makes every read wait, further passes need statistics, a QP file
+/// reads a field of each picture.
+const RESERVED: &[&str] = &[
+    "w",
+    "width",
+    "h",
+    "height",
+    "fps-num",
+    "fps-denom",
+    "input-depth",
+    "color-format",
+    "pass",
+    "pred-struct",
+    "rtc",
+    "avif",
+    "use-q-file",
+    "crf",
+    "q",
+    "qp",
+    "preset",
+    "enable-force-key-frames",
+];
+
+impl EncoderConfig {
+    /// 10-bit, `tune=0`, a keyframe every 10 s, nothing known about colour.
+    pub fn new(width: u32, height: u32, frame_rate: Rational, crf: Crf, preset: u8) -> Self {
+        EncoderConfig {
+            width,
+            height,
+            frame_rate,
+            crf,
+            preset,
+            bit_depth: 10,
+            color: Color::default(),
+            hdr: HdrStatic::default(),
+            keyframe_interval: keyframe_interval(frame_rate, 10),
+            tune: 0,
+            parallelism: 0,
+            force_keyframes: false,
+            parameters: Vec::new(),
+        }
+    }
+
+    /// Refuses what the library would refuse or misread, naming the limit.
+    pub(super) fn check(&self) -> Result<()> {
+        self.check_size()?;
+        let usage = |message: String| Err(Error::new(ErrorKind::Usage, message));
+        if !matches!(self.bit_depth, 8 | 10) {
+            return usage(format!("SVT-AV1 encodes 8 or 10 bits a sample, not {}", self.bit_depth));
+        }
+        if self.preset > MAX_PRESET {
+            return usage(format!("preset {} is not between 0 and {MAX_PRESET}", self.preset));
+        }
+        if !self.crf.is_representable() {
+            return usage(format!(
+                "CRF {} is not a whole number, which SVT-AV1 {} needs (quarter steps exist from 4.0)",
+                self.crf,
+                sys::HEADER_VERSION
+            ));
+        }
+        if self.frame_rate.num() <= 0 {
+            return usage(format!("the frame rate {} is not greater than zero", self.frame_rate));
+        }
+        match self.parameters.iter().find(|(name, _)| RESERVED.contains(&name.as_str())) {
+            Some((name, value)) => usage(format!(
+                "SVT-AV1 parameter {name}={value}: {name} is decided by drapto's own settings and cannot be passed on"
+            )),
+            None => Ok(()),
+        }
+    }
+
+    fn check_size(&self) -> Result<()> {
+        let (w, h, limits) = (self.width, self.height, limits());
+        let unsupported = |why: String| {
+            let version = sys::HEADER_VERSION;
+            Err(Error::new(ErrorKind::Unsupported, format!("a picture of {w}x{h}: SVT-AV1 {version} encodes {why}")))
+        };
+        if w < limits.min || h < limits.min {
+            return unsupported(format!("nothing smaller than {0}x{0}", limits.min));
+        }
+        if w > limits.max_width || h > limits.max_height {
+            return unsupported(format!("nothing larger than {}x{}", limits.max_width, limits.max_height));
+        }
+        if limits.even && !(w.is_multiple_of(2) && h.is_multiple_of(2)) {
+            return unsupported("only even widths and heights".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The library's parameters in the order they are applied; those from `.1` on are the user's.
+    pub(super) fn to_parameters(&self) -> (Vec<(String, String)>, usize) {
+        let mut all = vec![
+            ("preset".to_owned(), self.preset.to_string()),
+            ("crf".to_owned(), self.crf.to_string()),
+            // In all versions `keyint=N` means N frames from one keyframe to the next; the field it sets,
+            // intra_period_length, is one less.
+            ("keyint".to_owned(), self.keyframe_interval.clamp(2, 1 << 30).to_string()),
+            ("tune".to_owned(), self.tune.to_string()),
+        ];
+        if self.parallelism > 0 {
+            all.push(("lp".to_owned(), self.parallelism.to_string()));
+        }
+        let own = all.len();
+        all.extend(self.parameters.iter().cloned());
+        (all, own)
+    }
+
+    /// Numerator and denominator the library can work with.
+    ///
+    /// It shifts the numerator left by 8 in 32 bits, divides by whole frames a second in places, and refuses
+    /// more than 240: rates that people see in files (90000/1, 23040000/767849) are brought into that range.
+    pub(super) fn rate_fields(&self) -> (u32, u32) {
+        let (num, den) = (self.frame_rate.num().unsigned_abs(), self.frame_rate.den().unsigned_abs());
+        let fps = self.frame_rate.as_f64();
+        if (1.0..=240.0).contains(&fps) && num < 1 << 24 {
+            return (num, den);
+        }
+        ((fps.clamp(1.0, 240.0) * 10_000.0).round() as u32, 10_000)
+    }
+}
+
+/// The fastest preset, in the headers of all versions.
+const MAX_PRESET: u8 = 13;
+
+/// `seconds` of frames, to the nearest, at least 2 (a distance of one frame is another mode of the library).
+fn keyframe_interval(frame_rate: Rational, seconds: u32) -> u32 {
+    let frames = (frame_rate.as_f64().min(240.0) * f64::from(seconds)).round();
+    if frames >= 2.0 { frames as u32 } else { 2 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rate(num: i32, den: i32) -> Rational {
+        Rational::positive(num, den).unwrap()
+    }
+
+    fn config() -> EncoderConfig {
+        EncoderConfig::new(640, 360, rate(24, 1), Crf::whole(30).unwrap(), 10)
+    }
+
+    #[test]
+    fn crf_goes_in_quarter_steps_from_1_to_63() {
+        assert_eq!(Crf::whole(30).unwrap().to_string(), "30");
+        assert_eq!(Crf::from_f64(30.25).unwrap().to_string(), "30.25");
+        assert_eq!(Crf::from_f64(63.0).unwrap(), Crf::MAX);
+        for bad in [0.0, 0.75, 63.25, 30.1, -1.0, f64::NAN, f64::INFINITY] {
+            assert_eq!(Crf::from_f64(bad).unwrap_err().kind(), ErrorKind::Usage, "{bad}");
+        }
+        assert!(Crf::whole(64).is_err() && Crf::whole(0).is_err());
+        assert_eq!(Crf::from_f64(30.25).unwrap().is_representable(), sys::QUARTER_STEP_CRF);
+        let near = |v: f64| Crf::from_f64(v).unwrap().nearest_representable().as_f64();
+        if !sys::QUARTER_STEP_CRF {
+            assert_eq!([near(30.0), near(30.25), near(30.5), near(30.75), near(63.0)], [30.0, 30.0, 30.0, 31.0, 63.0]);
+        }
+    }
+
+    #[test]
+    fn a_keyframe_comes_every_ten_seconds() {
+        assert_eq!(keyframe_interval(rate(24, 1), 10), 240);
+        assert_eq!(keyframe_interval(rate(24_000, 1_001), 10), 240);
+        assert_eq!(keyframe_interval(rate(30_000, 1_001), 10), 300);
+        assert_eq!(keyframe_interval(rate(1, 100), 10), 2);
+        assert_eq!(keyframe_interval(rate(90_000, 1), 10), 2_400);
+    }
+
+    #[test]
+    fn odd_frame_rates_of_real_files_are_brought_into_range() {
+        let fields = |num, den| EncoderConfig { frame_rate: rate(num, den), ..config() }.rate_fields();
+        assert_eq!(fields(24_000, 1_001), (24_000, 1_001));
+        assert_eq!(fields(90_000, 1), (2_400_000, 10_000));
+        assert_eq!(fields(1, 100), (10_000, 10_000));
+        assert_eq!(fields(23_040_000, 767_849), (300_059, 10_000));
+    }
+
+    #[test]
+    fn impossible_requests_name_the_limit() {
+        let fails = |config: EncoderConfig, kind, part: &str| {
+            let error = config.check().unwrap_err();
+            assert_eq!(error.kind(), kind, "{error}");
+            assert!(error.to_string().contains(part), "{error}");
+        };
+        fails(EncoderConfig { width: 16_386, ..config() }, ErrorKind::Unsupported, "larger than 16384x8704");
+        fails(EncoderConfig { height: 0, ..config() }, ErrorKind::Unsupported, "smaller than");
+        fails(EncoderConfig { bit_depth: 12, ..config() }, ErrorKind::Usage, "8 or 10");
+        fails(EncoderConfig { preset: 14, ..config() }, ErrorKind::Usage, "preset 14");
+        let own = vec![("width".to_owned(), "32".to_owned())];
+        fails(EncoderConfig { parameters: own, ..config() }, ErrorKind::Usage, "width=32");
+        if limits().even {
+            fails(EncoderConfig { width: 641, ..config() }, ErrorKind::Unsupported, "even");
+        }
+        if !sys::QUARTER_STEP_CRF {
+            let crf = Crf::from_f64(30.5).unwrap();
+            fails(EncoderConfig { crf, ..config() }, ErrorKind::Usage, "30.5");
+        }
+        config().check().unwrap();
+    }
+}
