@@ -82,10 +82,11 @@ fi
 
 # ---- one run each ----------------------------------------------------------------------------------------
 
-# Runs a command; leaves `wall cpu peak_kib` in the file named first.
+# Runs a command that writes the second file; leaves `wall cpu peak_kib` in the first.
 timed() {
     local into=$1
-    shift
+    rm -f "$2"
+    shift 2
     "$TIME" -q -f '%e %U %S %M' -o "$into.raw" "$@" >"$into.log" 2>&1 || {
         tail -n 20 "$into.log" >&2
         die "failed: $*"
@@ -111,14 +112,14 @@ run_drapto() { # variant, input
     [ "$KEYINT" = 10s ] || svt=keyint=$KEYINT
     [ -z "$LP" ] || svt=${svt:+$svt:}lp=$LP
     [ -z "$svt" ] || options+=(--svt "$svt")
-    timed "$dir/$1.time" "$DRAPTO" encode "$2" "$dir/$1.mkv" "${options[@]}" ${drapto_args[@]+"${drapto_args[@]}"}
+    timed "$dir/$1.time" "$dir/$1.mkv" "$DRAPTO" encode "$2" "$dir/$1.mkv" "${options[@]}" ${drapto_args[@]+"${drapto_args[@]}"}
     read -r wall cpu peak <"$dir/$1.time"
     record "$1" "$wall" "$cpu" "$peak" "$peak" "$dir/$1.mkv"
 }
 
 run_ffmpeg() {
     local wall cpu peak
-    timed "$dir/ffmpeg.time" ffmpeg -nostdin -v error -y -i "$clip" -map 0:v:0 -map '0:a?' -c:v libsvtav1 \
+    timed "$dir/ffmpeg.time" "$dir/ffmpeg.mkv" ffmpeg -nostdin -v error -y -i "$clip" -map 0:v:0 -map '0:a?' -c:v libsvtav1 \
         -preset "$PRESET" -crf "$CRF" -pix_fmt yuv420p10le -svtav1-params "tune=0:keyint=$KEYINT${LP:+:lp=$LP}" \
         ${audio_options[@]+"${audio_options[@]}"} "$dir/ffmpeg.mkv"
     read -r wall cpu peak <"$dir/ffmpeg.time"
@@ -130,7 +131,7 @@ run_pipe() {
     local wall cpu peak cpu_in peak_in cpu_enc peak_enc mux_wall mux_cpu mux_peak
     # shellcheck disable=SC2016
     CLIP=$clip DIR=$dir TIME=$TIME PRESET=$PRESET CRF=$CRF KEYINT=$KEYINT LP=$LP \
-        timed "$dir/pipe.time" bash -c 'set -o pipefail
+        timed "$dir/pipe.time" "$dir/pipe.ivf" bash -c 'set -o pipefail
         "$TIME" -q -f "%U %S %M" -o "$DIR/reader" ffmpeg -nostdin -v error -i "$CLIP" -map 0:v:0 -f yuv4mpegpipe -strict -1 \
             -pix_fmt yuv420p10le - |
         "$TIME" -q -f "%U %S %M" -o "$DIR/encoder" SvtAv1EncApp -i stdin --preset "$PRESET" --crf "$CRF" --tune 0 \
@@ -143,7 +144,7 @@ run_pipe() {
     record pipe "$wall" "$cpu" "$peak_enc" "$peak" "$dir/pipe.ivf"
     [ "$audio_tracks" -gt 0 ] || return 0
 
-    timed "$dir/mux.time" ffmpeg -nostdin -v error -y -i "$dir/pipe.ivf" -i "$clip" -map 0:v -map 1:a -c:v copy \
+    timed "$dir/mux.time" "$dir/whole.mkv" ffmpeg -nostdin -v error -y -i "$dir/pipe.ivf" -i "$clip" -map 0:v -map 1:a -c:v copy \
         "${audio_options[@]}" "$dir/whole.mkv"
     read -r mux_wall mux_cpu mux_peak <"$dir/mux.time"
     [ "$mux_peak" -le "$peak" ] || peak=$mux_peak
@@ -211,6 +212,7 @@ bench_clip() {
     [ -f "$clip" ] || die "$clip: no such file"
     dir=$work/$(basename "$clip")
     results=$dir/results.tsv
+    rm -rf "$dir" # nothing of an earlier run may pass for an output of this one
     mkdir -p "$dir"
     : >"$results"
     audio_setup "$clip"
