@@ -22,6 +22,14 @@ pub enum Command {
     Encode(EncodeArgs),
     /// Show a file's streams, colour, HDR metadata, chapters and attachments.
     Probe(ProbeArgs),
+    /// Score a file against its reference with VMAF, frames paired by their order.
+    Vmaf(VmafArgs),
+    /// Check that an output is a faithful encode of its source.
+    Verify(VerifyArgs),
+    /// Time every stage of the encode path alone, then together.
+    Bench(BenchArgs),
+    /// Show, check or begin a settings file.
+    Config(ConfigArgs),
 }
 
 #[derive(Args, Debug)]
@@ -84,6 +92,81 @@ pub struct ProbeArgs {
     /// Print one JSON object instead of text.
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct VmafArgs {
+    /// The original.
+    pub reference: PathBuf,
+    /// What was made of it.
+    pub distorted: PathBuf,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+    /// Score every N-th frame; take an odd N.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub stride: u32,
+    /// The model, by libvmaf's name [default: vmaf_v0.6.1, above 2560x1440 vmaf_4k_v0.6.1].
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub struct VerifyArgs {
+    /// The film that was encoded.
+    pub source: PathBuf,
+    /// What came of it.
+    pub output: PathBuf,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct BenchArgs {
+    /// The film to measure with.
+    pub input: PathBuf,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+    /// Pictures to give each stage.
+    #[arg(long, value_name = "N", default_value_t = 240)]
+    pub frames: u64,
+    /// Constant rate factor, 1 (best) to 63 [default: 25 up to 1080p, 29 above].
+    #[arg(long, value_name = "N")]
+    pub crf: Option<f32>,
+    /// SVT-AV1 preset, 0 (slowest) to 13 (fastest).
+    #[arg(long, value_name = "0-13", default_value_t = 6)]
+    pub preset: u8,
+    /// Leave out the run of the whole film through the whole pipeline.
+    #[arg(long)]
+    pub alone: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct ConfigArgs {
+    #[command(subcommand)]
+    pub command: ConfigCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum ConfigCommand {
+    /// Print the settings an encode would use and where each comes from.
+    Show {
+        /// The settings file to read.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Check a settings file.
+    Check {
+        /// The settings file.
+        file: PathBuf,
+    },
+    /// Write a settings file with every key at its default, commented out.
+    Init {
+        /// Where to write it; an existing file is left alone.
+        file: PathBuf,
+    },
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

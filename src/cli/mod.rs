@@ -5,6 +5,8 @@
 #![deny(unsafe_code)]
 
 mod args;
+mod bench;
+mod config;
 mod encode;
 mod logs;
 mod probe;
@@ -12,6 +14,8 @@ mod progress;
 mod signals;
 mod summary;
 mod text;
+mod verify;
+mod vmaf;
 
 use std::process::ExitCode;
 
@@ -47,6 +51,10 @@ fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Encode(args) => encode::run(args),
         Command::Probe(args) => probe::run(&args),
+        Command::Vmaf(args) => vmaf::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::Config(args) => config::run(&args.command),
     }
 }
 

@@ -214,7 +214,7 @@ impl Weighed for PacketData {
 /// The frame rate the encoder is told where the source has none.
 const NOMINAL_RATE: (i32, i32) = (25, 1);
 
-fn encoder_config(settings: &EncodeSettings, video: &VideoInfo, first: &Frame) -> Result<EncoderConfig> {
+pub(super) fn encoder_config(settings: &EncodeSettings, video: &VideoInfo, first: &Frame) -> Result<EncoderConfig> {
     let crf = settings.crf.unwrap_or_else(|| default_crf(first.width, first.height));
     let crf = Crf::from_f64(f64::from(crf))?;
     let nominal = Rational::positive(NOMINAL_RATE.0, NOMINAL_RATE.1).unwrap_or(Rational::ONE);

@@ -89,7 +89,9 @@ fn take_pictures(video: &mut VideoDecoder, out: &mut Decoded) {
 
 fn take_sound(decoder: &mut AudioDecoder, heard: &mut Sound) {
     while let Some(sound) = decoder.receive() {
-        let Some(rate) = i32::try_from(sound.sample_rate()).ok().and_then(|r| Rational::positive(1, r)) else { continue };
+        let Some(rate) = i32::try_from(sound.sample_rate()).ok().and_then(|r| Rational::positive(1, r)) else {
+            continue;
+        };
         let at = sound.pts().or(heard.end);
         heard.start = heard.start.or(at).or(Some(Timestamp::new(0, rate)));
         let at = at.unwrap_or(Timestamp::new(0, rate)).rescale(rate, crate::base::Rounding::Nearest);

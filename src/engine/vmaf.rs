@@ -53,8 +53,12 @@ pub fn vmaf(
     check_sizes(&first.0, &first.1)?;
     let both_8_bit = first.0.format == PixelFormat::YUV420P8 && first.1.format == PixelFormat::YUV420P8;
     let (width, height) = (first.0.width, first.0.height);
-    let mut config =
-        SessionConfig::new(model.unwrap_or_else(|| Model::for_size(width, height)), width, height, if both_8_bit { 8 } else { 10 });
+    let mut config = SessionConfig::new(
+        model.unwrap_or_else(|| Model::for_size(width, height)),
+        width,
+        height,
+        if both_8_bit { 8 } else { 10 },
+    );
     config.stride = stride;
     config.threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(16) as u32);
     let mut session = Session::new(config)?;

@@ -27,9 +27,9 @@ impl Pictures {
     pub fn open(path: &Path, choose: impl FnOnce(&MediaInfo) -> Option<usize>, cancel: &CancelToken) -> Result<Self> {
         let mut input = Input::open(path, cancel)?;
         let info = input.info();
-        let stream = choose(&info).and_then(|index| info.streams.get(index)).ok_or_else(|| {
-            Error::new(ErrorKind::Unsupported, "there is no video stream in it").with_file(path)
-        })?;
+        let stream = choose(&info)
+            .and_then(|index| info.streams.get(index))
+            .ok_or_else(|| Error::new(ErrorKind::Unsupported, "there is no video stream in it").with_file(path))?;
         let stream = stream.index;
         let decoder = VideoDecoder::open(&input, &info.streams[stream], DecoderOptions::default())
             .map_err(|e| e.with_file(path))?;

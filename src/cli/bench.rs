@@ -1,0 +1,44 @@
+//! `drapto bench`.
+
+use std::fmt::Write;
+
+use drapto::engine::BenchReport;
+use drapto::{CancelToken, EncodeSettings, Error, ErrorKind, Result};
+
+use super::args::BenchArgs;
+use super::progress::Progress;
+use super::{print, print_json, signals};
+
+pub fn run(args: &BenchArgs) -> Result<()> {
+    let cancel = CancelToken::new();
+    signals::install(&cancel)?;
+    let output = std::env::temp_dir().join(format!("drapto-bench-{}.mkv", std::process::id()));
+    let mut settings = EncodeSettings::new(&args.input, &output);
+    settings.crf = args.crf;
+    settings.preset = args.preset;
+    if args.frames == 0 {
+        return Err(Error::new(ErrorKind::Usage, "a bench of 0 frames measures nothing"));
+    }
+    let progress = Progress::choose(false, false);
+    let report = drapto::bench(&settings, args.frames, args.alone, &progress, &cancel);
+    progress.finish();
+    let _ = std::fs::remove_file(&output);
+    let report = report?;
+    if args.json { print_json(&report) } else { print(&table(&report)) }
+}
+
+fn table(report: &BenchReport) -> String {
+    let mut out = String::new();
+    // Writing to a String cannot fail.
+    let (w, h) = (report.width, report.height);
+    let _ = writeln!(out, "{} frames of {w}x{h}, preset {}, CRF {}", report.frames, report.preset, report.crf);
+    let _ = writeln!(out, "{:<10}{:>10}{:>12}{:>12}{:>10}", "stage", "frames", "seconds", "frames/s", "GB/s");
+    for stage in report.stages.iter().chain(&report.together) {
+        let _ = writeln!(
+            out,
+            "{:<10}{:>10}{:>12.3}{:>12.1}{:>10.3}",
+            stage.name, stage.frames, stage.seconds, stage.fps, stage.gb_per_s
+        );
+    }
+    out
+}

@@ -1,0 +1,59 @@
+//! `drapto config`.
+
+use std::fmt::Write;
+use std::io::ErrorKind as IoErrorKind;
+
+use drapto::config::{FileSettings, TEMPLATE};
+use drapto::{EncodeSettings, Error, ErrorKind, Result};
+
+use super::args::ConfigCommand;
+use super::print;
+
+pub fn run(command: &ConfigCommand) -> Result<()> {
+    match command {
+        ConfigCommand::Show { config } => {
+            let file = config.as_deref().map(FileSettings::read).transpose()?.unwrap_or_default();
+            print(&show(&file)?)
+        }
+        ConfigCommand::Check { file } => {
+            let mut settings = EncodeSettings::new("in", "out");
+            FileSettings::read(file)?.apply(&mut settings);
+            settings.check().map_err(|e| e.with_file(file))?;
+            print("✓ the settings are sound\n")
+        }
+        ConfigCommand::Init { file } => {
+            let written = std::fs::OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .open(file)
+                .and_then(|mut f| std::io::Write::write_all(&mut f, TEMPLATE.as_bytes()));
+            written.map_err(|e| match e.kind() {
+                IoErrorKind::AlreadyExists => Error::new(ErrorKind::Usage, "the file exists").with_file(file),
+                _ => Error::new(ErrorKind::Output, "cannot write the settings").caused_by(e).with_file(file),
+            })
+        }
+    }
+}
+
+/// Each setting, its value and where that comes from.
+fn show(file: &FileSettings) -> Result<String> {
+    let mut settings = EncodeSettings::new("in", "out");
+    file.apply(&mut settings);
+    settings.check()?;
+    let mut out = String::new();
+    let mut line = |name: &str, value: String, from_file: bool| {
+        let source = if from_file { "file" } else { "default" };
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "{name:<16}{value:<32}{source}");
+    };
+    let crf = settings.crf.map_or("25 up to 1080p, 29 above".to_owned(), |c| c.to_string());
+    line("crf", crf, file.crf.is_some());
+    line("preset", settings.preset.to_string(), file.preset.is_some());
+    line("audio", format!("{:?}", settings.audio).to_lowercase(), file.audio.is_some());
+    line("overwrite", settings.overwrite.to_string(), file.overwrite.is_some());
+    line("accept_damage", settings.accept_damage.to_string(), file.accept_damage.is_some());
+    for (name, value) in &settings.svt {
+        line(&format!("svt.{name}"), value.clone(), true);
+    }
+    Ok(out)
+}

@@ -1,0 +1,263 @@
+//! Every stage of the encode path timed alone, then together.
+
+use std::io::Cursor;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::picture::encoder_config;
+use super::streams::main_video;
+use crate::av::{Decoder, DecoderOptions, Input, Received};
+use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Timestamp};
+use crate::config::EncodeSettings;
+use crate::container::{MuxHeader, Track, TrackKind, VideoTrack, Writer, av1};
+use crate::event::{Event, Sink};
+use crate::media::{Frame, MediaInfo, Packet, PacketData};
+use crate::meter::{Model, Session, SessionConfig};
+use crate::pixel::Converter;
+use crate::source::Pictures;
+use crate::video::Encoder;
+
+/// Decoded pictures are kept in memory while the stages after them are timed: at most this many bytes.
+const MEMORY: usize = 1 << 30;
+
+/// The result of [`bench`].
+#[derive(Clone, Debug, Serialize)]
+pub struct BenchReport {
+    /// The file.
+    pub input: std::path::PathBuf,
+    /// Pictures each stage was given.
+    pub frames: u64,
+    /// Width in luma samples.
+    pub width: u32,
+    /// Height in luma samples.
+    pub height: u32,
+    /// SVT-AV1 preset.
+    pub preset: u8,
+    /// Constant rate factor.
+    pub crf: f64,
+    /// Each stage alone, in the order of the path.
+    pub stages: Vec<BenchStage>,
+    /// The whole film through the whole pipeline, verification included.
+    pub together: Option<BenchStage>,
+}
+
+/// The speed of one stage.
+#[derive(Clone, Debug, Serialize)]
+pub struct BenchStage {
+    /// Name.
+    pub name: &'static str,
+    /// Pictures (demux: packets) handled.
+    pub frames: u64,
+    /// Seconds taken.
+    pub seconds: f64,
+    /// Frames a second.
+    pub fps: f64,
+    /// Thousand-million bytes a second: read for demux and VMAF, written for the others.
+    pub gb_per_s: f64,
+}
+
+impl BenchStage {
+    fn new(name: &'static str, frames: u64, bytes: u64, started: Instant) -> Self {
+        let seconds = started.elapsed().as_secs_f64().max(1e-9);
+        BenchStage { name, frames, seconds, fps: frames as f64 / seconds, gb_per_s: bytes as f64 / seconds / 1e9 }
+    }
+}
+
+/// Times the stages on up to `frames` pictures of `settings.input`; the whole film goes through the pipeline
+/// into `settings.output` unless `alone`.
+///
+/// # Errors
+/// As [`encode`](super::encode()).
+pub fn bench(
+    settings: &EncodeSettings,
+    frames: u64,
+    alone: bool,
+    sink: &dyn Sink,
+    cancel: &CancelToken,
+) -> Result<BenchReport> {
+    settings.check()?;
+    let say = |name| sink.event(&Event::Stage { name });
+    say("demux");
+    let demux = demux(&settings.input, cancel)?;
+    say("decode");
+    let (info, pictures, decode) = decode(&settings.input, frames, cancel)?;
+    let first = pictures
+        .first()
+        .ok_or_else(|| Error::new(ErrorKind::Input, "no picture of it can be decoded").with_file(&settings.input))?;
+    let (width, height) = (first.width & !1, first.height & !1);
+    say("convert");
+    let (converted, convert) = convert(&pictures)?;
+    drop(pictures);
+    say("encode");
+    let video = main_video(&info).and_then(|i| info.streams[i].video.clone());
+    let video = video.ok_or_else(|| Error::new(ErrorKind::Unsupported, "there is no video stream in it"))?;
+    let config = encoder_config(settings, &video, &converted[0])?;
+    let (packets, encode) = encode(&config, &converted, cancel)?;
+    say("vmaf");
+    let vmaf = vmaf(&packets, &converted, cancel)?;
+    say("mux");
+    let mux = mux(&packets, &converted)?;
+    let mut report = BenchReport {
+        input: settings.input.clone(),
+        frames: converted.len() as u64,
+        width,
+        height,
+        preset: settings.preset,
+        crf: config.crf.as_f64(),
+        stages: vec![demux, decode, convert, encode],
+        together: None,
+    };
+    report.stages.extend(vmaf);
+    report.stages.push(mux);
+    drop((packets, converted));
+    if !alone {
+        say("together");
+        let started = Instant::now();
+        let whole = super::encode(settings, sink, cancel)?;
+        report.together = Some(BenchStage::new("together", whole.output.frames, whole.output.bytes, started));
+    }
+    Ok(report)
+}
+
+fn demux(path: &Path, cancel: &CancelToken) -> Result<BenchStage> {
+    let mut input = Input::open(path, cancel)?;
+    let started = Instant::now();
+    let (mut packets, mut bytes) = (0, 0);
+    while let Some(packet) = input.read_packet()? {
+        packets += 1;
+        bytes += packet.data().len() as u64;
+    }
+    Ok(BenchStage::new("demux", packets, bytes, started))
+}
+
+fn decode(path: &Path, limit: u64, cancel: &CancelToken) -> Result<(MediaInfo, Vec<Frame>, BenchStage)> {
+    let mut pictures = Pictures::open(path, main_video, cancel)?;
+    let info = pictures.info().clone();
+    let started = Instant::now();
+    let (mut frames, mut bytes) = (Vec::new(), 0);
+    while (frames.len() as u64) < limit && bytes < MEMORY {
+        cancel.check()?;
+        let Some(frame) = pictures.next()? else { break };
+        bytes += frame.byte_len();
+        frames.push(frame);
+    }
+    let stage = BenchStage::new("decode", frames.len() as u64, bytes as u64, started);
+    Ok((info, frames, stage))
+}
+
+fn convert(pictures: &[Frame]) -> Result<(Vec<Frame>, BenchStage)> {
+    let mut converter = Converter::new();
+    // Once to fill the pool: in a run, buffers are used again too.
+    drop(pictures.iter().take(8).map(|f| converter.to_encoder(f.clone())).collect::<Result<Vec<_>>>()?);
+    let mut bytes = 0;
+    let started = Instant::now();
+    for frame in pictures {
+        bytes += converter.to_encoder(frame.clone())?.byte_len() as u64;
+    }
+    let stage = BenchStage::new("convert", pictures.len() as u64, bytes, started);
+    let kept = pictures.iter().enumerate().map(|(index, frame)| {
+        let mut frame = converter.to_encoder(frame.clone())?;
+        frame.index = index as u64;
+        frame.width &= !1;
+        frame.height &= !1;
+        Ok(frame)
+    });
+    Ok((kept.collect::<Result<_>>()?, stage))
+}
+
+fn encode(
+    config: &crate::video::EncoderConfig,
+    frames: &[Frame],
+    cancel: &CancelToken,
+) -> Result<(Vec<PacketData>, BenchStage)> {
+    let started = Instant::now();
+    let mut encoder = Encoder::open_when_free(config, cancel)?;
+    let mut packets = Vec::with_capacity(frames.len());
+    for frame in frames {
+        cancel.check()?;
+        encoder.send(frame)?;
+        while let Some(packet) = encoder.receive()? {
+            packets.push(packet.data);
+        }
+    }
+    let mut draining = encoder.finish()?;
+    while let Some(packet) = draining.next_packet()? {
+        packets.push(packet.data);
+    }
+    let bytes = packets.iter().map(|p| p.len() as u64).sum();
+    Ok((packets, BenchStage::new("encode", frames.len() as u64, bytes, started)))
+}
+
+/// Decoding what was encoded, and scoring it in one thread, as a worker of the search does. Nothing for
+/// pictures too small for VMAF.
+fn vmaf(packets: &[PacketData], references: &[Frame], cancel: &CancelToken) -> Result<Vec<BenchStage>> {
+    let (width, height) = (references[0].width, references[0].height);
+    let Ok(mut session) = Session::new(SessionConfig::new(Model::for_size(width, height), width, height, 10)) else {
+        return Ok(Vec::new());
+    };
+    let started = Instant::now();
+    let decoded = decode_av1(packets)?;
+    let bytes = decoded.iter().map(|f| f.byte_len() as u64).sum();
+    let check = BenchStage::new("check", decoded.len() as u64, bytes, started);
+    let started = Instant::now();
+    for (index, (reference, distorted)) in references.iter().zip(&decoded).enumerate() {
+        cancel.check()?;
+        session.score(index as u64, reference, distorted)?;
+    }
+    session.finish()?;
+    Ok(vec![check, BenchStage::new("vmaf", decoded.len() as u64, 2 * bytes, started)])
+}
+
+fn decode_av1(packets: &[PacketData]) -> Result<Vec<Frame>> {
+    let mut decoder = Decoder::av1(Rational::MILLI, DecoderOptions { threads: 1, without_film_grain: true })?;
+    let mut frames = Vec::new();
+    let mut take = |decoder: &mut Decoder| -> Result<()> {
+        while let Received::Frame(picture) = decoder.receive_video()? {
+            let (width, height) = picture.size();
+            let index = frames.len() as u64;
+            frames.push(Frame {
+                index,
+                pts: Timestamp::new(index as i64, Rational::MILLI),
+                duration: None,
+                width,
+                height,
+                format: picture.format(),
+                color: picture.color(),
+                hdr: picture.hdr(),
+                planes: Arc::new(picture),
+            });
+        }
+        Ok(())
+    };
+    for (pts, packet) in packets.iter().enumerate() {
+        decoder.send_bytes(packet, pts as i64)?;
+        take(&mut decoder)?;
+    }
+    decoder.send_end()?;
+    take(&mut decoder)?;
+    Ok(frames)
+}
+
+fn mux(packets: &[PacketData], frames: &[Frame]) -> Result<BenchStage> {
+    let started = Instant::now();
+    let track = VideoTrack::av1(&packets[0])?;
+    let header = MuxHeader {
+        muxing_app: "drapto".to_owned(),
+        writing_app: "drapto bench".to_owned(),
+        tracks: vec![Track::new(TrackKind::Video(track))],
+        ..MuxHeader::default()
+    };
+    let mut writer = Writer::new(Cursor::new(Vec::new()), None, &header)?;
+    // A film may start anywhere; the file of a bench starts at zero.
+    for (index, (packet, frame)) in packets.iter().zip(frames).enumerate() {
+        let data = PacketData::new(av1::block_data(packet)?.into_owned());
+        let mut packet = Packet::new(Timestamp::new(frame.pts.since(frames[0].pts).ticks(), frame.pts.base()), data);
+        packet.keyframe = index == 0;
+        writer.write(0, &packet)?;
+    }
+    let (stats, _) = writer.finish()?;
+    Ok(BenchStage::new("mux", packets.len() as u64, stats.bytes, started))
+}
