@@ -16,6 +16,7 @@ pub mod id {
     pub const DOC_TYPE_VERSION: u32 = 0x4287;
     pub const DOC_TYPE_READ_VERSION: u32 = 0x4285;
     pub const VOID: u32 = 0xEC;
+    pub const CRC_32: u32 = 0xBF;
     pub const SEGMENT: u32 = 0x1853_8067;
 
     pub const SEEK_HEAD: u32 = 0x114D_9B74;

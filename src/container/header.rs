@@ -5,8 +5,8 @@
 
 use super::av1::SequenceHeader;
 use super::codec::CodecMapping;
+use crate::base::{Rational, Result};
 use crate::media::{Attachment, Chapter, Color, Disposition, FieldOrder, HdrStatic, StreamKind, Tag};
-use crate::{base::Rational, base::Result};
 
 /// Opus wants 80 ms decoded before a seek target (RFC 7845 §4.6).
 pub const OPUS_SEEK_PRE_ROLL_NS: u64 = 80_000_000;

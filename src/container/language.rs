@@ -65,7 +65,7 @@ pub fn language(source: Option<&str>) -> Language {
     let alphanumeric = |s: &&str| (1..=8).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_alphanumeric());
     if !(2..=3).contains(&primary.len())
         || !primary.bytes().all(|b| b.is_ascii_lowercase())
-        || !rest.iter().all(|s| alphanumeric(s))
+        || !rest.iter().all(alphanumeric)
     {
         return undetermined();
     }

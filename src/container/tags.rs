@@ -52,7 +52,7 @@ pub fn track_tags(source: &[Tag], recoded: bool) -> Vec<Tag> {
 pub fn file_tags(source: &[Tag]) -> Vec<Tag> {
     let holds = |(name, _): &&Tag| {
         let stem = stem(name);
-        !is_statistic(&stem) && !CONTAINER.contains(&stem.as_str()) && name.to_ascii_uppercase() != "TITLE"
+        !is_statistic(&stem) && !CONTAINER.contains(&stem.as_str()) && !name.eq_ignore_ascii_case("TITLE")
     };
     source.iter().filter(holds).cloned().collect()
 }
@@ -98,7 +98,7 @@ fn tag(out: &mut Master, track_uid: Option<u64>, tags: impl Iterator<Item = (Str
 /// The statistics tags of a track: bits a second, duration, frames, bytes.
 fn statistics(stats: &TrackStats, writing_app: &str) -> Vec<(String, String)> {
     let ns = stats.duration.as_nanos().max(0) as u64;
-    let bps = (ns > 0).then(|| u128::from(stats.bytes) * 8_000_000_000 / u128::from(ns)).unwrap_or(0);
+    let bps = (u128::from(stats.bytes) * 8_000_000_000).checked_div(u128::from(ns)).unwrap_or(0);
     let s = ns / 1_000_000_000;
     let values = [
         bps.to_string(),

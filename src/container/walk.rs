@@ -5,6 +5,7 @@
 //! small values only, allocates no more than the file holds, never panics.
 #![deny(unsafe_code)]
 
+use std::collections::HashMap;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use super::ebml::id;
@@ -78,13 +79,16 @@ impl<R: Read + Seek> Seek for Window<R> {
     }
 }
 
-/// Where an element lies. `end` is its parent's end where its size is unknown.
-#[derive(Clone, Copy, Debug)]
+/// Where an element lies. `end` is its parent's end where its size is unknown, or reaches past it.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Element {
     pub(super) id: u32,
+    start: u64,
     pub(super) data: u64,
     pub(super) end: u64,
     unknown_size: bool,
+    /// Its size reaches past its parent: the file was cut short, or lies.
+    cut: bool,
 }
 
 impl Element {
@@ -116,6 +120,12 @@ pub(super) struct Walk<R> {
     cluster_time: u64,
 }
 
+/// Where to go on after an element of the Segment. A cluster of unknown size ends where the next top-level
+/// element begins: the way leads through it.
+fn after(element: &Element) -> u64 {
+    if element.unknown_size { element.data } else { element.end }
+}
+
 pub(super) fn broken(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
 }
@@ -124,8 +134,7 @@ impl<R: Read + Seek> Walk<R> {
     /// Finds the Segment.
     pub(super) fn open(inner: R) -> io::Result<Self> {
         let input = Window::new(inner)?;
-        let nothing = Element { id: 0, data: 0, end: 0, unknown_size: false };
-        let mut walk = Walk { input, segment: nothing, at: 0, cluster_time: 0 };
+        let mut walk = Walk { input, segment: Element::default(), at: 0, cluster_time: 0 };
         let end = walk.input.length();
         let head = walk.element(0, end)?.filter(|e| e.id == id::EBML).ok_or_else(|| broken("no EBML header"))?;
         let mut at = head.end;
@@ -151,13 +160,14 @@ impl<R: Read + Seek> Walk<R> {
         let Some((element, id_length)) = self.vint(4, false)? else { return Ok(None) };
         let Some((size, size_length)) = self.vint(8, true)? else { return Ok(None) };
         let data = at + (id_length + size_length) as u64;
+        let id = u32::try_from(element).unwrap_or(0);
         let unknown_size = size == (1u64 << (7 * size_length)) - 1;
-        let end = if unknown_size { limit } else { data.saturating_add(size).min(limit) };
-        if data > end {
+        // RFC 9559 allows an unknown size for these two only.
+        if data > limit || (unknown_size && !matches!(id, id::SEGMENT | id::CLUSTER)) {
             return Ok(None);
         }
-        let id = u32::try_from(element).unwrap_or(0);
-        Ok(Some(Element { id, data, end, unknown_size }))
+        let end = if unknown_size { limit } else { data.saturating_add(size) };
+        Ok(Some(Element { id, start: at, data, end: end.min(limit), unknown_size, cut: end > limit }))
     }
 
     /// A variable-size integer of at most `longest` bytes and its length; ids keep their marker.
@@ -196,8 +206,7 @@ impl<R: Read + Seek> Walk<R> {
             if element.id == wanted {
                 return Ok(Some(element));
             }
-            // A cluster of unknown size ends where the next top-level element begins: go through it.
-            at = if element.id == id::CLUSTER && element.unknown_size { element.data } else { element.end };
+            at = after(&element);
         }
         Ok(None)
     }
@@ -240,39 +249,110 @@ impl<R: Read + Seek> Walk<R> {
         Ok(String::from_utf8_lossy(&bytes[..end]).into_owned())
     }
 
-    /// Whether every position that SeekHeads and Cues name lies inside the file. A parser that adds them
-    /// unchecked must not be given others.
-    pub(super) fn positions_are_sound(&mut self) -> io::Result<bool> {
-        let length = self.input.length();
+    /// Whether the file's indices are safe to follow for a parser that trusts them: every element they are
+    /// made of is whole, every SeekHead entry points at a top-level element of the kind it names, SeekHeads
+    /// point only onwards and at no more than one other, and no cue points outside the file.
+    ///
+    /// `matroska-demuxer` 0.8.1 loops on SeekHeads in a ring and on a Segment that begins with a CRC-32, and
+    /// adds positions unchecked.
+    pub(super) fn indices_are_sound(&mut self) -> io::Result<bool> {
         let segment = self.segment;
+        let (mut places, mut indices) = (HashMap::new(), Vec::new());
         let mut at = segment.data;
         while let Some(element) = self.element(at, segment.end)? {
-            let (entry, position) = match element.id {
-                id::SEEK_HEAD => (id::SEEK, id::SEEK_POSITION),
-                id::CUES => (id::CUE_TRACK_POSITIONS, id::CUE_CLUSTER_POSITION),
-                _ => (0, 0),
+            if at == segment.data && element.id == id::CRC_32 {
+                return Ok(false);
+            }
+            if element.id > 0x00FF_FFFF && element.id != id::CLUSTER {
+                places.insert(element.start, element.id);
+            }
+            if matches!(element.id, id::SEEK_HEAD | id::CUES) {
+                indices.push(element);
+            }
+            at = after(&element);
+        }
+        for index in indices {
+            let sound = match index.id {
+                id::CUES => self.cues_are_sound(&index)?,
+                _ => self.seek_head_is_sound(&index, &places)?,
             };
-            let mut found = if entry == 0 { Vec::new() } else { self.children(&element)? };
-            while let Some(child) = found.pop() {
-                if child.id == position && self.uint(&child)? > length {
-                    return Ok(false);
-                }
-                if child.id == entry || child.id == id::CUE_POINT {
-                    found.extend(self.children(&child)?);
+            if !sound {
+                return Ok(false);
+            }
+        }
+        Ok(at > segment.data)
+    }
+
+    fn seek_head_is_sound(&mut self, seek_head: &Element, places: &HashMap<u64, u32>) -> io::Result<bool> {
+        let base = self.segment.data;
+        let Some(entries) = self.whole_children(seek_head)? else { return Ok(false) };
+        let mut onwards = 0;
+        for entry in entries.iter().filter(|e| e.id == id::SEEK) {
+            let Some(fields) = self.whole_children(entry)? else { return Ok(false) };
+            let (mut wanted, mut position) = (0, 0);
+            for field in fields {
+                match field.id {
+                    id::SEEK_ID => wanted = self.uint(&field)?,
+                    id::SEEK_POSITION => position = self.uint(&field)?,
+                    _ => {}
                 }
             }
-            at = if element.id == id::CLUSTER && element.unknown_size { element.data } else { element.end };
+            let target = base.saturating_add(position);
+            // Clusters are not listed here; one that is pointed at is looked for anyway.
+            let found = places.get(&target).copied();
+            if wanted != u64::from(id::CLUSTER) && found.map(u64::from) != Some(wanted) {
+                return Ok(false);
+            }
+            if wanted == u64::from(id::CLUSTER) && target >= self.segment.end {
+                return Ok(false);
+            }
+            if wanted == u64::from(id::SEEK_HEAD) {
+                onwards += 1;
+                if target <= seek_head.start || onwards > 1 {
+                    return Ok(false);
+                }
+            }
         }
         Ok(true)
+    }
+
+    fn cues_are_sound(&mut self, cues: &Element) -> io::Result<bool> {
+        let length = self.input.length();
+        let Some(mut open) = self.whole_children(cues)? else { return Ok(false) };
+        while let Some(element) = open.pop() {
+            match element.id {
+                id::CUE_POINT | id::CUE_TRACK_POSITIONS => match self.whole_children(&element)? {
+                    Some(children) => open.extend(children),
+                    None => return Ok(false),
+                },
+                id::CUE_CLUSTER_POSITION if self.uint(&element)? > length => return Ok(false),
+                _ => {}
+            }
+        }
+        Ok(true)
+    }
+
+    /// The children of a master, unless they do not fill it exactly.
+    fn whole_children(&mut self, parent: &Element) -> io::Result<Option<Vec<Element>>> {
+        let children = self.children(parent)?;
+        let end = children.last().map_or(parent.data, |c| c.end);
+        let whole = end == parent.end && !parent.cut && !children.iter().any(|c| c.cut);
+        Ok(whole.then_some(children))
     }
 
     /// The next block of the file; `None` at its end.
     ///
     /// # Errors
-    /// `InvalidData` where the file ends inside a block, or times leave the range of a film.
+    /// `InvalidData` where the file ends early, where something that is no element stands between the
+    /// blocks, and where times leave the range of a film.
     pub(super) fn next_block(&mut self) -> io::Result<Option<BlockFacts>> {
         let end = self.segment.end;
-        while let Some(element) = self.element(self.at, end)? {
+        if self.segment.cut {
+            return Err(broken("the file is shorter than its Segment"));
+        }
+        while self.at < end {
+            let element = self.element(self.at, end)?.filter(|e| !e.cut);
+            let element = element.ok_or_else(|| broken("something between the blocks is no element"))?;
             self.at = element.end;
             match element.id {
                 // Clusters are walked flat, so that one of unknown size needs no special care.
@@ -297,7 +377,8 @@ impl<R: Read + Seek> Walk<R> {
     fn block_group(&mut self, group: &Element) -> io::Result<Option<BlockFacts>> {
         let mut facts = None;
         let (mut keyframe, mut discard, mut additional) = (true, 0, None);
-        for child in self.children(group)? {
+        let children = self.whole_children(group)?.ok_or_else(|| broken("a block group is not whole"))?;
+        for child in children {
             match child.id {
                 id::BLOCK => facts = Some(self.block(&child)?.0),
                 id::REFERENCE_BLOCK => keyframe = false,
@@ -326,9 +407,14 @@ impl<R: Read + Seek> Walk<R> {
         Ok(None)
     }
 
+    /// Whether the file ends with its Segment.
+    pub(super) fn ends_with_segment(&self) -> bool {
+        self.segment.end == self.input.length()
+    }
+
     /// The bytes of a place a block named.
     pub(super) fn place(&mut self, (data, end): (u64, u64)) -> io::Result<Vec<u8>> {
-        self.bytes(&Element { id: 0, data, end, unknown_size: false }, u64::MAX)
+        self.bytes(&Element { data, end, ..Element::default() }, u64::MAX)
     }
 
     /// Track, time, flags and lacing (RFC 9559 §10.1).

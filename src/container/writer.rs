@@ -21,12 +21,11 @@ use super::ebml::{Master, UNKNOWN_SIZE8, id, put_id, size8, void};
 use super::header::{MuxHeader, TrackKind};
 use super::interleave::{BlockSink, Lane};
 use super::tags::tags_element;
+use super::ticks::{TIMESTAMP_SCALE, block_ticks, end_ticks};
 use super::tracks::{track_uids, tracks_element};
-use crate::base::{Error, ErrorKind, Rational, Result, Span, Timestamp};
+use crate::base::{Error, ErrorKind, Rational, Result, Span};
 use crate::media::{Packet, StreamKind, Tag};
 
-/// Nanoseconds a tick: the millisecond every player expects.
-const TIMESTAMP_SCALE: u64 = 1_000_000;
 /// A cluster is closed when it would last longer than this (ticks) …
 const CLUSTER_TICKS: i64 = 5_000;
 /// … or holds this many bytes …
@@ -203,6 +202,9 @@ impl<W: Write + Seek> Writer<W> {
         } else {
             std::borrow::Cow::Borrowed(&*packet.data)
         };
+        if state.is_av1 && data.is_empty() {
+            return Err(refuse("an access unit without a frame".to_owned()));
+        }
         let end = packet.duration.map(|d| end_ticks(packet.pts, d, state.delay_ns));
         let duration = end.filter(|end| *end > time).map(|end| (end - time) as u64);
         let group = state.group(packet, time, duration);
@@ -428,29 +430,6 @@ fn output_error(file: Option<&Path>, cause: std::io::Error) -> Error {
     }
 }
 
-/// `pts + delay` in ticks, from exact integers, rounded once: to nearest, halves away from zero.
-pub(super) fn block_ticks(pts: Timestamp, delay_ns: u64) -> i64 {
-    exact_ticks(pts.ticks(), pts.base(), i128::from(delay_ns))
-}
-
-/// `pts + duration + delay` in ticks, rounded once.
-fn end_ticks(pts: Timestamp, duration: Span, delay_ns: u64) -> i64 {
-    if pts.base() == duration.base() {
-        return exact_ticks(pts.ticks().saturating_add(duration.ticks()), pts.base(), i128::from(delay_ns));
-    }
-    block_ticks(pts.plus(duration), delay_ns)
-}
-
-fn exact_ticks(ticks: i64, base: Rational, offset_ns: i128) -> i64 {
-    // (ticks·num/den + offset/10⁹) seconds, over one tick of 10⁻³ s.
-    let (num, den) = (i128::from(base.num()), i128::from(base.den()));
-    let numerator = i128::from(ticks) * num * 1_000_000_000 + offset_ns * den;
-    let denominator = den * i128::from(TIMESTAMP_SCALE);
-    let half = denominator / 2;
-    let rounded = if numerator >= 0 { (numerator + half) / denominator } else { -((half - numerator) / denominator) };
-    rounded.clamp(i128::from(i64::MIN / 4), i128::from(i64::MAX / 4)) as i64
-}
-
 fn ebml_head() -> Vec<u8> {
     let mut head = Master::new();
     head.uint(id::EBML_VERSION, 1)
@@ -477,28 +456,4 @@ fn info_element(header: &MuxHeader) -> (Vec<u8>, u64) {
     let element = info.into_element(id::INFO);
     let offset = element.len() - content + before.len();
     (element, offset as u64)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn without_delay_a_block_is_where_the_exact_rescaling_puts_it(t in -1_000_000_000i64..1_000_000_000, n in 1i32..1002, d in 1i32..100_000) {
-            let pts = Timestamp::new(t, Rational::positive(n, d).unwrap());
-            let expected = pts.rescale(Rational::MILLI, crate::base::Rounding::Nearest).ticks();
-            prop_assert_eq!(block_ticks(pts, 0), expected);
-        }
-    }
-
-    #[test]
-    fn the_codec_delay_is_added_before_rounding() {
-        let base = Rational::positive(1, 48_000).unwrap();
-        let ticks: Vec<i64> = (0..4).map(|n| block_ticks(Timestamp::new(n * 960 - 312, base), 6_500_000)).collect();
-        assert_eq!(ticks, [0, 20, 40, 60]);
-        assert_eq!(block_ticks(Timestamp::new(-313, base), 6_500_000), 0);
-        assert_eq!(block_ticks(Timestamp::new(-400, base), 6_500_000), -2);
-    }
 }

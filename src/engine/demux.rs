@@ -11,6 +11,9 @@ use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Rounding, Spa
 use crate::container::codec::webvtt_additional;
 use crate::media::{Packet, PacketData};
 
+/// How often the tracks that come seldom are said to have come so far, in seconds of film.
+const PACE_S: f64 = 0.25;
+
 /// Where the packets of one stream go.
 pub(super) enum Route {
     Skip,
@@ -24,6 +27,8 @@ pub(super) struct Demux {
     pub(super) input: Input,
     /// By stream index; streams that appear later are skipped.
     pub(super) routes: Vec<Route>,
+    /// The stream whose times pace the tracks that come seldom.
+    pub(super) main: usize,
     pub(super) mux: Sender<MuxMessage>,
     pub(super) tally: Arc<Tally>,
     pub(super) cancel: CancelToken,
@@ -32,6 +37,8 @@ pub(super) struct Demux {
 impl Demux {
     pub(super) fn run(&mut self, meter: &StageMeter) -> Result<()> {
         let mut end_s = 0.0f64;
+        self.advance(Timestamp::new(i64::MIN / 2, Rational::NANO))?;
+        let mut told: Option<Timestamp> = None;
         loop {
             self.cancel.check()?;
             let packet = match self.input.read_packet() {
@@ -46,6 +53,13 @@ impl Demux {
                 }
             };
             end_s = end_s.max(end_of(&packet));
+            if packet.stream() == self.main
+                && let Some(now) = packet.dts()
+                && told.is_none_or(|told| now.since(told).as_secs_f64() >= PACE_S)
+            {
+                told = Some(now);
+                self.advance(now)?;
+            }
             self.route(packet)?;
             meter.item();
         }
@@ -95,6 +109,16 @@ impl Demux {
                 }
             },
         }
+    }
+
+    /// Tells the muxer how far the subtitle tracks are.
+    fn advance(&mut self, time: Timestamp) -> Result<()> {
+        for route in &self.routes {
+            if let Route::CopySubtitle { track, .. } | Route::ConvertSubtitle { track, .. } = route {
+                self.mux.send(MuxMessage::Advance { track: *track, time })?;
+            }
+        }
+        Ok(())
     }
 
     fn end_copied_tracks(&mut self) -> Result<()> {

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use super::queue::{Receiver, Weighed};
 use super::stage::StageMeter;
 use super::tally::Tally;
-use crate::base::{Error, ErrorKind, Result};
+use crate::base::{Error, ErrorKind, Result, Timestamp};
 use crate::container::{Interleaver, MuxHeader, TrackKind, VideoTrack, Writer};
 use crate::media::Packet;
 
@@ -20,6 +20,12 @@ pub(super) enum MuxMessage {
         track: usize,
         packet: Packet,
     },
+    /// Nothing earlier comes on this track any more: the order in the file must not depend on how fast
+    /// threads are.
+    Advance {
+        track: usize,
+        time: Timestamp,
+    },
     End {
         track: usize,
     },
@@ -29,7 +35,7 @@ impl Weighed for MuxMessage {
     fn byte_len(&self) -> usize {
         match self {
             MuxMessage::Packet { packet, .. } => packet.data.len(),
-            MuxMessage::VideoHeader(_) | MuxMessage::End { .. } => 0,
+            MuxMessage::VideoHeader(_) | MuxMessage::Advance { .. } | MuxMessage::End { .. } => 0,
         }
     }
 }
@@ -77,6 +83,7 @@ impl Mux {
                 order.push(track, packet)?;
                 self.tally.bytes.store(order.sink().bytes_written(), Ordering::Relaxed);
             }
+            MuxMessage::Advance { track, time } => order.advance(track, time)?,
             MuxMessage::End { track } => order.end_track(track)?,
             MuxMessage::VideoHeader(_) => {}
         }

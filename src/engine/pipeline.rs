@@ -81,6 +81,7 @@ pub(super) fn start(crew: &mut Crew, plan: &Plan<'_>, input: Input, file: File, 
     let mut input = input;
     input.keep_only(&wanted);
 
+    let main = tracks.sources.get(tracks.video).copied().unwrap_or(0);
     let state = Mux {
         messages,
         video_track: tracks.video,
@@ -90,7 +91,7 @@ pub(super) fn start(crew: &mut Crew, plan: &Plan<'_>, input: Input, file: File, 
         tally: Arc::clone(tally),
     };
     crew.spawn("mux", &mux, state, |s, meter| s.run(meter))?;
-    let state = Demux { input, routes, mux: to_mux, tally: Arc::clone(tally), cancel: crew.cancel().clone() };
+    let state = Demux { input, routes, main, mux: to_mux, tally: Arc::clone(tally), cancel: crew.cancel().clone() };
     crew.spawn("demux", &demux, state, |s, meter| s.run(meter))
 }
 

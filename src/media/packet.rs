@@ -32,12 +32,14 @@ impl fmt::Debug for PacketData {
 
 /// One coded access unit on its way to the container.
 ///
-/// Law: `pts` is presentation time on the shared timeline of the file; for Opus it is the time of the
-/// first sample *after* pre-skip has been accounted for (the container adds the codec delay). Packets of
-/// one track arrive in coded order; AV1 has no reordering at this level, so that is also display order.
+/// Law: `pts` is presentation time on the shared timeline of the file, of the packet's first **decoded**
+/// sample or frame. Opus begins with pre-skip, samples that are decoded and never heard: the first packet's
+/// `pts` is the start less the pre-skip and may be negative. The container adds the track's codec delay
+/// (Matroska stores block times with it), so such a stream begins at zero there. Packets of one track
+/// arrive in coded order; AV1 has no reordering at this level, so that is also display order.
 #[derive(Clone, Debug)]
 pub struct Packet {
-    /// Presentation time of the first frame or sample.
+    /// Presentation time of the first frame or sample decoded from this packet, also where it is pre-skip.
     pub pts: Timestamp,
     /// How long the packet is shown, where known.
     pub duration: Option<Span>,

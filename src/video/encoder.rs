@@ -11,7 +11,7 @@ use crate::base::{CancelToken, Error, ErrorKind, Result};
 use crate::media::{Frame, PacketData, PixelFormat, Subsampling};
 
 use super::config::EncoderConfig;
-use super::ffi::{Code, Handle, OpenError, Picture, Settings, TableKey, Unit};
+use super::ffi::{Code, Handle, OpenError, Picture, Settings, Unit};
 use super::fixed;
 
 /// A coded frame: one temporal unit with one shown frame.
@@ -87,14 +87,13 @@ impl Encoder {
     /// # Errors
     /// [`ErrorKind::Unsupported`] for a picture size the library does not take; [`ErrorKind::Usage`] for
     /// settings and parameters it does not take, naming them; [`ErrorKind::Encode`] if it cannot start, or
-    /// if an encoder is open that cannot run beside this one (see [`can_run_beside`](Self::can_run_beside)).
+    /// if an encoder is open and the library cannot have two (see [`many_encoders`](super::many_encoders)).
     pub fn new(config: &EncoderConfig) -> Result<Self> {
         Self::open(config, || Err(busy()))
     }
 
-    /// Opens an encoder as [`new`](Self::new) does, but waits while one is open that cannot run beside it.
-    ///
-    /// Never while the same thread keeps such an encoder: it would wait for itself.
+    /// Opens an encoder as [`new`](Self::new) does, but where the library can have only one, waits for that
+    /// to be dropped. A thread that holds it itself would wait for ever.
     ///
     /// # Errors
     /// As [`new`](Self::new), and [`ErrorKind::Interrupted`] once `cancel` is set.
@@ -121,7 +120,6 @@ impl Encoder {
             cll: config.hdr.content_light.as_ref().map(fixed::cll),
             force_keyframes: config.force_keyframes,
             parameters: parameters.iter().map(c_strings).collect::<Result<_>>()?,
-            key: table_key(config),
         };
         let handle = loop {
             match Handle::open(&settings) {
@@ -140,14 +138,6 @@ impl Encoder {
             packed: Vec::new(),
         };
         Ok(Encoder { inner, force_keyframes: config.force_keyframes })
-    }
-
-    /// Whether encoders with these settings can be open in one process at the same time.
-    ///
-    /// Up to at least 2.3 the library has one block table for the process, which every encoder that is opened
-    /// fills by its own preset, picture size and CRF range; one that is running then reads another's table.
-    pub fn can_run_beside(one: &EncoderConfig, other: &EncoderConfig) -> bool {
-        super::ffi::TABLES_PER_ENCODER || table_key(one) == table_key(other)
     }
 
     /// Gives the encoder a frame.
@@ -290,20 +280,6 @@ fn pack(into: &mut Vec<u8>, planes: [&[u8]; 3], strides: [usize; 3], sizes: [(us
     Some([ends[0], ends[1]])
 }
 
-fn table_key(config: &EncoderConfig) -> TableKey {
-    let crf_class = match config.crf.as_f64() {
-        crf if crf <= 50.0 => 0,
-        crf if crf <= 56.0 => 1,
-        _ => 2,
-    };
-    TableKey {
-        preset: config.preset,
-        size: (config.width, config.height),
-        crf_class,
-        parameters: config.parameters.clone(),
-    }
-}
-
 fn c_strings((name, value): &(String, String)) -> Result<(CString, CString)> {
     let c = |text: &String| {
         CString::new(text.as_str()).map_err(|_| {
@@ -314,11 +290,8 @@ fn c_strings((name, value): &(String, String)) -> Result<(CString, CString)> {
 }
 
 fn busy() -> Error {
-    failed(format!(
-        "another encoder is open with a preset, picture size, CRF range or parameters of its own, and SVT-AV1 {} \
-         cannot run both in one process",
-        sys::HEADER_VERSION
-    ))
+    let version = sys::HEADER_VERSION;
+    failed(format!("an encoder is open already, and SVT-AV1 {version} cannot run two in one process (4.2 can)"))
 }
 
 fn open_error(error: OpenError, config: &EncoderConfig, parameters: &[(String, String)], own: usize) -> Error {

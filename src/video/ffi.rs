@@ -14,28 +14,21 @@ use svt_av1_sys as sys;
 use super::fixed::Mdcv;
 
 /// Guards everything in the library that is shared by all encoders of a process: opening fills tables and
-/// function pointers, closing frees the list of processors that opening reads. Holds the table keys of the
-/// encoders that are open.
-static OPEN: Mutex<Vec<TableKey>> = Mutex::new(Vec::new());
+/// function pointers, closing frees the list of processors that opening reads. Holds the number of open encoders.
+static OPEN: Mutex<usize> = Mutex::new(0);
 
-/// Whether each encoder has block tables of its own (seen in the sources and tested with 4.2; in 1.4 to
-/// 2.3 there is one table for the process, overwritten by every encoder that is opened).
-pub(super) const TABLES_PER_ENCODER: bool =
+/// Whether a process may have several encoders at a time.
+///
+/// In 1.4 to 2.3 every opening empties and refills tables that running encoders read: one block table, laid
+/// out by preset, size and CRF, and the compound masks, whose pointers are null for a moment. Two presets side
+/// by side crash at once; equal settings crash at preset 2 at once and at preset 6 after some 2,000
+/// openings. 4.2 gives each encoder its own block table and fills the masks once. Between them nothing is known.
+pub(super) const MANY_ENCODERS: bool =
     sys::SVT_AV1_VERSION_MAJOR > 4 || (sys::SVT_AV1_VERSION_MAJOR == 4 && sys::SVT_AV1_VERSION_MINOR >= 2);
 
 /// Whether closing an encoder waits for a picture even if none was sent: so in 1.4.1, no longer in 2.3.0.
 const CLOSING_NEEDS_A_PICTURE: bool =
     sys::SVT_AV1_VERSION_MAJOR < 2 || (sys::SVT_AV1_VERSION_MAJOR == 2 && sys::SVT_AV1_VERSION_MINOR < 3);
-
-/// What the shared block tables depend on: encoders with equal keys fill them alike.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct TableKey {
-    pub(super) preset: u8,
-    pub(super) size: (u32, u32),
-    /// The superblock size follows thresholds of the CRF (above 50 or 56, by preset).
-    pub(super) crf_class: u8,
-    pub(super) parameters: Vec<(String, String)>,
-}
 
 /// What the library returns: `EB_ErrorNone` or why not.
 pub(super) type Code = sys::EbErrorType;
@@ -54,13 +47,12 @@ pub(super) struct Settings {
     pub(super) cll: Option<[u16; 2]>,
     pub(super) force_keyframes: bool,
     pub(super) parameters: Vec<(CString, CString)>,
-    pub(super) key: TableKey,
 }
 
 /// Why no encoder was opened.
 #[derive(Debug)]
 pub(super) enum OpenError {
-    /// An encoder that needs other tables is open.
+    /// Another encoder is open, and the library cannot have two.
     Busy,
     /// The parameter with this index has an unknown name or a bad value.
     Parameter(usize),
@@ -119,7 +111,7 @@ pub(super) struct Unit {
 /// encoder is broken: the library's threads may wait for ever, so it is left alone, its memory included.
 pub(super) struct Handle {
     component: NonNull<sys::EbComponentType>,
-    key: TableKey,
+    size: (u32, u32),
     sample_bytes: usize,
     sent: bool,
     ended: bool,
@@ -131,7 +123,7 @@ pub(super) struct Handle {
 // whichever thread they are in); `&mut self` keeps calls from overlapping.
 unsafe impl Send for Handle {}
 
-fn open_encoders() -> MutexGuard<'static, Vec<TableKey>> {
+fn open_encoders() -> MutexGuard<'static, usize> {
     OPEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -141,7 +133,7 @@ impl Handle {
         // From the first call to the last, as closing another encoder in between would free what the later
         // calls read.
         let mut open = open_encoders();
-        if !TABLES_PER_ENCODER && open.iter().any(|key| *key != settings.key) {
+        if !MANY_ENCODERS && *open > 0 {
             return Err(OpenError::Busy);
         }
         let mut component = ptr::null_mut();
@@ -156,10 +148,10 @@ impl Handle {
         let mut config = unsafe { config.assume_init() };
         match configure(component, &mut config, settings) {
             Ok(()) => {
-                open.push(settings.key.clone());
+                *open += 1;
                 Ok(Handle {
                     component,
-                    key: settings.key.clone(),
+                    size: (settings.width, settings.height),
                     sample_bytes: if settings.bit_depth > 8 { 2 } else { 1 },
                     sent: false,
                     ended: false,
@@ -255,7 +247,7 @@ impl Handle {
 impl Handle {
     /// Encodes one black picture, which nobody will see.
     fn send_blank(&mut self) -> Result<(), Code> {
-        let (width, height) = (self.key.size.0 as usize, self.key.size.1 as usize);
+        let (width, height) = (self.size.0 as usize, self.size.1 as usize);
         let chroma = (width.div_ceil(2), height.div_ceil(2));
         let row = width * self.sample_bytes;
         let zeros = vec![0u8; row * height];
@@ -282,9 +274,7 @@ impl Drop for Handle {
             // SAFETY: the handle is valid, drained, and not used again.
             unsafe { close(self.component) };
         }
-        if let Some(at) = open.iter().position(|key| *key == self.key) {
-            open.swap_remove(at);
-        }
+        *open -= 1;
     }
 }
 
@@ -320,7 +310,7 @@ fn configure(
     if let Some([max_cll, max_fall]) = settings.cll {
         config.content_light_level = sys::EbContentLightLevel { max_cll: max_cll.to_be(), max_fall: max_fall.to_be() };
     }
-    config.force_key_frames = settings.force_keyframes.into();
+    config.force_key_frames = sys::flag(settings.force_keyframes);
     for (index, (name, value)) in settings.parameters.iter().enumerate() {
         // SAFETY: the configuration is initialised and both strings end in NUL.
         let code = unsafe { sys::svt_av1_enc_parse_parameter(config, name.as_ptr(), value.as_ptr()) };

@@ -23,4 +23,4 @@ mod version;
 pub use config::{Crf, EncoderConfig, Limits, limits};
 pub use encoder::{Draining, EncodedPacket, Encoder};
 pub use ffi::quiet_logs;
-pub use version::{check_library_version, library_version};
+pub use version::{check_library_version, library_version, many_encoders};

@@ -228,6 +228,7 @@ fn a_frame_can_be_made_a_keyframe() {
     }
     assert_eq!(keyframes, [0, 17, 33]);
 
+    drop(rest);
     let mut other = open(&EncoderConfig { force_keyframes: false, ..config });
     assert_eq!(other.send_keyframe(&frame(320, 180, 10, 0)).unwrap_err().kind(), ErrorKind::Usage);
 }
@@ -299,20 +300,20 @@ fn encoders_at_different_presets_never_disturb_each_other() {
 }
 
 #[test]
-fn an_encoder_that_would_spoil_a_running_one_is_refused_or_waits() {
-    let (one, other) = (config(320, 180, 12), config(320, 180, 6));
-    let running = open(&one);
-    if Encoder::can_run_beside(&one, &other) {
-        Encoder::new(&other).unwrap();
+fn an_encoder_that_would_crash_a_running_one_is_refused_or_waits() {
+    let config = config(320, 180, 12);
+    let running = open(&config);
+    if many_encoders() {
+        Encoder::new(&config).unwrap();
         return;
     }
-    let error = Encoder::new(&other).err().expect("the tables are taken");
+    let error = Encoder::new(&config).err().expect("one is open");
     assert_eq!(error.kind(), ErrorKind::Encode, "{error}");
     let cancel = CancelToken::new();
     cancel.cancel();
-    let error = Encoder::open_when_free(&other, &cancel).err().expect("cancelled");
+    let error = Encoder::open_when_free(&config, &cancel).err().expect("cancelled");
     assert_eq!(error.kind(), ErrorKind::Interrupted);
-    let waiting = thread::spawn(move || drop(open(&other)));
+    let waiting = thread::spawn(move || drop(open(&config)));
     thread::sleep(Duration::from_millis(50));
     drop(running);
     waiting.join().unwrap();

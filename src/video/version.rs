@@ -12,6 +12,13 @@ pub fn library_version() -> String {
     ffi::version()
 }
 
+/// Whether one process can have several encoders open at the same time with the linked library.
+///
+/// Known of 4.2; in 1.4 to 2.3 opening an encoder crashes one that is running, so there is one at a time.
+pub fn many_encoders() -> bool {
+    ffi::MANY_ENCODERS
+}
+
 /// Fails unless the loaded library has the interface this build was compiled for.
 ///
 /// A distribution's FFmpeg may itself load another `libSvtAv1Enc`, and a wrong search path may put that one

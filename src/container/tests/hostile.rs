@@ -6,6 +6,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::helpers::*;
+use crate::container::ebml::{Master, id};
 use crate::container::reader::{Reader, codec_ids};
 
 /// Reads as far as it goes; tells how many frames came and whether the end was clean.
@@ -69,11 +70,66 @@ fn hostile_clips_do_no_harm() {
     assert!(seen > 10, "{seen}");
 }
 
+/// A Segment that holds these elements and nothing else.
+fn segment(content: Master) -> Vec<u8> {
+    let mut head = Master::new();
+    head.text(id::DOC_TYPE, "matroska").uint(id::DOC_TYPE_VERSION, 4).uint(id::DOC_TYPE_READ_VERSION, 2);
+    [head.into_element(id::EBML), content.into_element(id::SEGMENT)].concat()
+}
+
+/// The demuxer crate would loop or panic on these, so they must not reach it.
+#[test]
+fn indices_that_lead_in_circles_are_refused() {
+    let entry = |wanted: u32, position: u64| {
+        let mut seek = Master::new();
+        seek.bytes(id::SEEK_ID, &wanted.to_be_bytes()).uint(id::SEEK_POSITION, position);
+        seek
+    };
+    let seek_head = |entries: &[Master]| {
+        let mut out = Master::new();
+        entries.iter().for_each(|e| {
+            out.master(id::SEEK, e);
+        });
+        out
+    };
+    let mut crc_first = Master::new();
+    crc_first.bytes(id::CRC_32, &[0; 4]);
+    let mut ring = Master::new();
+    ring.master(id::SEEK_HEAD, &seek_head(&[entry(id::SEEK_HEAD, 0)]));
+    let mut fork = Master::new();
+    let two = seek_head(&[entry(id::SEEK_HEAD, 36), entry(id::SEEK_HEAD, 36)]);
+    fork.master(id::SEEK_HEAD, &two).master(id::SEEK_HEAD, &Master::new());
+    let mut far = Master::new();
+    far.master(id::SEEK_HEAD, &seek_head(&[entry(id::INFO, u64::MAX)]));
+    let mut cue = Master::new();
+    cue.uint(id::CUE_TRACK, 1).uint(id::CUE_CLUSTER_POSITION, u64::MAX);
+    let mut point = Master::new();
+    point.uint(id::CUE_TIME, 0).master(id::CUE_TRACK_POSITIONS, &cue);
+    let mut cues = Master::new();
+    cues.master(id::CUE_POINT, &point);
+    let mut lost = Master::new();
+    lost.master(id::CUES, &cues);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("circle.mkv");
+    for (name, content) in [("crc", crc_first), ("ring", ring), ("fork", fork), ("far", far), ("cue", lost)] {
+        std::fs::write(&path, segment(content)).unwrap();
+        let error = Reader::open(&path).unwrap_err();
+        assert!(error.to_string().contains("an index of the file is broken"), "{name}: {error}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
     #[test]
-    fn a_damaged_file_does_no_harm(damage in proptest::collection::vec((0usize..10_000, any::<u8>()), 1..12)) {
+    fn a_damaged_file_does_no_harm(
+        damage in proptest::collection::vec((0usize..10_000, any::<u8>()), 1..12),
+        cut in proptest::option::of((0usize..10_000, 1usize..40)),
+    ) {
         let mut bytes = small_file();
+        if let Some((at, length)) = cut {
+            let at = at % bytes.len();
+            bytes.drain(at..(at + length).min(bytes.len()));
+        }
         for (at, value) in damage {
             let at = at % bytes.len();
             bytes[at] = value;

@@ -174,8 +174,6 @@ fn mkvmerge_finds_everything() {
         (3, "forced_track", true.into()),
         (3, "flag_hearing_impaired", true.into()),
         (3, "flag_text_descriptions", true.into()),
-        (3, "tag_number_of_frames", "1".into()),
-        (3, "num_index_entries", 1.into()),
     ] {
         assert_eq!(property(track, name), expected, "track {track} {name}");
     }
@@ -195,10 +193,10 @@ fn mkvinfo_finds_colour_and_rotation() {
     let (_, path) = mux_file(dir.path(), &film(), &packets());
     let Some(info) = tool("mkvinfo", &[path_str(&path)]) else { return };
     for line in [
-        "Matrix coefficients: 9",
-        "Range: 1",
-        "Transfer: 16",
-        "Primaries: 9",
+        "Color matrix coefficients: 9",
+        "Color range: 1",
+        "Color transfer: 16",
+        "Color primaries: 9",
         "Horizontal chroma siting: 1",
         "Vertical chroma siting: 1",
         "Maximum content light: 1000",
@@ -210,12 +208,12 @@ fn mkvinfo_finds_colour_and_rotation() {
         "White color coordinate y: 0.329",
         "Maximum luminance: 1000",
         "Minimum luminance: 0.005",
-        "Projection pose roll: -90",
+        "Projection's roll rotation: -90",
         "Interlaced: 2",
         "Codec-inherent delay: 00:00:00.006500000",
         "Seek pre-roll: 00:00:00.080000000",
     ] {
-        let found = info.lines().any(|l| l.to_lowercase().contains(&line.to_lowercase()));
+        let found = info.lines().any(|l| l.ends_with(&format!("+ {line}")));
         assert!(found, "{line} in {info}");
     }
     assert!(!info.contains("unknown element") && !info.contains("Unknown element"), "{info}");

@@ -34,6 +34,11 @@ pub type Flag = bool;
 #[cfg(not(svt_c_bool))]
 pub type Flag = Bool;
 
+/// `value` as this version's [`Flag`].
+pub fn flag(value: bool) -> Flag {
+    value.into()
+}
+
 /// `svt_av1_enc_init_handle` with the arguments that all versions have.
 ///
 /// # Safety
