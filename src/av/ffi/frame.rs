@@ -54,7 +54,7 @@ impl RawFrame {
         let f = self.fields();
         let plain = f.buf.iter().filter(|b| !b.is_null());
         // SAFETY: non-null entries of `buf` are valid buffer references for the life of the frame.
-        plain.map(|&b| unsafe { (*b).size as usize }).sum()
+        plain.map(|&b| unsafe { (*b).size }).sum()
     }
 }
 
@@ -136,7 +136,7 @@ impl VideoFrame {
             // SAFETY: the frame is valid; the answer is null or side data that lives as long as the frame.
             unsafe {
                 let side = sys::av_frame_get_side_data(self.raw.as_ptr(), kind);
-                side.as_ref().map(|s| std::slice::from_raw_parts(s.data, s.size as usize))
+                side.as_ref().map(|s| std::slice::from_raw_parts(s.data, s.size))
             }
         };
         HdrStatic {

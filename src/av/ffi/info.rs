@@ -293,7 +293,7 @@ fn dictionary(dictionary: *const sys::AVDictionary) -> Vec<Tag> {
         // SAFETY: null dictionaries are allowed; entries are terminated strings owned by the dictionary,
         // which nobody changes while we iterate.
         unsafe {
-            entry = sys::av_dict_get(dictionary, c"".as_ptr(), entry, sys::AV_DICT_IGNORE_SUFFIX as i32);
+            entry = sys::av_dict_get(dictionary, c"".as_ptr(), entry, sys::AV_DICT_IGNORE_SUFFIX);
             let Some(e) = entry.as_ref() else { return tags };
             if let (Some(key), Some(value)) = (text(e.key), text(e.value)) {
                 tags.push((key, value));

@@ -115,7 +115,7 @@ impl InputPacket {
         // SAFETY: the packet is valid; the answer is null or `size` bytes that live as long as the packet.
         unsafe {
             let data = sys::av_packet_get_side_data(self.as_ptr(), kind, &mut size);
-            if data.is_null() { &[] } else { std::slice::from_raw_parts(data, size as usize) }
+            if data.is_null() { &[] } else { std::slice::from_raw_parts(data, size) }
         }
     }
 
