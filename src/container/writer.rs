@@ -388,7 +388,9 @@ impl TrackState {
         }
         // A subtitle without an end lasts until the next one; it adds nothing that is known.
         let guessed = if self.kind == StreamKind::Subtitle { 0 } else { self.step_ns };
-        let end = pts.saturating_add(duration.unwrap_or(guessed)).saturating_sub(packet.discard_padding_ns.max(0));
+        // A duration that is told is how long the packet is heard; one that is guessed covers what is thrown away.
+        let guessed = guessed.saturating_sub(packet.discard_padding_ns.max(0));
+        let end = pts.saturating_add(duration.unwrap_or(guessed));
         self.end_ns = self.end_ns.max(end);
     }
 

@@ -6,6 +6,7 @@ use super::mux::MuxMessage;
 use super::queue::Sender;
 use super::stage::StageMeter;
 use super::tally::Tally;
+use crate::audio::{OPUS_RATE, packet_samples};
 use crate::av::{Input, InputPacket, SubtitleConverter};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Rounding, Span, Timestamp};
 use crate::container::codec::webvtt_additional;
@@ -160,9 +161,13 @@ fn copied_audio(packet: InputPacket, delay_ns: u64) -> Option<Packet> {
     let mut copy = Packet::new(start, PacketData::new(Vec::new()));
     copy.duration = packet.duration();
     let (_, skip_end) = packet.skip_samples();
-    if skip_end > 0 && delay_ns > 0 {
-        // Only Opus has both; its clock is 48 kHz.
-        copy.discard_padding_ns = i64::from(skip_end) * 1_000_000_000 / 48_000;
+    // Only Opus has a delay here, and with it a clock of 48 kHz and packets that say how long they are.
+    if delay_ns > 0
+        && let Some(samples) = packet_samples(packet.data())
+    {
+        let ns = |samples: u32| i64::from(samples) * 1_000_000_000 / i64::from(OPUS_RATE);
+        copy.discard_padding_ns = ns(skip_end);
+        copy.duration = Some(Span::new(ns(samples) - ns(skip_end.min(samples)), Rational::NANO));
     }
     copy.data = packet.into_data();
     Some(copy)

@@ -368,7 +368,7 @@ fn check_duration(result: &mut Verification, reader: &Reader, expected: &Expecte
     let want = &expected.video;
     let (Some(first), Some(last)) = (want.times.first(), want.times.last()) else { return };
     let typical = last.since(*first).as_secs_f64() / (want.times.len().max(2) - 1) as f64;
-    let frame = want.end.map_or(typical, |end| end.since(*last).as_secs_f64()).max(0.001);
+    let frame = want.end.map_or(typical, |end| end.since(*last).as_secs_f64()).max(typical);
     let picture_end = want.end.unwrap_or(*last).as_secs_f64();
     let sound_end = expected
         .tracks

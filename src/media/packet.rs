@@ -41,7 +41,7 @@ impl fmt::Debug for PacketData {
 pub struct Packet {
     /// Presentation time of the first frame or sample decoded from this packet, also where it is pre-skip.
     pub pts: Timestamp,
-    /// How long the packet is shown, where known.
+    /// How long the packet is shown or heard, without what `discard_padding_ns` throws away, where known.
     pub duration: Option<Span>,
     /// Whether decoding can start here.
     pub keyframe: bool,

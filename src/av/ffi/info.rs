@@ -136,9 +136,7 @@ fn video_info(stream: &sys::AVStream, par: &sys::AVCodecParameters) -> VideoInfo
         bit_depth: descriptor(par.format).map_or(8, |d| d.comp[0].depth.clamp(1, 32) as u8),
         subsampling,
         sample_aspect_ratio: aspect,
-        frame_rate: rational(stream.avg_frame_rate)
-            .filter(|r| r.num() > 0)
-            .or_else(|| rational(guessed).filter(|r| r.num() > 0)),
+        frame_rate: [stream.avg_frame_rate, guessed].into_iter().filter_map(rational).find(|r| plausible(*r)),
         frame_duration: constant_frame_duration(stream),
         color,
         hdr: HdrStatic {
@@ -155,6 +153,11 @@ fn video_info(stream: &sys::AVStream, par: &sys::AVCodecParameters) -> VideoInfo
         },
         rotation: rotation(stream),
     }
+}
+
+/// Files with variable frame rate claim rates such as 90000 or 1000 frames a second.
+fn plausible(rate: Rational) -> bool {
+    rate.num() > 0 && rate.as_f64() <= 240.0
 }
 
 /// Where average and base frame rate agree, frames are evenly spaced as far as the container knows.
