@@ -32,13 +32,18 @@ fn table(report: &BenchReport) -> String {
     // Writing to a String cannot fail.
     let (w, h) = (report.width, report.height);
     let _ = writeln!(out, "{} frames of {w}x{h}, preset {}, CRF {}", report.frames, report.preset, report.crf);
-    let _ = writeln!(out, "{:<10}{:>10}{:>12}{:>12}{:>10}", "stage", "frames", "seconds", "frames/s", "GB/s");
+    let _ =
+        writeln!(out, "{:<10}{:>8}{:>10}{:>10}{:>12}{:>10}", "stage", "frames", "wall s", "CPU s", "frames/s", "GB/s");
     for stage in report.stages.iter().chain(&report.together) {
+        let cpu = stage.cpu_s.map_or("?".to_owned(), |s| format!("{s:.2}"));
         let _ = writeln!(
             out,
-            "{:<10}{:>10}{:>12.3}{:>12.1}{:>10.3}",
-            stage.name, stage.frames, stage.seconds, stage.fps, stage.gb_per_s
+            "{:<10}{:>8}{:>10.2}{:>10}{:>12.1}{:>10.3}",
+            stage.name, stage.frames, stage.seconds, cpu, stage.fps, stage.gb_per_s
         );
+    }
+    if let Some(percent) = report.beside_encoder_percent {
+        let _ = writeln!(out, "beside the encoder: {percent:.1} % of the processor time of a frame");
     }
     out
 }

@@ -8,6 +8,8 @@ mod args;
 mod bench;
 mod config;
 mod encode;
+#[allow(unsafe_code)]
+mod ffi;
 mod logs;
 mod probe;
 mod progress;
@@ -26,6 +28,7 @@ use args::{Cli, Command};
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    ffi::limit_arenas();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

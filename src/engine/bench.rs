@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::picture::encoder_config;
 use super::streams::main_video;
+use super::usage;
 use crate::av::{Decoder, DecoderOptions, Input, Received};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Timestamp};
 use crate::config::EncodeSettings;
@@ -40,8 +41,22 @@ pub struct BenchReport {
     pub crf: f64,
     /// Each stage alone, in the order of the path.
     pub stages: Vec<BenchStage>,
+    /// Processor time of the stages that an encode runs beside the encoder, in percent of all stages: demux,
+    /// decode, convert, check and mux, each by its time for one picture.
+    pub beside_encoder_percent: Option<f64>,
     /// The whole film through the whole pipeline, verification included.
     pub together: Option<BenchStage>,
+}
+
+/// The share of an encode's processor time that is not the encoder's.
+fn beside_encoder(stages: &[BenchStage]) -> Option<f64> {
+    let mut beside = 0.0;
+    let mut encoder = 0.0;
+    for stage in stages.iter().filter(|s| s.name != "vmaf" && s.frames > 0) {
+        let each = stage.cpu_s? / stage.frames as f64;
+        if stage.name == "encode" { encoder += each } else { beside += each }
+    }
+    Some(100.0 * beside / (beside + encoder))
 }
 
 /// The speed of one stage.
@@ -53,6 +68,8 @@ pub struct BenchStage {
     pub frames: u64,
     /// Seconds taken.
     pub seconds: f64,
+    /// Processor seconds taken, all threads together.
+    pub cpu_s: Option<f64>,
     /// Frames a second.
     pub fps: f64,
     /// Thousand-million bytes a second: read for demux and VMAF, written for the others.
@@ -60,9 +77,28 @@ pub struct BenchStage {
 }
 
 impl BenchStage {
-    fn new(name: &'static str, frames: u64, bytes: u64, started: Instant) -> Self {
-        let seconds = started.elapsed().as_secs_f64().max(1e-9);
-        BenchStage { name, frames, seconds, fps: frames as f64 / seconds, gb_per_s: bytes as f64 / seconds / 1e9 }
+    fn new(name: &'static str, frames: u64, bytes: u64, started: Stopwatch) -> Self {
+        let seconds = started.wall.elapsed().as_secs_f64().max(1e-9);
+        let cpu_s = usage::of_this_process().cpu_s.zip(started.cpu_s).map(|(now, then)| now - then);
+        BenchStage {
+            name,
+            frames,
+            seconds,
+            cpu_s,
+            fps: frames as f64 / seconds,
+            gb_per_s: bytes as f64 / seconds / 1e9,
+        }
+    }
+}
+
+struct Stopwatch {
+    wall: Instant,
+    cpu_s: Option<f64>,
+}
+
+impl Stopwatch {
+    fn start() -> Self {
+        Stopwatch { wall: Instant::now(), cpu_s: usage::of_this_process().cpu_s }
     }
 }
 
@@ -108,14 +144,16 @@ pub fn bench(
         preset: settings.preset,
         crf: config.crf.as_f64(),
         stages: vec![demux, decode, convert, encode],
+        beside_encoder_percent: None,
         together: None,
     };
     report.stages.extend(vmaf);
     report.stages.push(mux);
+    report.beside_encoder_percent = beside_encoder(&report.stages);
     drop((packets, converted));
     if !alone {
         say("together");
-        let started = Instant::now();
+        let started = Stopwatch::start();
         let whole = super::encode(settings, sink, cancel)?;
         report.together = Some(BenchStage::new("together", whole.output.frames, whole.output.bytes, started));
     }
@@ -124,7 +162,7 @@ pub fn bench(
 
 fn demux(path: &Path, cancel: &CancelToken) -> Result<BenchStage> {
     let mut input = Input::open(path, cancel)?;
-    let started = Instant::now();
+    let started = Stopwatch::start();
     let (mut packets, mut bytes) = (0, 0);
     while let Some(packet) = input.read_packet()? {
         packets += 1;
@@ -136,7 +174,7 @@ fn demux(path: &Path, cancel: &CancelToken) -> Result<BenchStage> {
 fn decode(path: &Path, limit: u64, cancel: &CancelToken) -> Result<(MediaInfo, Vec<Frame>, BenchStage)> {
     let mut pictures = Pictures::open(path, main_video, cancel)?;
     let info = pictures.info().clone();
-    let started = Instant::now();
+    let started = Stopwatch::start();
     let (mut frames, mut bytes) = (Vec::new(), 0);
     while (frames.len() as u64) < limit && bytes < MEMORY {
         cancel.check()?;
@@ -153,7 +191,7 @@ fn convert(pictures: &[Frame]) -> Result<(Vec<Frame>, BenchStage)> {
     // Once to fill the pool: in a run, buffers are used again too.
     drop(pictures.iter().take(8).map(|f| converter.to_encoder(f.clone())).collect::<Result<Vec<_>>>()?);
     let mut bytes = 0;
-    let started = Instant::now();
+    let started = Stopwatch::start();
     for frame in pictures {
         bytes += converter.to_encoder(frame.clone())?.byte_len() as u64;
     }
@@ -173,7 +211,7 @@ fn encode(
     frames: &[Frame],
     cancel: &CancelToken,
 ) -> Result<(Vec<PacketData>, BenchStage)> {
-    let started = Instant::now();
+    let started = Stopwatch::start();
     let mut encoder = Encoder::open_when_free(config, cancel)?;
     let mut packets = Vec::with_capacity(frames.len());
     for frame in frames {
@@ -198,11 +236,11 @@ fn vmaf(packets: &[PacketData], references: &[Frame], cancel: &CancelToken) -> R
     let Ok(mut session) = Session::new(SessionConfig::new(Model::for_size(width, height), width, height, 10)) else {
         return Ok(Vec::new());
     };
-    let started = Instant::now();
+    let started = Stopwatch::start();
     let decoded = decode_av1(packets)?;
     let bytes = decoded.iter().map(|f| f.byte_len() as u64).sum();
     let check = BenchStage::new("check", decoded.len() as u64, bytes, started);
-    let started = Instant::now();
+    let started = Stopwatch::start();
     for (index, (reference, distorted)) in references.iter().zip(&decoded).enumerate() {
         cancel.check()?;
         session.score(index as u64, reference, distorted)?;
@@ -242,7 +280,7 @@ fn decode_av1(packets: &[PacketData]) -> Result<Vec<Frame>> {
 }
 
 fn mux(packets: &[PacketData], frames: &[Frame]) -> Result<BenchStage> {
-    let started = Instant::now();
+    let started = Stopwatch::start();
     let track = VideoTrack::av1(&packets[0])?;
     let header = MuxHeader {
         muxing_app: "drapto".to_owned(),

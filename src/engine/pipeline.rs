@@ -39,6 +39,13 @@ const PACKET_BYTES: usize = 16 << 20;
 /// More decoder threads than this do not feed one encoder faster; each costs pictures of memory.
 const MAX_DECODER_THREADS: usize = 8;
 
+/// Threads for the source's decoder: half the cores. The encoder is many times slower than any decoder, and
+/// frame threads it does not need cost time (on two cores, two threads took half as much again as one).
+fn decoder_threads() -> u32 {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    (cores / 2).clamp(1, MAX_DECODER_THREADS) as u32
+}
+
 /// Everything a run starts from.
 pub(super) struct Plan<'a> {
     pub(super) settings: &'a EncodeSettings,
@@ -113,8 +120,7 @@ fn start_video(
     let (converted_sender, converted) = queue::<Frame>(FRAMES, FRAME_BYTES, &cancel, &convert, &encode);
     let (check_sender, to_check) = queue::<PacketData>(PACKETS, PACKET_BYTES, &cancel, &encode, &check);
 
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let options = DecoderOptions { threads: cores.min(MAX_DECODER_THREADS) as u32, ..DecoderOptions::default() };
+    let options = DecoderOptions { threads: decoder_threads(), ..DecoderOptions::default() };
     let decoder = VideoDecoder::open(input, stream, options)?;
     let state = Decode { decoder, packets, frames: frame_sender, tally: Arc::clone(tally) };
     crew.spawn("decode", &decode, state, |s, meter| s.run(meter))?;

@@ -1,0 +1,13 @@
+//! drapto on films, as its user meets it: the program, its files, its exit codes.
+//!
+//! Results are judged by code that is not ours (ffprobe, ffmpeg, mkvmerge); where such a tool or the folder of
+//! real clips is absent a test says so and goes on with what there is.
+
+mod decode;
+mod encode;
+mod errors;
+mod probe;
+mod scores;
+mod support;
+mod time;
+mod verify;

@@ -1,0 +1,66 @@
+//! `drapto verify` says yes to what is right and no to what is not.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::support::{array, drapto, encode, fixture, scratch};
+
+fn verify(source: &Path, output: &Path) -> (Option<i32>, Value) {
+    let out = drapto().args(["verify", "--json"]).args([source, output]).output().expect("drapto runs");
+    (out.status.code(), serde_json::from_slice(&out.stdout).unwrap_or(Value::Null))
+}
+
+fn failed(report: &Value) -> Vec<String> {
+    let failed = array(report, "checks").iter().filter(|c| c["pass"] == false);
+    failed.map(|c| c["name"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn a_faithful_encode_passes_without_the_memory_of_its_run() {
+    let folder = scratch();
+    let output = folder.path().join("out.mkv");
+    for name in ["everything", "vfr", "movtext", "commentary", "odd", "anamorphic"] {
+        let Some(clip) = fixture(name) else { return };
+        encode(&clip, &output, &[]);
+        let (code, report) = verify(&clip, &output);
+        assert_eq!((code, failed(&report)), (Some(0), Vec::new()), "{name}");
+    }
+}
+
+#[test]
+fn another_film_a_flipped_byte_and_a_missing_end_are_found() {
+    let Some(clip) = fixture("everything") else { return };
+    let Some(other) = fixture("vfr") else { return };
+    let folder = scratch();
+    let output = folder.path().join("out.mkv");
+    encode(&clip, &output, &[]);
+    let (code, report) = verify(&other, &output);
+    assert_eq!(code, Some(4));
+    let names = failed(&report);
+    assert!(names.contains(&"frames".to_owned()) && names.contains(&"tracks".to_owned()), "{names:?}");
+
+    let good = std::fs::read(&output).expect("the output");
+    let torn = folder.path().join("torn.mkv");
+    std::fs::write(&torn, &good[..good.len() / 2]).expect("a file");
+    assert_eq!(verify(&clip, &torn).0, Some(4), "half a file");
+
+    // The title "Kommentar der Regie" in the header: a byte that no player would stumble over.
+    let title = b"Kommentar der Regie";
+    let at = good.windows(title.len()).position(|w| w == title).expect("the title");
+    let mut changed = good.clone();
+    changed[at] ^= 1;
+    std::fs::write(&torn, &changed).expect("a file");
+    let (code, report) = verify(&clip, &torn);
+    assert_eq!(code, Some(4));
+    assert_eq!(failed(&report), ["title of stream 2"]);
+}
+
+#[test]
+fn what_is_no_matroska_file_fails_as_an_output() {
+    let Some(clip) = fixture("oneframe") else { return };
+    let Some(text) = fixture("text") else { return };
+    let (code, report) = verify(&clip, &text);
+    assert_eq!(code, Some(4));
+    assert_eq!(failed(&report), ["container"]);
+}
