@@ -109,7 +109,7 @@ record() { # variant, wall, cpu, peak_kib, peak_kib of all processes together, f
 
 run_drapto() { # variant, input
     local wall cpu peak options=(--crf "$CRF" --preset "$PRESET" --overwrite --report "$dir/$1.json") svt=''
-    [ "$KEYINT" = 10s ] || svt=keyint=$KEYINT
+    [ "$KEYINT" = 10s ] || svt=keyint=$keyint
     [ -z "$LP" ] || svt=${svt:+$svt:}lp=$LP
     [ -z "$svt" ] || options+=(--svt "$svt")
     timed "$dir/$1.time" "$dir/$1.mkv" "$DRAPTO" encode "$2" "$dir/$1.mkv" "${options[@]}" ${drapto_args[@]+"${drapto_args[@]}"}
@@ -120,7 +120,7 @@ run_drapto() { # variant, input
 run_ffmpeg() {
     local wall cpu peak
     timed "$dir/ffmpeg.time" "$dir/ffmpeg.mkv" ffmpeg -nostdin -v error -y -i "$clip" -map 0:v:0 -map '0:a?' -c:v libsvtav1 \
-        -preset "$PRESET" -crf "$CRF" -pix_fmt yuv420p10le -svtav1-params "tune=0:keyint=$KEYINT${LP:+:lp=$LP}" \
+        -preset "$PRESET" -crf "$CRF" -pix_fmt yuv420p10le -svtav1-params "tune=0:keyint=$keyint${LP:+:lp=$LP}" \
         ${audio_options[@]+"${audio_options[@]}"} "$dir/ffmpeg.mkv"
     read -r wall cpu peak <"$dir/ffmpeg.time"
     record ffmpeg "$wall" "$cpu" "$peak" "$peak" "$dir/ffmpeg.mkv"
@@ -130,7 +130,7 @@ run_ffmpeg() {
 run_pipe() {
     local wall cpu peak cpu_in peak_in cpu_enc peak_enc mux_wall mux_cpu mux_peak
     # shellcheck disable=SC2016
-    CLIP=$clip DIR=$dir TIME=$TIME PRESET=$PRESET CRF=$CRF KEYINT=$KEYINT LP=$LP \
+    CLIP=$clip DIR=$dir TIME=$TIME PRESET=$PRESET CRF=$CRF KEYINT=$keyint LP=$LP \
         timed "$dir/pipe.time" "$dir/pipe.ivf" bash -c 'set -o pipefail
         "$TIME" -q -f "%U %S %M" -o "$DIR/reader" ffmpeg -nostdin -v error -i "$CLIP" -map 0:v:0 -f yuv4mpegpipe -strict -1 \
             -pix_fmt yuv420p10le - |
@@ -175,14 +175,20 @@ median_of() { # variant, column
     awk -F'\t' -v v="$1" -v c="$2" '$1 == v { print $c }' "$results" | sort -n |
         awk '{ x[NR] = $1 } END { if (NR) printf "%.2f\n", NR % 2 ? x[(NR + 1) / 2] : (x[NR / 2] + x[NR / 2 + 1]) / 2 }'
 }
-over() { awk -v a="$1" -v b="$2" 'BEGIN { if (b > 0) printf "%.3f", a / b; else print "-" }'; }
+# Peers of one round ran one after the other, so their ratio is free of the machine's slower moods.
+ratio_of() { # ours, peer, column of ours, column of the peer
+    paste <(awk -F'\t' -v v="$1" -v c="$3" '$1 == v { print $c }' "$results") \
+        <(awk -F'\t' -v v="$2" -v c="$4" '$1 == v { print $c }' "$results") |
+        awk '$2 > 0 { print $1 / $2 }' | sort -n |
+        awk '{ x[NR] = $1 } END { if (NR) printf "%.3f", NR % 2 ? x[(NR + 1) / 2] : (x[NR / 2] + x[NR / 2 + 1]) / 2; else printf "-" }'
+}
 mib() { awk -v kib="$1" 'BEGIN { printf "%.0f", kib / 1024 }'; }
 
 tables() {
     local variant ours peer
     printf '\n### %s\n\n' "$(basename "$clip")"
     printf 'SVT-AV1 %s, preset %s, CRF %s, keyint %s, lp %s; medians of %s rounds on %s cores.\n\n' \
-        "$drapto_svt" "$PRESET" "$CRF" "$KEYINT" "${LP:-default}" "$N" "$(getconf _NPROCESSORS_ONLN)"
+        "$drapto_svt" "$PRESET" "$CRF" "$keyint" "${LP:-default}" "$N" "$(getconf _NPROCESSORS_ONLN)"
     echo '| | wall s | CPU s | peak MiB | all processes MiB | frames | picture bytes |'
     echo '| --- | ---: | ---: | ---: | ---: | ---: | ---: |'
     for variant in "${variants_shown[@]}"; do
@@ -193,16 +199,15 @@ tables() {
     # shellcheck disable=SC2016
     printf '\nPeak of `pipe` and `whole` is that of SvtAv1EncApp alone; "all processes" is the sum of the peaks of both\n'
     printf 'ends of the pipe. IVF keeps a temporal delimiter of 2 bytes a frame that Matroska leaves out.\n\n'
+    printf 'Medians of the ratios within a round:\n\n'
     echo '| drapto ÷ peer | wall | CPU | peak ÷ encoder alone | peak ÷ all processes |'
     echo '| --- | ---: | ---: | ---: | ---: |'
     for peer in "${variants_shown[@]}"; do
         case $peer in drapto*) continue ;; esac
         ours=drapto
         [ "$peer" != pipe ] || ours=$drapto_picture
-        printf '| %s ÷ %s | %s | %s | %s | %s |\n' "$ours" "$peer" "$(over "$(median_of "$ours" 2)" "$(median_of "$peer" 2)")" \
-            "$(over "$(median_of "$ours" 3)" "$(median_of "$peer" 3)")" \
-            "$(over "$(median_of "$ours" 4)" "$(median_of "$peer" 4)")" \
-            "$(over "$(median_of "$ours" 4)" "$(median_of "$peer" 5)")"
+        printf '| %s ÷ %s | %s | %s | %s | %s |\n' "$ours" "$peer" "$(ratio_of "$ours" "$peer" 2 2)" \
+            "$(ratio_of "$ours" "$peer" 3 3)" "$(ratio_of "$ours" "$peer" 4 4)" "$(ratio_of "$ours" "$peer" 4 5)"
     done
 }
 
@@ -216,6 +221,10 @@ bench_clip() {
     mkdir -p "$dir"
     : >"$results"
     audio_setup "$clip"
+    # SvtAv1EncApp takes "10s" for one frame more than drapto's 10 s: all are told a number.
+    keyint=$KEYINT
+    [ "$KEYINT" != 10s ] || keyint=$(ffprobe -v error -select_streams v:0 -show_entries stream=avg_frame_rate -of csv=p=0 "$clip" |
+        awk -F'[/,]' 'NR == 1 { printf "%.0f", 10 * $1 / $2 }')
     drapto_picture=drapto
     variants_shown=(drapto)
     if [ $with_pipe = 1 ]; then

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Films in, AV1 + Opus in Matroska out, in one process.
 #[derive(Parser, Debug)]
 #[command(name = "drapto", version, about, max_term_width = 100)]
+#[command(args_override_self = true)]
 #[command(
     after_help = "Exit codes: 0 done, 1 the encode failed, 2 wrong usage or configuration, 3 the input cannot be \
 read or is unsupported, 4 the output failed verification, 5 skipped by a rule, 130 interrupted."
@@ -33,6 +34,7 @@ pub enum Command {
 }
 
 #[derive(Args, Debug)]
+#[command(args_override_self = true)]
 pub struct EncodeArgs {
     /// The film to encode: anything FFmpeg reads.
     pub input: PathBuf,

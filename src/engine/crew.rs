@@ -9,7 +9,9 @@ use super::stage::{StageMeter, StageReport, stalled};
 use crate::base::{CancelToken, Error, ErrorKind, Result};
 
 /// How long threads may take to notice that the run was stopped before they are left behind.
-const GRACE: Duration = Duration::from_secs(5);
+///
+/// An encoder that is closed first finishes the pictures it holds; the program promises to stop within 5 s.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// How often the run is looked at.
 const TICK: Duration = Duration::from_millis(100);

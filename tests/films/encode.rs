@@ -1,5 +1,6 @@
 //! Films in, films out: nothing is lost, and others read what we wrote.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -91,17 +92,13 @@ fn subtitles_are_copied_bit_for_bit_and_what_matroska_cannot_carry_becomes_subri
     let report = encode(&clip, &output, &[]);
     let subtitle = array(&report, "streams").iter().find(|s| s["kind"] == "subtitle").expect("a subtitle");
     assert_eq!((&subtitle["action"], &subtitle["output_codec"]), (&json!("converted"), &json!("subrip")));
+    // -copyts: by itself ffmpeg counts from the start of the earliest track, which for Opus is its pre-skip.
     let srt = |p: &Path| {
-        String::from_utf8(ffmpeg(&[
-            "-i".as_ref(),
-            p.as_os_str(),
-            "-map".as_ref(),
-            "0:s".as_ref(),
-            "-f".as_ref(),
-            "srt".as_ref(),
-            "-".as_ref(),
-        ]))
-        .expect("text")
+        let args: [&OsStr; 8] = ["-copyts", "-i", "", "-map", "0:s", "-f", "srt", "-"].map(|a| match a {
+            "" => p.as_os_str(),
+            a => a.as_ref(),
+        });
+        String::from_utf8(ffmpeg(&args)).expect("text")
     };
     assert_eq!(srt(&clip), srt(&output));
 }
@@ -180,12 +177,7 @@ fn colour_and_hdr_metadata_are_in_av1_and_in_matroska_and_never_invented() {
     }
     let folder = scratch();
     let output = folder.path().join("out.mkv");
-    let entries = [
-        "-select_streams",
-        "v:0",
-        "-show_entries",
-        "stream=pix_fmt,color_range,color_space,color_transfer,color_primaries,side_data_list",
-    ];
+    let entries = ["-select_streams", "v:0", "-show_streams"];
     if let Some(clip) = fixture("pq") {
         encode(&clip, &output, &[]);
         let v = ffprobe(&output, &entries)["streams"][0].clone();
@@ -229,7 +221,8 @@ fn assert_same_metadata(expected: &Value, found: &Value) {
             other => other.as_f64(),
         };
         if let (Some(e), Some(f)) = (number(value), number(&found[key])) {
-            assert!((e - f).abs() <= 1e-4 * e.abs().max(1.0), "{key}: {e} became {f}");
+            // AV1 counts luminance in 256ths, chromaticity in 65536ths.
+            assert!((e - f).abs() <= 1.0 / 256.0, "{key}: {e} became {f}");
         }
     }
 }

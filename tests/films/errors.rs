@@ -11,7 +11,7 @@ fn refused(input: &Path, output: &Path, more: &[&str], code: i32, words: &str) {
     let folder = output.parent().filter(|f| f.is_dir());
     let before = folder.map(names);
     let out =
-        drapto().args(["encode", "--preset", "13"]).args(more).args([input, output]).output().expect("drapto runs");
+        drapto().args(["encode", "--preset", "10"]).args(more).args([input, output]).output().expect("drapto runs");
     let text = said(&out);
     assert_eq!(out.status.code(), Some(code), "{}: {text}", input.display());
     assert!(text.contains(words), "{}: {text:?} does not say {words:?}", input.display());
@@ -98,7 +98,7 @@ fn no_clip_however_hostile_makes_the_program_crash() {
     let output = out_folder.path().join("out.mkv");
     for name in names(&folder) {
         let out = drapto()
-            .args(["encode", "--preset", "13", "--overwrite", "--accept-damage"])
+            .args(["encode", "--preset", "10", "--overwrite", "--accept-damage"])
             .args([&folder.join(&name), &output])
             .output()
             .expect("drapto runs");
@@ -175,7 +175,7 @@ fn events_are_json_lines_that_end_with_the_result() {
     let Some(clip) = fixture("noaudio") else { return };
     let folder = scratch();
     let out = drapto()
-        .args(["encode", "--preset", "13", "--events", "ndjson"])
+        .args(["encode", "--preset", "10", "--events", "ndjson"])
         .args([&clip, &folder.path().join("out.mkv")])
         .output()
         .expect("drapto runs");

@@ -77,7 +77,7 @@ pub fn drapto() -> Command {
 pub fn encode(input: &Path, output: &Path, more: &[&str]) -> Value {
     let report = output.with_extension("json");
     let out = drapto()
-        .args(["encode", "--preset", "13", "--overwrite", "--report"])
+        .args(["encode", "--preset", "10", "--overwrite", "--report"])
         .arg(&report)
         .args(more)
         .args([input, output])
