@@ -10,7 +10,7 @@ use super::output::PartialOutput;
 use super::pipeline::{Plan, start};
 use super::report::{ChunkReport, FileReport, QualityReport, Report, StreamReport, VideoReport, versions};
 use super::stage::StageReport;
-use super::streams::{Action, StreamDecision, Task, UnknownCodecs, decide};
+use super::streams::{Action, StreamDecision, Task, UnknownCodecs, decide, in_track_order};
 use super::tally::{Findings, Tally};
 use super::usage;
 use super::verify::{Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, Verification, failure, verify_file};
@@ -50,8 +50,8 @@ pub fn encode(settings: &EncodeSettings, sink: &dyn Sink, cancel: &CancelToken) 
 
     let tally = Arc::new(Tally::default());
     let (stages, encode_time) = run.pipeline(input, &output, &tally).map_err(|e| e.with_file(&settings.input))?;
-    let findings = tally.take();
-    run.judge_damage(&findings).map_err(|e| e.with_file(&settings.input))?;
+    let mut findings = tally.take();
+    run.judge_damage(&mut findings).map_err(|e| e.with_file(&settings.input))?;
 
     sink.event(&Event::Stage { name: "verify" });
     output.sync()?;
@@ -159,8 +159,8 @@ impl<'a> Run<'a> {
         Ok((stages, begun.elapsed()))
     }
 
-    /// Fails a run that lost too much of its source; tells of lesser losses.
-    fn judge_damage(&self, findings: &Findings) -> Result<()> {
+    /// Fails a run that lost too much of its source; notes lesser losses for the report.
+    fn judge_damage(&self, findings: &mut Findings) -> Result<()> {
         let decode = &findings.decode;
         let mut damage = decode.damage();
         let mut words = Vec::new();
@@ -188,7 +188,7 @@ impl<'a> Run<'a> {
                 format!("{message}{cause}; --accept-damage encodes it all the same"),
             ));
         }
-        self.sink.event(&Event::Warning { message });
+        findings.warnings.push(message);
         Ok(())
     }
 
@@ -201,12 +201,13 @@ impl<'a> Run<'a> {
     }
 
     fn expected(&self, findings: &Findings) -> Expected {
-        let mut order: Vec<&StreamDecision> = self.decisions.iter().collect();
-        order.sort_by_key(|d| !matches!(d.task, Task::EncodeVideo));
         let video = findings.video.as_ref();
         Expected {
             title: self.info.title.clone(),
-            tracks: order.iter().filter_map(|d| self.expected_track(d, findings)).collect(),
+            tracks: in_track_order(&self.decisions)
+                .into_iter()
+                .filter_map(|d| self.expected_track(d, findings))
+                .collect(),
             chapters: expected_chapters(&self.info),
             attachments: expected_attachments(&self.info, &self.decisions),
             video: ExpectedVideo {
@@ -224,29 +225,20 @@ impl<'a> Run<'a> {
     }
 
     fn expected_track(&self, decision: &StreamDecision, findings: &Findings) -> Option<ExpectedTrack> {
-        let stream = self.info.streams.get(decision.index)?;
+        let mut track = ExpectedTrack::new(decision, self.info.streams.get(decision.index)?)?;
         let audio = findings.audio.get(&decision.index);
-        let codec_id = decision.task.codec_id()?;
-        let packets = match &decision.task {
+        let base = Rational::positive(1, OPUS_RATE as i32)?;
+        track.packets = match &decision.task {
             Task::EncodeAudio(_) => audio.and_then(|a| a.stats).map(|s| s.packets),
             Task::CopyAudio(_) => Some(audio.map_or(0, |a| a.packets)),
             _ => None,
         };
-        let base = Rational::positive(1, OPUS_RATE as i32)?;
-        Some(ExpectedTrack {
-            stream: decision.index,
-            kind: stream.kind,
-            codec_id,
-            language: stream.language.clone(),
-            title: stream.title.clone(),
-            disposition: stream.disposition,
-            audio: audio.map(|a| ExpectedAudio {
-                start: a.start,
-                length: a.stats.map(|s| Span::new(i64::try_from(s.samples).unwrap_or(i64::MAX), base)),
-                tolerance_s: 1.5 / f64::from(OPUS_RATE),
-            }),
-            packets,
-        })
+        track.audio = audio.map(|a| ExpectedAudio {
+            start: a.start,
+            length: a.stats.map(|s| Span::new(i64::try_from(s.samples).unwrap_or(i64::MAX), base)),
+            tolerance_s: 1.5 / f64::from(OPUS_RATE),
+        });
+        Some(track)
     }
 
     fn report(

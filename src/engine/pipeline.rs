@@ -18,7 +18,7 @@ use super::picture::{Check, Convert, Decode, Encode};
 use super::queue::{Sender, queue};
 use super::sound::Sound;
 use super::stage::StageMeter;
-use super::streams::{StreamDecision, Task};
+use super::streams::{StreamDecision, Task, in_track_order};
 use super::tally::Tally;
 use crate::audio::{AudioConfig, AudioEncoder};
 use crate::av::{DecoderOptions, Input, InputPacket, SubtitleConverter};
@@ -180,10 +180,8 @@ struct Tracks {
 
 impl Tracks {
     fn new(plan: &Plan<'_>) -> Result<Self> {
-        let mut order: Vec<&StreamDecision> = plan.decisions.iter().collect();
-        order.sort_by_key(|d| !matches!(d.task, Task::EncodeVideo));
         let mut tracks = Tracks { header: header(plan), video: 0, sources: Vec::new(), encoders: Default::default() };
-        for decision in order {
+        for decision in in_track_order(plan.decisions) {
             let stream = &plan.info.streams[decision.index];
             let Some(kind) = tracks.kind(decision, stream)? else { continue };
             let recoded = !matches!(decision.task, Task::CopyAudio(_) | Task::CopySubtitle { .. });

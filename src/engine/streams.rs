@@ -106,6 +106,13 @@ pub(super) fn decide(info: &MediaInfo, mode: AudioMode, unknown: &UnknownCodecs)
         .collect()
 }
 
+/// The decisions in the order of the output's tracks: the main video first, the others as in the source.
+pub(super) fn in_track_order(decisions: &[StreamDecision]) -> Vec<&StreamDecision> {
+    let mut order: Vec<_> = decisions.iter().collect();
+    order.sort_by_key(|d| !matches!(d.task, Task::EncodeVideo));
+    order
+}
+
 type Verdict = (Task, Action, Option<String>, Option<String>);
 
 fn dropped(reason: impl Into<String>) -> Verdict {

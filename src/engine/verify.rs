@@ -8,6 +8,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::streams::StreamDecision;
 use super::tally::digest;
 use crate::audio::{OPUS_RATE, opus_head_facts, packet_samples};
 use crate::av::{Decoder, DecoderOptions, Received};
@@ -15,7 +16,7 @@ use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Rounding, Spa
 use crate::container::av1::SequenceHeader;
 use crate::container::language;
 use crate::container::reader::{FrameFacts, Reader, TrackFacts, VideoFacts};
-use crate::media::{ChromaLocation, Color, ColorRange, Disposition, HdrStatic, StreamKind};
+use crate::media::{ChromaLocation, Color, ColorRange, Disposition, HdrStatic, StreamInfo, StreamKind};
 
 /// One thing that was checked.
 #[derive(Clone, Debug, Serialize)]
@@ -78,6 +79,22 @@ pub(super) struct ExpectedTrack {
     pub(super) audio: Option<ExpectedAudio>,
     /// Packets, where they were counted.
     pub(super) packets: Option<u64>,
+}
+
+impl ExpectedTrack {
+    /// The track that `decision` makes of `stream`, without what only decoding tells; `None` where it makes none.
+    pub(super) fn new(decision: &StreamDecision, stream: &StreamInfo) -> Option<Self> {
+        Some(ExpectedTrack {
+            stream: decision.index,
+            kind: stream.kind,
+            codec_id: decision.task.codec_id()?,
+            language: stream.language.clone(),
+            title: stream.title.clone(),
+            disposition: stream.disposition,
+            audio: None,
+            packets: None,
+        })
+    }
 }
 
 /// Where the sound has to start and how long it has to be.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::encode::{expected_attachments, expected_chapters, unknown_codecs};
-use super::streams::{StreamDecision, Task, decide, main_video};
+use super::streams::{StreamDecision, Task, decide, in_track_order, main_video};
 use super::verify::{Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, Verification, verify_file};
 use crate::av::{DecoderOptions, Input};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span, Timestamp};
@@ -100,9 +100,8 @@ fn take_sound(decoder: &mut AudioDecoder, heard: &mut Sound) {
 }
 
 fn expected(info: &MediaInfo, decisions: &[StreamDecision], main: usize, decoded: Decoded) -> Expected {
-    let mut order: Vec<&StreamDecision> = decisions.iter().collect();
-    order.sort_by_key(|d| !matches!(d.task, Task::EncodeVideo));
-    let tracks = order.iter().filter_map(|d| track(info, d, decoded.audio.get(&d.index))).collect();
+    let order = in_track_order(decisions);
+    let tracks = order.into_iter().filter_map(|d| track(info, d, decoded.audio.get(&d.index))).collect();
     let video = info.streams[main].video.as_ref();
     let first = decoded.first.as_ref();
     Expected {
@@ -126,20 +125,11 @@ fn expected(info: &MediaInfo, decisions: &[StreamDecision], main: usize, decoded
 }
 
 fn track(info: &MediaInfo, decision: &StreamDecision, heard: Option<&Sound>) -> Option<ExpectedTrack> {
-    let stream = &info.streams[decision.index];
-    let codec_id = decision.task.codec_id()?;
-    Some(ExpectedTrack {
-        stream: decision.index,
-        kind: stream.kind,
-        codec_id,
-        language: stream.language.clone(),
-        title: stream.title.clone(),
-        disposition: stream.disposition,
-        audio: heard.map(|h| ExpectedAudio {
-            start: h.start,
-            length: h.end.zip(h.start).map(|(end, start)| end.since(start)),
-            tolerance_s: LENGTH_TOLERANCE_S,
-        }),
-        packets: None,
-    })
+    let mut track = ExpectedTrack::new(decision, &info.streams[decision.index])?;
+    track.audio = heard.map(|h| ExpectedAudio {
+        start: h.start,
+        length: h.end.zip(h.start).map(|(end, start)| end.since(start)),
+        tolerance_s: LENGTH_TOLERANCE_S,
+    });
+    Some(track)
 }

@@ -69,6 +69,7 @@ fn damage_is_counted_and_told_and_too_much_of_it_needs_consent() {
     let Some(clip) = fixture("damaged") else { return };
     let report = encode(&clip, &output, &[]);
     assert_eq!(report["decode"]["damaged_packets"], 1);
+    assert!(report["warnings"].to_string().contains("1 packets cannot be decoded"), "{}", report["warnings"]);
     assert_eq!(report["output"]["frames"], 199);
     let Some(clip) = fixture("ruined") else { return };
     let report = encode(&clip, &output, &["--accept-damage"]);
