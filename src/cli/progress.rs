@@ -60,12 +60,21 @@ fn write_line(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
+/// A name that leaves room for the numbers on a line of 80.
+fn shortened(name: &str) -> String {
+    const LONGEST: usize = 20;
+    if name.chars().count() <= LONGEST {
+        return name.to_owned();
+    }
+    name.chars().take(LONGEST - 1).chain(['…']).collect()
+}
+
 /// With a known length there is a bar; without one, a spinner.
 fn style(known_length: bool) -> ProgressStyle {
     let template = if known_length {
-        "{prefix}  {bar:24}  {percent:>3} %  {pos}/{len} frames  {msg}"
+        "{prefix} {wide_bar} {percent:>3}% {pos}/{len} {msg}"
     } else {
-        "{prefix}  {spinner}  {pos} frames  {msg}"
+        "{prefix} {spinner} {pos} frames {msg}"
     };
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
@@ -82,7 +91,7 @@ impl Sink for Progress {
             Event::Started { input, frames, duration_s, .. } => {
                 let name = std::path::Path::new(input).file_name().unwrap_or_default().to_string_lossy().into_owned();
                 if let Progress::Live(bar) = self {
-                    bar.set_prefix(name);
+                    bar.set_prefix(shortened(&name));
                     if let Some(frames) = frames {
                         bar.set_length(*frames);
                         bar.set_style(style(true));
@@ -110,8 +119,8 @@ impl Sink for Progress {
 
 impl Progress {
     fn progress(&self, frames: u64, fps: f64, speed: f64, bytes: u64, eta_s: Option<f64>) {
-        let eta = eta_s.map_or(String::new(), |s| format!("  ETA {}", text::duration(s)));
-        let rest = format!("encode  {fps:.1} fps  {speed:.2}x  {}{eta}", text::bytes(bytes));
+        let eta = eta_s.map_or(String::new(), |s| format!(" ETA {}", text::duration(s)));
+        let rest = format!("encode {fps:.1} fps {speed:.2}x {}{eta}", text::bytes(bytes));
         match self {
             Progress::Live(bar) => {
                 if bar.length().is_some_and(|length| frames > length) {
