@@ -8,7 +8,7 @@ use super::support::{array, drapto, encode, fixture, media, names, said, scratch
 
 /// Encodes and expects failure: exit code, and words in the message.
 fn refused(input: &Path, output: &Path, more: &[&str], code: i32, words: &str) {
-    let folder = output.parent().filter(|f| f.is_dir());
+    let folder = if output.is_dir() { Some(output) } else { output.parent().filter(|f| f.is_dir()) };
     let before = folder.map(names);
     let out =
         drapto().args(["encode", "--preset", "10"]).args(more).args([input, output]).output().expect("drapto runs");
