@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use drapto::engine::{Action, Report};
+use drapto::media::StreamKind;
 
 use super::text;
 
@@ -47,7 +48,9 @@ pub fn summary(report: &Report) -> String {
             _ => "kept".to_owned(),
         };
         let why = d.reason.as_deref().map_or(String::new(), |r| format!("  ({r})"));
-        line(&format!("{:?}", d.kind).to_lowercase(), format!("{}{language} {to}{why}", d.codec));
+        // FFmpeg has no codec for most files that are attached; their media type says more.
+        let what = if d.kind == StreamKind::Attachment { d.output_codec.as_ref() } else { None }.unwrap_or(&d.codec);
+        line(&format!("{:?}", d.kind).to_lowercase(), format!("{what}{language} {to}{why}"));
     }
     let checks = report.verification.checks.len();
     line("verified", format!("{checks} checks passed"));

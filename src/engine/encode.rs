@@ -20,7 +20,7 @@ use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Rounding, Spa
 use crate::config::EncodeSettings;
 use crate::container::reader::codec_ids;
 use crate::event::{Event, Sink};
-use crate::media::{MediaInfo, StreamKind};
+use crate::media::{FieldOrder, MediaInfo, StreamKind};
 
 /// More lost pictures than this fail a run, unless damage was accepted.
 const MAX_DAMAGE: f64 = 0.01;
@@ -257,6 +257,11 @@ impl<'a> Run<'a> {
         let mut warnings = findings.warnings.clone();
         warnings.extend(self.audio_warnings(&findings));
         warnings.extend(picture_warnings(&findings));
+        if let Some(FieldOrder::TopFirst | FieldOrder::BottomFirst) =
+            self.video().and_then(|s| Some(s.video.as_ref()?.field_order))
+        {
+            warnings.push("the picture is interlaced and is encoded as it is".to_owned());
+        }
         for message in &warnings {
             self.sink.event(&Event::Warning { message: message.clone() });
         }
@@ -376,6 +381,15 @@ fn picture_warnings(findings: &Findings) -> Vec<String> {
             "{} pictures had times that do not increase and were moved by a tick",
             decode.repaired_timestamps
         ));
+    }
+    for (frames, what) in [
+        (decode.hdr10_plus_frames, "HDR10+ metadata"),
+        (decode.dolby_vision_frames, "Dolby Vision metadata"),
+        (decode.caption_frames, "closed captions inside the picture stream"),
+    ] {
+        if frames > 0 {
+            out.push(format!("{what} of {frames} pictures is not carried; the picture itself is"));
+        }
     }
     if let Some(v) = &findings.video
         && (v.source_width, v.source_height) != (v.width, v.height)

@@ -24,6 +24,12 @@ pub struct DecodeStats {
     pub synthesised_timestamps: u64,
     /// Pictures whose time was moved because it did not increase.
     pub repaired_timestamps: u64,
+    /// Pictures with HDR10+ metadata (ST 2094-40).
+    pub hdr10_plus_frames: u64,
+    /// Pictures with a Dolby Vision RPU.
+    pub dolby_vision_frames: u64,
+    /// Pictures with closed captions (ATSC A/53).
+    pub caption_frames: u64,
     /// The first damage in words.
     pub first_error: Option<String>,
 }
@@ -125,6 +131,10 @@ impl VideoDecoder {
         if picture.is_damaged() {
             self.stats.damaged_frames += 1;
         }
+        let extras = picture.extras();
+        self.stats.hdr10_plus_frames += u64::from(extras.hdr10_plus);
+        self.stats.dolby_vision_frames += u64::from(extras.dolby_vision);
+        self.stats.caption_frames += u64::from(extras.closed_captions);
         let pts = self.timeline.place(picture.pts(), duration);
         let frame = Frame {
             index: self.stats.frames,

@@ -228,6 +228,25 @@ fn assert_same_metadata(expected: &Value, found: &Value) {
 }
 
 #[test]
+fn metadata_that_is_not_carried_is_named() {
+    let folder = scratch();
+    let output = folder.path().join("out.mkv");
+    let cases = [
+        ("hdr/tos_hdr10plus_s01.h265", "HDR10+ metadata of 6"),
+        ("hdr/hlg_dovi84_realcam_1080p_vfr.mp4", "Dolby Vision metadata of 73"),
+    ];
+    for (clip, words) in media().iter().flat_map(|m| cases.map(|(c, w)| (m.join(c), w))) {
+        let report = encode(&clip, &output, &[]);
+        let warnings = report["warnings"].to_string();
+        assert!(warnings.contains(words), "{}: {warnings}", clip.display());
+    }
+    if let Some(clip) = fixture("interlaced") {
+        let report = encode(&clip, &output, &[]);
+        assert!(report["warnings"].to_string().contains("interlaced"), "{}", report["warnings"]);
+    }
+}
+
+#[test]
 fn other_pixel_formats_and_odd_sizes_become_ten_bit_420() {
     if !tool("ffprobe") {
         return;

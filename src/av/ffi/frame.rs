@@ -66,6 +66,17 @@ impl Drop for RawFrame {
     }
 }
 
+/// Metadata a picture can bring beside its samples and static HDR.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extras {
+    /// SMPTE ST 2094-40, HDR10+.
+    pub hdr10_plus: bool,
+    /// A Dolby Vision RPU.
+    pub dolby_vision: bool,
+    /// ATSC A/53 closed captions.
+    pub closed_captions: bool,
+}
+
 /// One decoded picture, with its stream's time base.
 pub struct VideoFrame {
     raw: RawFrame,
@@ -128,6 +139,18 @@ impl VideoFrame {
             color.range = ColorRange::Full;
         }
         color
+    }
+
+    /// What else travels with this picture that drapto does not carry on.
+    pub fn extras(&self) -> Extras {
+        use sys::AVFrameSideDataType as Kind;
+        // SAFETY: the frame is valid; only whether there is side data of a kind is asked.
+        let has = |kind| unsafe { !sys::av_frame_get_side_data(self.raw.as_ptr(), kind).is_null() };
+        Extras {
+            hdr10_plus: has(Kind::AV_FRAME_DATA_DYNAMIC_HDR_PLUS),
+            dolby_vision: has(Kind::AV_FRAME_DATA_DOVI_RPU_BUFFER) || has(Kind::AV_FRAME_DATA_DOVI_METADATA),
+            closed_captions: has(Kind::AV_FRAME_DATA_A53_CC),
+        }
     }
 
     /// Static HDR metadata among this frame's side data.
