@@ -8,6 +8,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::picture::encoder_config;
+use super::pipeline::decoder_options;
 use super::streams::main_video;
 use super::usage;
 use crate::av::{Decoder, DecoderOptions, Input, Received};
@@ -172,7 +173,7 @@ fn demux(path: &Path, cancel: &CancelToken) -> Result<BenchStage> {
 }
 
 fn decode(path: &Path, limit: u64, cancel: &CancelToken) -> Result<(MediaInfo, Vec<Frame>, BenchStage)> {
-    let mut pictures = Pictures::open(path, main_video, cancel)?;
+    let mut pictures = Pictures::open(path, main_video, decoder_options(), cancel)?;
     let info = pictures.info().clone();
     let started = Stopwatch::start();
     let (mut frames, mut bytes) = (Vec::new(), 0);

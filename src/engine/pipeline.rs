@@ -39,11 +39,11 @@ const PACKET_BYTES: usize = 16 << 20;
 /// More decoder threads than this do not feed one encoder faster; each costs pictures of memory.
 const MAX_DECODER_THREADS: usize = 8;
 
-/// Threads for the source's decoder: half the cores. The encoder is many times slower than any decoder, and
+/// How the source is decoded beside the encoder: with threads on half the cores. The encoder is many times slower than any decoder, and
 /// frame threads it does not need cost time (on two cores, two threads took half as much again as one).
-fn decoder_threads() -> u32 {
+pub(super) fn decoder_options() -> DecoderOptions {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    (cores / 2).clamp(1, MAX_DECODER_THREADS) as u32
+    DecoderOptions { threads: (cores / 2).clamp(1, MAX_DECODER_THREADS) as u32, ..DecoderOptions::default() }
 }
 
 /// Everything a run starts from.
@@ -120,8 +120,7 @@ fn start_video(
     let (converted_sender, converted) = queue::<Frame>(FRAMES, FRAME_BYTES, &cancel, &convert, &encode);
     let (check_sender, to_check) = queue::<PacketData>(PACKETS, PACKET_BYTES, &cancel, &encode, &check);
 
-    let options = DecoderOptions { threads: decoder_threads(), ..DecoderOptions::default() };
-    let decoder = VideoDecoder::open(input, stream, options)?;
+    let decoder = VideoDecoder::open(input, stream, decoder_options())?;
     let state = Decode { decoder, packets, frames: frame_sender, tally: Arc::clone(tally) };
     crew.spawn("decode", &decode, state, |s, meter| s.run(meter))?;
     let state = Convert { converter: Converter::new(), frames, converted: converted_sender, tally: Arc::clone(tally) };

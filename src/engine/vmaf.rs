@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::streams::main_video;
+use crate::av::DecoderOptions;
 use crate::base::{CancelToken, Error, ErrorKind, Result};
 use crate::event::{Event, Sink};
 use crate::media::{Frame, PixelFormat};
@@ -89,7 +90,10 @@ struct Side {
 
 impl Side {
     fn open(path: &Path, cancel: &CancelToken) -> Result<Self> {
-        Ok(Side { pictures: Pictures::open(path, main_video, cancel)?, converter: Converter::new() })
+        Ok(Side {
+            pictures: Pictures::open(path, main_video, DecoderOptions::default(), cancel)?,
+            converter: Converter::new(),
+        })
     }
 
     fn next(&mut self) -> Result<Option<Frame>> {

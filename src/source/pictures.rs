@@ -24,15 +24,19 @@ impl Pictures {
     ///
     /// # Errors
     /// As [`Input::open`], and `Unsupported` where `choose` finds no video stream.
-    pub fn open(path: &Path, choose: impl FnOnce(&MediaInfo) -> Option<usize>, cancel: &CancelToken) -> Result<Self> {
+    pub fn open(
+        path: &Path,
+        choose: impl FnOnce(&MediaInfo) -> Option<usize>,
+        options: DecoderOptions,
+        cancel: &CancelToken,
+    ) -> Result<Self> {
         let mut input = Input::open(path, cancel)?;
         let info = input.info();
         let stream = choose(&info)
             .and_then(|index| info.streams.get(index))
             .ok_or_else(|| Error::new(ErrorKind::Unsupported, "there is no video stream in it").with_file(path))?;
         let stream = stream.index;
-        let decoder = VideoDecoder::open(&input, &info.streams[stream], DecoderOptions::default())
-            .map_err(|e| e.with_file(path))?;
+        let decoder = VideoDecoder::open(&input, &info.streams[stream], options).map_err(|e| e.with_file(path))?;
         input.keep_only(&[stream]);
         Ok(Pictures { input, info, decoder, stream, finished: false })
     }

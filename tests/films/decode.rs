@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use drapto::av::Input;
+use drapto::av::{DecoderOptions, Input};
 use drapto::base::{CancelToken, ErrorKind};
 use drapto::media::{MediaInfo, StreamKind};
 use drapto::source::Pictures;
@@ -18,7 +18,7 @@ fn count(path: &Path) -> drapto::Result<u64> {
     if first_video(&Input::open(path, &cancel)?.info()).is_none() {
         return Ok(0);
     }
-    let mut pictures = Pictures::open(path, first_video, &cancel)?;
+    let mut pictures = Pictures::open(path, first_video, DecoderOptions::default(), &cancel)?;
     let mut frames = 0;
     let mut last = None;
     while let Some(frame) = pictures.next()? {
