@@ -11,9 +11,11 @@
 #[allow(unsafe_code)]
 mod ffi;
 mod model;
+mod running;
 mod scores;
 
 pub use model::Model;
+pub use running::RunningSession;
 pub use scores::{FrameScore, Scores, Stride};
 
 use crate::base::{Error, ErrorKind, Result};

@@ -143,6 +143,36 @@ fn a_stride_gives_what_the_reference_tool_gives_with_subsample() {
 }
 
 #[test]
+fn scores_known_while_a_stream_runs_are_those_of_one_session_over_all_of_it() {
+    let Some((reference, distorted)) = small() else { return };
+    assert!(reference.len() > 40, "{} frames", reference.len());
+    for (model, stride) in [(Model::V061, 1), (Model::V061, 3), (Model::V061Neg, 3), (Model::V061, 7), (Model::V1D30, 5)] {
+        let config = SessionConfig { stride: Stride::new(stride).unwrap(), ..config(model, &reference[0]) };
+        // Twice the clip, for more than one block.
+        let twice = |frames: &[Frame]| -> Vec<Frame> {
+            (0..).zip(frames.iter().chain(frames)).map(|(index, f)| Frame { index, ..f.clone() }).collect()
+        };
+        let (reference, distorted) = (twice(&reference), twice(&distorted));
+        let whole = scores(config, &reference, &distorted);
+        for length in [1, 2, 46, 47, 48, 49, 50, 51, 95, 96] {
+            let mut running = RunningSession::new(config).unwrap();
+            for (index, (one, other)) in (7..).zip(reference.iter().zip(&distorted).take(length)) {
+                running.score(index, one, other).unwrap();
+            }
+            let known = running.known().to_vec();
+            assert_eq!(known.is_empty(), model.is_v1() || length as u32 <= 48u32.div_ceil(stride) * stride - stride + 1, "{model:?} {length}");
+            let all = running.finish().unwrap();
+            let alone = scores(config, &reference[..length], &distorted[..length]);
+            let shifted = |s: &FrameScore| FrameScore { index: s.index + 7, ..*s };
+            let expected: Vec<_> = alone.per_frame.iter().map(shifted).collect();
+            assert_eq!(all.per_frame, expected, "{model:?} stride {stride} of {length}");
+            assert_eq!(known, whole.per_frame[..known.len()].iter().map(shifted).collect::<Vec<_>>());
+            assert_eq!((all.frames, all.harmonic_mean), (alone.frames, alone.harmonic_mean));
+        }
+    }
+}
+
+#[test]
 fn our_pooling_is_libvmafs() {
     let Some((reference, distorted)) = small() else { return };
     for stride in [1, 4, 5] {
