@@ -40,9 +40,34 @@ pub struct EncodeArgs {
     pub input: PathBuf,
     /// The Matroska file to write [default: the input's name with .av1.mkv, beside it].
     pub output: Option<PathBuf>,
-    /// Constant rate factor, 1 (best) to 63 [default: 25 up to 1080p, 29 above].
+    /// VMAF that every chunk of the film has to meet, 1 to 99 [default: 93].
+    #[arg(long, value_name = "V", conflicts_with = "crf")]
+    pub target_vmaf: Option<f64>,
+    /// How far a chunk may be from the target on either side, in VMAF [default: 0.5].
+    #[arg(long, value_name = "V")]
+    pub vmaf_tolerance: Option<f64>,
+    /// Meet the target in every chunk, or in the whole title with one CRF [default: chunk].
+    #[arg(long, value_name = "UNIT")]
+    pub per: Option<Per>,
+    /// The longest chunk, in seconds, 1 to 300 [default: 15].
+    #[arg(long, value_name = "SECONDS")]
+    pub chunk_size: Option<f64>,
+    /// Score every N-th frame; take an odd N [default: 3 above preset 4, else 1].
+    #[arg(long, value_name = "N")]
+    pub stride: Option<u32>,
+    /// The VMAF model, by libvmaf's name [default: vmaf_v0.6.1, above 2560x1440 vmaf_4k_v0.6.1].
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// Constant rate factor, 1 (best) to 63, instead of a target.
     #[arg(long, value_name = "N")]
     pub crf: Option<f32>,
+    /// Encoders at once when there is a target [default: by cores, memory and picture size].
+    #[arg(long, value_name = "N")]
+    pub workers: Option<u32>,
+    /// The most memory for frames, encoders and meters when there is a target, as 4G or 1500M
+    /// [default: 8G or 80 % of the machine, whichever is less].
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub max_memory: Option<u64>,
     /// SVT-AV1 preset, 0 (slowest) to 13 (fastest) [default: 6].
     #[arg(long, value_name = "0-13")]
     pub preset: Option<u8>,
@@ -64,6 +89,9 @@ pub struct EncodeArgs {
     /// Write the report as JSON to this file.
     #[arg(long, value_name = "FILE.json")]
     pub report: Option<PathBuf>,
+    /// Write a page with plots of the run as HTML to this file.
+    #[arg(long, value_name = "FILE.html")]
+    pub report_html: Option<PathBuf>,
     /// Write events to standard output, one JSON object a line, instead of progress and summary.
     #[arg(long, value_name = "FORMAT")]
     pub events: Option<Events>,
@@ -76,10 +104,11 @@ pub struct EncodeArgs {
     /// Read settings from this TOML file; flags go before it.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Where logs are kept while the run lasts [default: the system's folder for temporary files].
+    /// Where finished chunks and the log are kept while the run lasts [default: chunks beside the output, the log
+    /// in the system's folder for temporary files].
     #[arg(long, value_name = "DIR")]
     pub temp_dir: Option<PathBuf>,
-    /// Keep the log after a run that succeeded.
+    /// Keep chunks and log after a run that succeeded.
     #[arg(long)]
     pub keep_temp: bool,
     /// Stop when no stage makes progress for this long, in seconds.
@@ -172,6 +201,12 @@ pub enum ConfigCommand {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Per {
+    Chunk,
+    Title,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Audio {
     Opus,
     Copy,
@@ -185,6 +220,22 @@ pub enum Events {
 /// SVT-AV1 parameters in the order they were typed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SvtParameters(pub Vec<(String, String)>);
+
+/// Bytes, or a number with K, M, G or T (powers of 1024).
+fn size(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let shift = match text[digits.len()..].to_ascii_uppercase().trim_end_matches('B').trim_end_matches('I') {
+        "" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        "T" => 40,
+        _ => return Err(format!("{text:?} is no size; write 4G or 1500M")),
+    };
+    let number: u64 = digits.parse().map_err(|_| format!("{text:?} is no size; write 4G or 1500M"))?;
+    number.checked_mul(1 << shift).filter(|&bytes| bytes > 0).ok_or_else(|| format!("{text:?} is out of range"))
+}
 
 fn svt_parameters(text: &str) -> Result<SvtParameters, String> {
     text.split(':')
@@ -206,6 +257,16 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_are_bytes_or_powers_of_1024() {
+        for (text, bytes) in [("4G", 4u64 << 30), ("1500M", 1500 << 20), ("2GiB", 2 << 30), ("1k", 1024), ("77", 77)] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "G", "-1G", "4X", "1.5G", "0", "99999999999T"] {
+            assert!(size(text).is_err(), "{text}");
+        }
     }
 
     #[test]

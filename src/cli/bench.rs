@@ -14,7 +14,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     signals::install(&cancel)?;
     let output = std::env::temp_dir().join(format!("drapto-bench-{}.mkv", std::process::id()));
     let mut settings = EncodeSettings::new(&args.input, &output);
-    settings.crf = args.crf;
+    settings.quality = drapto::config::Quality::Crf(args.crf);
     settings.preset = args.preset;
     if args.frames == 0 {
         return Err(Error::new(ErrorKind::Usage, "a bench of 0 frames measures nothing"));

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::io::ErrorKind as IoErrorKind;
 
-use drapto::config::{FileSettings, TEMPLATE};
+use drapto::config::{FileSettings, Quality, TEMPLATE};
 use drapto::{EncodeSettings, Error, ErrorKind, Result};
 
 use super::args::ConfigCommand;
@@ -46,8 +46,28 @@ fn show(file: &FileSettings) -> Result<String> {
         // Writing to a String cannot fail.
         let _ = writeln!(out, "{name:<16}{value:<32}{source}");
     };
-    let crf = settings.crf.map_or("25 up to 1080p, 29 above".to_owned(), |c| c.to_string());
-    line("crf", crf, file.crf.is_some());
+    match &settings.quality {
+        Quality::Crf(crf) => {
+            line("crf", crf.map_or("25 up to 1080p, 29 above".to_owned(), |c| c.to_string()), file.crf.is_some());
+        }
+        Quality::Target(t) => {
+            line("target_vmaf", t.vmaf.to_string(), file.target_vmaf.is_some());
+            line("vmaf_tolerance", t.tolerance.to_string(), file.vmaf_tolerance.is_some());
+            line("per", format!("{:?}", t.per).to_lowercase(), file.per.is_some());
+            line("crf_min", t.crf_min.to_string(), file.crf_min.is_some());
+            line("crf_max", t.crf_max.to_string(), file.crf_max.is_some());
+            line("chunk_size", t.chunk_seconds.to_string(), file.chunk_size.is_some());
+            line("vmaf_stride", t.stride(settings.preset).to_string(), file.vmaf_stride.is_some());
+            let model = t.model.clone().unwrap_or_else(|| "by size".to_owned());
+            line("vmaf_model", model, file.vmaf_model.is_some());
+        }
+    }
+    let automatic = |value: Option<String>| value.unwrap_or_else(|| "automatic".to_owned());
+    line("workers", automatic(settings.workers.map(|n| n.to_string())), file.workers.is_some());
+    let memory = settings.max_memory.map(|bytes| (bytes >> 20).to_string());
+    line("max_memory_mib", automatic(memory), file.max_memory_mib.is_some());
+    let temp = settings.temp_dir.as_ref().map(|dir| dir.display().to_string());
+    line("temp_dir", temp.unwrap_or_else(|| "the output's folder".to_owned()), file.temp_dir.is_some());
     line("preset", settings.preset.to_string(), file.preset.is_some());
     line("audio", format!("{:?}", settings.audio).to_lowercase(), file.audio.is_some());
     line("overwrite", settings.overwrite.to_string(), file.overwrite.is_some());

@@ -4,10 +4,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use drapto::config::FileSettings;
+use drapto::config::{FileSettings, Per, Quality, Target};
 use drapto::{AudioMode, CancelToken, EncodeSettings, Error, ErrorKind, Report, Result};
 
-use super::args::{Audio, EncodeArgs};
+use super::args::{Audio, EncodeArgs, Per as PerArg};
 use super::logs::LogFile;
 use super::progress::Progress;
 use super::{print, print_json, signals, summary};
@@ -63,7 +63,11 @@ fn resolve(args: &EncodeArgs) -> Result<EncodeSettings> {
     if let Some(path) = &args.config {
         FileSettings::read(path)?.apply(&mut settings);
     }
-    settings.crf = args.crf.or(settings.crf);
+    settings.quality = quality(args, settings.quality)?;
+    settings.workers = args.workers.or(settings.workers);
+    settings.max_memory = args.max_memory.or(settings.max_memory);
+    settings.temp_dir = args.temp_dir.clone().or(settings.temp_dir);
+    settings.keep_temp |= args.keep_temp;
     settings.preset = args.preset.unwrap_or(settings.preset);
     if let Some(svt) = &args.svt {
         settings.svt.extend(svt.0.clone());
@@ -78,6 +82,30 @@ fn resolve(args: &EncodeArgs) -> Result<EncodeSettings> {
     settings.stall_timeout = Duration::from_secs(args.stall_timeout);
     settings.check()?;
     Ok(settings)
+}
+
+/// What the flags say of quality, on top of what the file said.
+fn quality(args: &EncodeArgs, from_file: Quality) -> Result<Quality> {
+    if let Some(crf) = args.crf {
+        return Ok(Quality::Crf(Some(crf)));
+    }
+    let aimed = args.target_vmaf.is_some();
+    let mut target = match from_file {
+        Quality::Target(target) => target,
+        Quality::Crf(_) if aimed => Target::default(),
+        fixed => return Ok(fixed),
+    };
+    target.vmaf = args.target_vmaf.unwrap_or(target.vmaf);
+    target.tolerance = args.vmaf_tolerance.unwrap_or(target.tolerance);
+    target.per = match args.per {
+        Some(PerArg::Chunk) => Per::Chunk,
+        Some(PerArg::Title) => Per::Title,
+        None => target.per,
+    };
+    target.chunk_seconds = args.chunk_size.unwrap_or(target.chunk_seconds);
+    target.stride = args.stride.or(target.stride);
+    target.model = args.model.clone().or(target.model);
+    Ok(Quality::Target(target))
 }
 
 /// `film.mkv` becomes `film.av1.mkv` beside it.

@@ -4,14 +4,34 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{AudioMode, EncodeSettings};
+use super::{AudioMode, EncodeSettings, Per, Quality, Target};
 use crate::base::{Error, ErrorKind, Result};
 
 /// A settings file with every key, commented out at its default.
 pub const TEMPLATE: &str = "\
 # drapto settings. Flags on the command line go before this file.
 
-# Constant rate factor, 1 to 63. Without it: 25 up to 1080p, 29 above.
+# VMAF that every chunk has to meet, and how far it may be from it on either side.
+# target_vmaf = 93.0
+# vmaf_tolerance = 0.5
+
+# \"chunk\" meets the target in every chunk, \"title\" in the whole film with one CRF.
+# per = \"chunk\"
+
+# The CRFs the search may use.
+# crf_min = 8.0
+# crf_max = 55.0
+
+# The longest chunk in seconds, 1 to 300.
+# chunk_size = 15.0
+
+# Score every how many-th frame; take an odd number. Without it: 3 above preset 4, else 1.
+# vmaf_stride = 3
+
+# VMAF model by libvmaf's name. Without it: vmaf_v0.6.1, above 2560x1440 vmaf_4k_v0.6.1.
+# vmaf_model = \"vmaf_v0.6.1\"
+
+# Constant rate factor, 1 to 63, instead of a target.
 # crf = 25
 
 # SVT-AV1 preset, 0 (slowest) to 13 (fastest).
@@ -19,6 +39,15 @@ pub const TEMPLATE: &str = "\
 
 # \"opus\" encodes audio tracks, \"copy\" keeps them where Matroska can carry the codec.
 # audio = \"opus\"
+
+# Encoders at once when there is a target. Without it: by cores, memory and picture size.
+# workers = 1
+
+# The most memory for frames, encoders and meters, in MiB. Without it: 8 GiB or 80 % of the machine.
+# max_memory_mib = 8192
+
+# Where finished chunks are kept until the film is whole. Without it: beside the output.
+# temp_dir = \"/var/tmp\"
 
 # Replace an output that exists.
 # overwrite = false
@@ -36,7 +65,18 @@ pub const TEMPLATE: &str = "\
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
 pub struct FileSettings {
+    pub target_vmaf: Option<f64>,
+    pub vmaf_tolerance: Option<f64>,
+    pub per: Option<Per>,
+    pub crf_min: Option<f32>,
+    pub crf_max: Option<f32>,
+    pub chunk_size: Option<f64>,
+    pub vmaf_stride: Option<u32>,
+    pub vmaf_model: Option<String>,
     pub crf: Option<f32>,
+    pub workers: Option<u32>,
+    pub max_memory_mib: Option<u64>,
+    pub temp_dir: Option<std::path::PathBuf>,
     pub preset: Option<u8>,
     #[serde(default)]
     pub svt: std::collections::BTreeMap<String, String>,
@@ -60,12 +100,31 @@ impl FileSettings {
 
     /// Puts what the file says into `settings`.
     pub fn apply(&self, settings: &mut EncodeSettings) {
-        settings.crf = self.crf.or(settings.crf);
+        if let Some(crf) = self.crf {
+            settings.quality = Quality::Crf(Some(crf));
+        } else if let Quality::Target(target) = &mut settings.quality {
+            self.aim(target);
+        }
+        settings.workers = self.workers.or(settings.workers);
+        settings.max_memory = self.max_memory_mib.map(|mib| mib << 20).or(settings.max_memory);
+        settings.temp_dir = self.temp_dir.clone().or(settings.temp_dir.take());
         settings.preset = self.preset.unwrap_or(settings.preset);
         settings.svt.extend(self.svt.clone());
         settings.audio = self.audio.unwrap_or(settings.audio);
         settings.overwrite = self.overwrite.unwrap_or(settings.overwrite);
         settings.accept_damage = self.accept_damage.unwrap_or(settings.accept_damage);
+    }
+
+    /// Puts what the file says of a target into `target`.
+    pub fn aim(&self, target: &mut Target) {
+        target.vmaf = self.target_vmaf.unwrap_or(target.vmaf);
+        target.tolerance = self.vmaf_tolerance.unwrap_or(target.tolerance);
+        target.per = self.per.unwrap_or(target.per);
+        target.crf_min = self.crf_min.unwrap_or(target.crf_min);
+        target.crf_max = self.crf_max.unwrap_or(target.crf_max);
+        target.chunk_seconds = self.chunk_size.unwrap_or(target.chunk_seconds);
+        target.stride = self.vmaf_stride.or(target.stride);
+        target.model = self.vmaf_model.clone().or(target.model.take());
     }
 }
 

@@ -18,6 +18,86 @@ pub enum AudioMode {
     Copy,
 }
 
+/// How good the picture is to be.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quality {
+    /// A VMAF score, measured on the final bytes.
+    Target(Target),
+    /// A constant rate factor, 1 to 63; `None` takes [`default_crf`] for the picture's size.
+    Crf(Option<f32>),
+}
+
+/// What has to meet the target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Per {
+    /// Every chunk of the film on its own.
+    #[default]
+    Chunk,
+    /// The film as a whole, with one CRF for all of it.
+    Title,
+}
+
+/// A target and how it is searched for.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Target {
+    /// VMAF to aim at, 1 to 99.
+    pub vmaf: f64,
+    /// How far a chunk may be from it on either side.
+    pub tolerance: f64,
+    /// What has to meet it.
+    pub per: Per,
+    /// The lowest CRF tried.
+    pub crf_min: f32,
+    /// The highest CRF tried.
+    pub crf_max: f32,
+    /// The longest chunk in seconds.
+    pub chunk_seconds: f64,
+    /// Every how many-th frame is scored; `None` takes 3 above preset 4 and 1 up to it.
+    pub stride: Option<u32>,
+    /// The VMAF model by libvmaf's name; `None` chooses by the picture's size.
+    pub model: Option<String>,
+}
+
+impl Default for Target {
+    fn default() -> Self {
+        Target {
+            vmaf: 93.0,
+            tolerance: 0.5,
+            per: Per::Chunk,
+            crf_min: 8.0,
+            crf_max: 55.0,
+            chunk_seconds: 15.0,
+            stride: None,
+            model: None,
+        }
+    }
+}
+
+impl Target {
+    /// Every how many-th frame is scored at `preset`: sampling pays where encoding is cheap.
+    pub fn stride(&self, preset: u8) -> u32 {
+        self.stride.unwrap_or(if preset > 4 { 3 } else { 1 })
+    }
+
+    fn check(&self) -> Result<()> {
+        let within = |name: &str, value: f64, low: f64, high: f64| match (low..=high).contains(&value) {
+            true => Ok(()),
+            false => Err(Error::new(ErrorKind::Usage, format!("{name} {value} is not within {low} to {high}"))),
+        };
+        within("the target VMAF", self.vmaf, 1.0, 99.0)?;
+        within("the VMAF tolerance", self.tolerance, 0.1, 5.0)?;
+        within("the lowest CRF", f64::from(self.crf_min), 1.0, 63.0)?;
+        within("the highest CRF", f64::from(self.crf_max), f64::from(self.crf_min), 63.0)?;
+        within("the chunk size in seconds", self.chunk_seconds, 1.0, 300.0)?;
+        match self.stride {
+            Some(0) => Err(Error::new(ErrorKind::Usage, "a VMAF stride of 0 scores nothing")),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Settings of one encode. `EncodeSettings::new(input, output)` gives the defaults; fields are public.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EncodeSettings {
@@ -25,8 +105,8 @@ pub struct EncodeSettings {
     pub input: PathBuf,
     /// The Matroska file to write.
     pub output: PathBuf,
-    /// Constant rate factor, 1 to 63; `None` takes [`default_crf`] for the picture's size.
-    pub crf: Option<f32>,
+    /// How good the picture is to be.
+    pub quality: Quality,
     /// SVT-AV1 preset, 0 (slowest) to 13 (fastest).
     pub preset: u8,
     /// Further SVT-AV1 parameters by the encoder's own names, applied last.
@@ -37,6 +117,15 @@ pub struct EncodeSettings {
     pub overwrite: bool,
     /// Whether a source of which more than 1 % of the pictures are lost is encoded all the same.
     pub accept_damage: bool,
+    /// Encoders at once when there is a target; `None` chooses by cores, memory and picture size.
+    pub workers: Option<u32>,
+    /// The most memory for frames, encoders and meters together when there is a target, in bytes; `None` takes
+    /// the lesser of 8 GiB and 80 % of the machine.
+    pub max_memory: Option<u64>,
+    /// Where what is finished is kept until the film is whole; `None` takes the output's folder.
+    pub temp_dir: Option<PathBuf>,
+    /// Whether that stays after a run that succeeded.
+    pub keep_temp: bool,
     /// How long the pipeline may stand still before the watchdog stops it.
     #[serde(skip)]
     pub stall_timeout: Duration,
@@ -51,12 +140,16 @@ impl EncodeSettings {
         EncodeSettings {
             input: input.into(),
             output: output.into(),
-            crf: None,
+            quality: Quality::Target(Target::default()),
             preset: Self::PRESET,
             svt: Vec::new(),
             audio: AudioMode::default(),
             overwrite: false,
             accept_damage: false,
+            workers: None,
+            max_memory: None,
+            temp_dir: None,
+            keep_temp: false,
             stall_timeout: Duration::from_secs(120),
         }
     }
@@ -66,10 +159,15 @@ impl EncodeSettings {
         if self.preset > 13 {
             return Err(Error::new(ErrorKind::Usage, format!("preset {} is not within 0 to 13", self.preset)));
         }
-        if let Some(crf) = self.crf
-            && !(1.0..=63.0).contains(&crf)
-        {
-            return Err(Error::new(ErrorKind::Usage, format!("CRF {crf} is not within 1 to 63")));
+        match &self.quality {
+            Quality::Crf(Some(crf)) if !(1.0..=63.0).contains(crf) => {
+                return Err(Error::new(ErrorKind::Usage, format!("CRF {crf} is not within 1 to 63")));
+            }
+            Quality::Crf(_) => {}
+            Quality::Target(target) => target.check()?,
+        }
+        if self.workers == Some(0) {
+            return Err(Error::new(ErrorKind::Usage, "0 workers encode nothing"));
         }
         if self.stall_timeout.is_zero() {
             return Err(Error::new(ErrorKind::Usage, "a stall timeout of 0 s would stop every run"));
@@ -116,7 +214,24 @@ mod tests {
         settings.preset = 14;
         assert!(settings.check().unwrap_err().to_string().contains("preset 14"));
         settings.preset = 6;
-        settings.crf = Some(f32::NAN);
+        settings.quality = Quality::Crf(Some(f32::NAN));
         assert_eq!(settings.check().unwrap_err().kind(), ErrorKind::Usage);
+        for (target, part) in [
+            (Target { vmaf: f64::NAN, ..Target::default() }, "target VMAF"),
+            (Target { crf_max: 7.0, ..Target::default() }, "highest CRF"),
+            (Target { chunk_seconds: 0.5, ..Target::default() }, "chunk size"),
+            (Target { stride: Some(0), ..Target::default() }, "stride"),
+        ] {
+            settings.quality = Quality::Target(target);
+            let error = settings.check().unwrap_err();
+            assert!(error.to_string().contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_default_stride_is_odd_and_follows_the_preset() {
+        let target = Target::default();
+        assert_eq!((target.stride(4), target.stride(5), target.stride(13)), (1, 3, 3));
+        assert_eq!(Target { stride: Some(5), ..target }.stride(4), 5);
     }
 }

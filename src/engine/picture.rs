@@ -10,9 +10,9 @@ use super::stage::StageMeter;
 use super::tally::{Tally, VideoFindings, digest};
 use crate::av::{Decoder, DecoderOptions, InputPacket, Received};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span, Timestamp};
-use crate::config::{EncodeSettings, default_crf};
+use crate::config::{EncodeSettings, Quality, default_crf};
 use crate::container::{VideoTrack, av1};
-use crate::media::{FieldOrder, Frame, Packet, PacketData, StreamInfo, VideoInfo};
+use crate::media::{Color, FieldOrder, Frame, HdrStatic, Packet, PacketData, StreamInfo, VideoInfo};
 use crate::pixel::Converter;
 use crate::source::VideoDecoder;
 use crate::video::{Crf, EncodedPacket, Encoder, EncoderConfig};
@@ -58,16 +58,21 @@ pub(super) struct Convert {
 impl Convert {
     pub(super) fn run(&mut self, meter: &StageMeter) -> Result<()> {
         while let Some(frame) = self.frames.receive()? {
-            let mut frame = self.converter.to_encoder(frame)?;
-            // 4:2:0 has no half chroma samples: the last column or row of an odd picture goes.
-            frame.width &= !1;
-            frame.height &= !1;
-            self.converted.send(frame)?;
+            self.converted.send(to_encoder(&mut self.converter, frame)?)?;
             meter.item();
         }
         self.tally.lock().pool = self.converter.stats();
         Ok(())
     }
+}
+
+/// The picture as the encoder takes it.
+pub(super) fn to_encoder(converter: &mut Converter, frame: Frame) -> Result<Frame> {
+    let mut frame = converter.to_encoder(frame)?;
+    // 4:2:0 has no half chroma samples: the last column or row of an odd picture goes.
+    frame.width &= !1;
+    frame.height &= !1;
+    Ok(frame)
 }
 
 pub(super) struct Encode {
@@ -79,18 +84,6 @@ pub(super) struct Encode {
     pub(super) check: Sender<PacketData>,
     pub(super) tally: Arc<Tally>,
     pub(super) cancel: CancelToken,
-}
-
-/// Frames whose packets are still to come, and the packet that waits to learn whether it is the last.
-#[derive(Default)]
-struct Pending {
-    /// Until the first packet tells the muxer how the track is coded.
-    header: Option<VideoTrack>,
-    sent: VecDeque<(u64, Timestamp, Option<Span>)>,
-    held: Option<(Packet, Option<Span>)>,
-    times: Vec<Timestamp>,
-    digests: Vec<u64>,
-    bytes: u64,
 }
 
 impl Encode {
@@ -105,27 +98,28 @@ impl Encode {
         let config = encoder_config(&self.settings, &video, &first)?;
         let mut encoder =
             Encoder::open_when_free(&config, &self.cancel).map_err(|e| e.with_stream(self.stream.index))?;
-        self.note(&config, &video, &first);
-        let header = track(&video, &first);
+        let picture = Shown::of(&first);
+        self.tally.lock().video = Some(findings(&video, &picture, config.crf.as_f64()));
+        let mut out = Outgoing::new(self.track, track(&video, &picture), self.mux.another(), &self.tally);
 
-        let mut pending = Pending { header: Some(header), ..Pending::default() };
+        let mut sent = VecDeque::new();
         let mut next = Some(first);
         while let Some(frame) = next {
             self.cancel.check()?;
-            pending.sent.push_back((frame.index, frame.pts, frame.duration));
+            sent.push_back((frame.index, frame.pts, frame.duration));
             encoder.send(&frame)?;
             drop(frame);
             while let Some(packet) = encoder.receive()? {
-                self.accept(&mut pending, packet, meter)?;
+                self.accept(&mut sent, &mut out, packet, meter)?;
             }
             next = self.frames.receive()?;
         }
         let mut draining = encoder.finish()?;
         while let Some(packet) = draining.next_packet()? {
             self.cancel.check()?;
-            self.accept(&mut pending, packet, meter)?;
+            self.accept(&mut sent, &mut out, packet, meter)?;
         }
-        self.finish(pending)
+        out.finish()
     }
 
     fn video(&self) -> Result<&VideoInfo> {
@@ -135,60 +129,115 @@ impl Encode {
             .ok_or_else(|| Error::new(ErrorKind::Unsupported, "is no video stream").with_stream(self.stream.index))
     }
 
-    fn note(&self, config: &EncoderConfig, video: &VideoInfo, first: &Frame) {
-        let mut findings = self.tally.lock();
-        findings.video = Some(VideoFindings {
-            width: first.width,
-            height: first.height,
-            source_width: video.width,
-            source_height: video.height,
-            color: first.color,
-            hdr: first.hdr,
-            crf: config.crf.as_f64(),
-            sample_aspect_ratio: video.sample_aspect_ratio,
-            rotation: video.rotation,
-            times: Vec::new(),
-            end: None,
-            bytes: 0,
-            digests: Vec::new(),
-        });
-    }
-
-    /// Pairs a packet with its frame by identity and hands it on, one behind.
-    fn accept(&self, pending: &mut Pending, coded: EncodedPacket, meter: &StageMeter) -> Result<()> {
-        let Some((index, pts, duration)) = pending.sent.pop_front() else {
+    /// Pairs a packet with its frame by identity and hands it on.
+    fn accept(
+        &self,
+        sent: &mut VecDeque<(u64, Timestamp, Option<Span>)>,
+        out: &mut Outgoing,
+        coded: EncodedPacket,
+        meter: &StageMeter,
+    ) -> Result<()> {
+        let Some((index, pts, duration)) = sent.pop_front() else {
             return Err(Error::new(ErrorKind::Encode, "the encoder gave more packets than it was given frames"));
         };
         if index != coded.frame_index {
             let message = format!("the encoder gave frame {} where frame {index} was due", coded.frame_index);
             return Err(Error::new(ErrorKind::Encode, message).at(pts));
         }
-        if let Some(mut header) = pending.header.take() {
-            let coded = VideoTrack::av1(&coded.data).map_err(|e| e.at(pts))?;
-            header.codec_private = coded.codec_private;
-            header.bits_per_channel = coded.bits_per_channel;
-            self.mux.send(MuxMessage::VideoHeader(Box::new(header)))?;
-        }
         // Matroska stores temporal units without their delimiters; what is stored is what is checked.
         let data = PacketData::new(av1::block_data(&coded.data).map_err(|e| e.at(pts))?.into_owned());
-        pending.times.push(pts);
-        pending.digests.push(digest(&data));
-        pending.bytes += data.len() as u64;
         self.check.send(data.clone())?;
-        let mut packet = Packet::new(pts, data);
-        packet.keyframe = coded.keyframe;
-        if let Some((before, _)) = pending.held.replace((packet, duration)) {
-            self.mux.send(MuxMessage::Packet { track: self.track, packet: before })?;
-        }
+        out.send(data, coded.keyframe, pts, duration)?;
         self.tally.encoded.fetch_add(1, Ordering::Relaxed);
         self.tally.set_position(pts);
         meter.item();
         Ok(())
     }
+}
 
-    fn finish(&mut self, pending: Pending) -> Result<()> {
+/// What the track says of its pictures, as the first one has it.
+#[derive(Clone, Copy)]
+pub(super) struct Shown {
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) color: Color,
+    pub(super) hdr: HdrStatic,
+}
+
+impl Shown {
+    pub(super) fn of(first: &Frame) -> Self {
+        Shown { width: first.width, height: first.height, color: first.color, hdr: first.hdr }
+    }
+}
+
+pub(super) fn findings(video: &VideoInfo, picture: &Shown, crf: f64) -> VideoFindings {
+    VideoFindings {
+        width: picture.width,
+        height: picture.height,
+        source_width: video.width,
+        source_height: video.height,
+        color: picture.color,
+        hdr: picture.hdr,
+        crf,
+        sample_aspect_ratio: video.sample_aspect_ratio,
+        rotation: video.rotation,
+        times: Vec::new(),
+        end: None,
+        bytes: 0,
+        digests: Vec::new(),
+    }
+}
+
+/// The picture track on its way to the muxer: its header from the first packet, its packets one behind, so that the
+/// last one is known as such, and what verification holds the file to.
+pub(super) struct Outgoing {
+    track: usize,
+    /// Until the first packet tells how the track is coded.
+    header: Option<VideoTrack>,
+    mux: Sender<MuxMessage>,
+    tally: Arc<Tally>,
+    held: Option<(Packet, Option<Span>)>,
+    times: Vec<Timestamp>,
+    digests: Vec<u64>,
+    bytes: u64,
+}
+
+impl Outgoing {
+    pub(super) fn new(track: usize, header: VideoTrack, mux: Sender<MuxMessage>, tally: &Arc<Tally>) -> Self {
+        Outgoing {
+            track,
+            header: Some(header),
+            mux,
+            tally: Arc::clone(tally),
+            held: None,
+            times: Vec::new(),
+            digests: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    /// Takes the next temporal unit, without its delimiter.
+    pub(super) fn send(&mut self, data: PacketData, keyframe: bool, pts: Timestamp, duration: Option<Span>) -> Result<()> {
+        if let Some(mut header) = self.header.take() {
+            let coded = VideoTrack::av1(&data).map_err(|e| e.at(pts))?;
+            header.codec_private = coded.codec_private;
+            header.bits_per_channel = coded.bits_per_channel;
+            self.mux.send(MuxMessage::VideoHeader(Box::new(header)))?;
+        }
+        self.times.push(pts);
+        self.digests.push(digest(&data));
+        self.bytes += data.len() as u64;
+        let mut packet = Packet::new(pts, data);
+        packet.keyframe = keyframe;
+        if let Some((before, _)) = self.held.replace((packet, duration)) {
+            self.mux.send(MuxMessage::Packet { track: self.track, packet: before })?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish(mut self) -> Result<()> {
         let mut end = None;
-        if let Some((mut last, duration)) = pending.held {
+        if let Some((mut last, duration)) = self.held.take() {
             // Only the last frame's duration is not told by the frame after it.
             end = duration.map(|d| last.pts.plus(d));
             last.duration = duration;
@@ -196,9 +245,9 @@ impl Encode {
         }
         self.mux.send(MuxMessage::End { track: self.track })?;
         if let Some(video) = &mut self.tally.lock().video {
-            video.times = pending.times;
-            video.digests = pending.digests;
-            video.bytes = pending.bytes;
+            video.times = self.times;
+            video.digests = self.digests;
+            video.bytes = self.bytes;
             video.end = end;
         }
         Ok(())
@@ -215,7 +264,11 @@ impl Weighed for PacketData {
 const NOMINAL_RATE: (i32, i32) = (25, 1);
 
 pub(super) fn encoder_config(settings: &EncodeSettings, video: &VideoInfo, first: &Frame) -> Result<EncoderConfig> {
-    let crf = settings.crf.unwrap_or_else(|| default_crf(first.width, first.height));
+    let asked = match settings.quality {
+        Quality::Crf(crf) => crf,
+        Quality::Target(_) => None,
+    };
+    let crf = asked.unwrap_or_else(|| default_crf(first.width, first.height));
     let crf = Crf::from_f64(f64::from(crf))?;
     let nominal = Rational::positive(NOMINAL_RATE.0, NOMINAL_RATE.1).unwrap_or(Rational::ONE);
     let rate = video.frame_rate.unwrap_or(nominal);
@@ -227,7 +280,7 @@ pub(super) fn encoder_config(settings: &EncodeSettings, video: &VideoInfo, first
 }
 
 /// The track as the source describes it; how it is coded only the first packet tells.
-fn track(video: &VideoInfo, first: &Frame) -> VideoTrack {
+pub(super) fn track(video: &VideoInfo, first: &Shown) -> VideoTrack {
     let length = video.frame_duration.map(|length| Span::new(1, length).as_nanos());
     VideoTrack {
         codec_private: Vec::new(),
@@ -278,7 +331,7 @@ fn take(decoder: &mut Decoder, meter: &StageMeter) -> Result<u64> {
 }
 
 /// Seen with SVT-AV1 2.3.0 at presets 12 and 13 on noise, and its own program makes the same stream.
-fn not_decodable(frame: i64, error: Error) -> Error {
+pub(super) fn not_decodable(frame: i64, error: Error) -> Error {
     let version = crate::video::library_version();
     let message = format!(
         "SVT-AV1 {version} made a stream that cannot be decoded at frame {frame}; a lower preset may do better"

@@ -87,6 +87,11 @@ pub(super) fn queue<T: Weighed>(
 }
 
 impl<T: Weighed> Sender<T> {
+    /// Another sending end of the same queue for the same stage.
+    pub(super) fn another(&self) -> Self {
+        self.for_stage(&self.meter)
+    }
+
     /// Another sending end of the same queue, whose waits count for stage `meter`. The queue ends when all
     /// sending ends are dropped.
     pub(super) fn for_stage(&self, meter: &Arc<StageMeter>) -> Self {

@@ -4,6 +4,7 @@
 #![deny(unsafe_code)]
 
 mod color;
+mod crf;
 mod frame;
 mod packet;
 mod pool;
@@ -12,6 +13,7 @@ mod stream;
 pub use color::{
     ChromaLocation, Color, ColorRange, ContentLight, HdrStatic, MasteringDisplay, Matrix, Primaries, Transfer,
 };
+pub use crf::Crf;
 pub use frame::{Frame, PixelFormat, Planes, Subsampling};
 pub use packet::{Packet, PacketData};
 pub use pool::{FramePool, PoolBuffer, PoolStats};

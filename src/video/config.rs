@@ -1,71 +1,22 @@
 //! What an encoder is asked for, checked before the library sees it.
 #![deny(unsafe_code)]
 
-use std::fmt;
-
 use svt_av1_sys as sys;
 
 use crate::base::{Error, ErrorKind, Rational, Result};
-use crate::media::{Color, HdrStatic};
+use crate::media::{Color, Crf, HdrStatic};
 
-/// Constant rate factor in quarter steps: lower is better and larger. From 1 to 63.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Crf(u16);
+/// The step between CRFs the linked library can encode at, in quarters: before 4.0 only whole ones exist.
+pub const CRF_STEP: u16 = if sys::QUARTER_STEP_CRF { 1 } else { 4 };
 
-impl Crf {
-    /// The best quality: 1.
-    pub const MIN: Crf = Crf(4);
-    /// The smallest output: 63.
-    pub const MAX: Crf = Crf(252);
-
-    /// `quarters / 4`; [`ErrorKind::Usage`] unless that is from 1 to 63.
-    pub fn from_quarters(quarters: u16) -> Result<Self> {
-        match Crf(quarters) {
-            crf if (Self::MIN..=Self::MAX).contains(&crf) => Ok(crf),
-            crf => Err(Error::new(ErrorKind::Usage, format!("CRF {crf} is not between 1 and 63"))),
-        }
+/// The nearest CRF the linked library can encode at (halves go to the lower).
+pub fn nearest_crf(crf: Crf) -> Crf {
+    let quarters = crf.quarters();
+    if quarters.is_multiple_of(CRF_STEP) {
+        return crf;
     }
-
-    /// A whole number; [`ErrorKind::Usage`] unless it is from 1 to 63.
-    pub fn whole(crf: u8) -> Result<Self> {
-        Self::from_quarters(u16::from(crf) * 4)
-    }
-
-    /// A number such as 27.25; [`ErrorKind::Usage`] unless it is a multiple of 0.25 from 1 to 63.
-    pub fn from_f64(crf: f64) -> Result<Self> {
-        let quarters = crf * 4.0;
-        if !(4.0..=252.0).contains(&quarters) || quarters.fract() != 0.0 {
-            return Err(Error::new(ErrorKind::Usage, format!("CRF {crf} is not a multiple of 0.25 between 1 and 63")));
-        }
-        Self::from_quarters(quarters as u16)
-    }
-
-    /// Four times the CRF.
-    pub fn quarters(self) -> u16 {
-        self.0
-    }
-
-    /// The CRF as a number.
-    pub fn as_f64(self) -> f64 {
-        f64::from(self.0) / 4.0
-    }
-
-    /// Whether the linked library can encode at exactly this CRF: before 4.0 only whole steps exist.
-    pub fn is_representable(self) -> bool {
-        sys::QUARTER_STEP_CRF || self.0.is_multiple_of(4)
-    }
-
-    /// The nearest CRF for which [`is_representable`](Self::is_representable) holds (halves go to the lower).
-    #[must_use]
-    pub fn nearest_representable(self) -> Self {
-        if self.is_representable() { self } else { Crf((self.0 + 1) / 4 * 4) }
-    }
-}
-
-impl fmt::Display for Crf {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.as_f64())
-    }
+    // Whole numbers from 1 to 63 are in range.
+    Crf::from_quarters((quarters + 1) / 4 * 4).unwrap_or(crf)
 }
 
 /// The picture sizes the linked library encodes.
@@ -179,7 +130,7 @@ impl EncoderConfig {
         if self.preset > MAX_PRESET {
             return usage(format!("preset {} is not between 0 and {MAX_PRESET}", self.preset));
         }
-        if !self.crf.is_representable() {
+        if !self.crf.quarters().is_multiple_of(CRF_STEP) {
             return usage(format!(
                 "CRF {} is not a whole number, which SVT-AV1 {} needs (quarter steps exist from 4.0)",
                 self.crf,
@@ -277,8 +228,7 @@ mod tests {
             assert_eq!(Crf::from_f64(bad).unwrap_err().kind(), ErrorKind::Usage, "{bad}");
         }
         assert!(Crf::whole(64).is_err() && Crf::whole(0).is_err());
-        assert_eq!(Crf::from_f64(30.25).unwrap().is_representable(), sys::QUARTER_STEP_CRF);
-        let near = |v: f64| Crf::from_f64(v).unwrap().nearest_representable().as_f64();
+        let near = |v: f64| nearest_crf(Crf::from_f64(v).unwrap()).as_f64();
         if !sys::QUARTER_STEP_CRF {
             assert_eq!([near(30.0), near(30.25), near(30.5), near(30.75), near(63.0)], [30.0, 30.0, 30.0, 31.0, 63.0]);
         }

@@ -20,7 +20,8 @@ mod fixed;
 mod tests;
 mod version;
 
-pub use config::{Crf, EncoderConfig, Limits, limits};
+pub use crate::media::Crf;
+pub use config::{CRF_STEP, EncoderConfig, Limits, limits, nearest_crf};
 pub use encoder::{Draining, EncodedPacket, Encoder};
 pub use ffi::quiet_logs;
 pub use version::{check_library_version, library_version, many_encoders};

@@ -1,0 +1,138 @@
+//! The one sequential pass over the source: decode, measure, cut into chunks.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::super::picture::Shown;
+use super::super::queue::Sender;
+use super::super::stage::StageMeter;
+use super::super::tally::Tally;
+use super::chunk::{Chunk, Source};
+use super::memory::FrameBudget;
+use super::trial::Note;
+use crate::base::{Error, ErrorKind, Result, Span, Timestamp};
+use crate::engine::job::SegmentRecord;
+use crate::media::{Frame, PixelFormat};
+use crate::pixel::{Converter, PictureMeasure, PictureMeter};
+use crate::plan::{ChunkMeans, ChunkPlanner, ChunkSpan, FramePoint};
+use crate::source::Pictures;
+
+/// How the frames of chunks are kept.
+pub(super) enum Keep {
+    /// In memory, within the budget.
+    Held(Arc<FrameBudget>),
+    /// Not at all: workers decode them again.
+    File { path: PathBuf, stream: usize },
+}
+
+/// The stage.
+pub(super) struct Feed {
+    pub(super) pictures: Pictures,
+    pub(super) meter: PictureMeter,
+    pub(super) planner: ChunkPlanner,
+    pub(super) keep: Keep,
+    /// Chunks an earlier run finished: their frames are not kept.
+    pub(super) finished: Vec<SegmentRecord>,
+    pub(super) notes: Sender<Note>,
+    pub(super) tally: Arc<Tally>,
+    pub(super) cancel: crate::base::CancelToken,
+    /// For formats that are not planar.
+    pub(super) converter: Converter,
+    /// Frames whose chunk is not decided.
+    pub(super) waiting: VecDeque<Waiting>,
+    pub(super) size: Option<(u32, u32)>,
+}
+
+/// A frame whose chunk is not decided.
+pub(super) struct Waiting {
+    pts: Timestamp,
+    duration: Option<Span>,
+    measure: PictureMeasure,
+    frame: Option<Frame>,
+}
+
+impl Feed {
+    pub(super) fn run(&mut self, meter: &StageMeter) -> Result<()> {
+        let mut end_s = 0.0f64;
+        loop {
+            let frame = match self.pictures.next() {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break,
+                Err(error) if error.kind() == ErrorKind::Input => {
+                    // What was read so far is a film that ends early, as in a run at a fixed CRF.
+                    self.tally.lock().demux.stopped = Some(error.to_string());
+                    break;
+                }
+                Err(error) => return Err(error),
+            };
+            end_s = end_s.max(frame.duration.map_or(frame.pts, |d| frame.pts.plus(d)).as_secs_f64());
+            self.take(frame)?;
+            meter.item();
+        }
+        for span in self.planner.finish() {
+            self.hand_over(span)?;
+        }
+        let mut findings = self.tally.lock();
+        findings.decode = self.pictures.stats();
+        findings.decoder = self.pictures.decoder_name().to_owned();
+        findings.demux.end_s = end_s;
+        drop(findings);
+        self.tally.add_pool(self.converter.stats());
+        self.notes.send(Note::End)
+    }
+
+    fn take(&mut self, frame: Frame) -> Result<()> {
+        self.check_size(&frame)?;
+        let frame = match frame.format {
+            PixelFormat::Planar { .. } => frame,
+            // What cannot be measured as it is is converted once and held as the encoder takes it.
+            PixelFormat::Other(_) => self.converter.to_encoder(frame)?,
+        };
+        let measure = self.meter.measure(&frame)?;
+        let point = FramePoint::new(frame.index, frame.pts, &measure);
+        if let Keep::Held(budget) = &self.keep {
+            budget.take(frame.byte_len() as u64, &self.cancel)?;
+        }
+        self.waiting.push_back(Waiting {
+            pts: frame.pts,
+            duration: frame.duration,
+            measure,
+            frame: matches!(self.keep, Keep::Held(_)).then_some(frame),
+        });
+        for span in self.planner.push(point) {
+            self.hand_over(span)?;
+        }
+        Ok(())
+    }
+
+    fn check_size(&mut self, frame: &Frame) -> Result<()> {
+        let (w, h) = *self.size.get_or_insert((frame.width, frame.height));
+        if (frame.width, frame.height) == (w, h) {
+            return Ok(());
+        }
+        let message = format!("the picture changes its size from {w}x{h} to {}x{}", frame.width, frame.height);
+        Err(Error::new(ErrorKind::Unsupported, message).at(frame.pts))
+    }
+
+    fn hand_over(&mut self, span: ChunkSpan) -> Result<()> {
+        let count = (span.frames as usize).min(self.waiting.len());
+        let frames: Vec<Waiting> = self.waiting.drain(..count).collect();
+        let times = frames.iter().map(|w| (w.pts, w.duration)).collect();
+        let means = ChunkMeans::of(frames.iter().map(|w| &w.measure));
+        let finished = self.finished.iter().any(|s| s.matches(&span));
+        let source = match &self.keep {
+            Keep::File { path, stream } if !finished => Source::File { path: path.clone(), stream: *stream },
+            Keep::Held(budget) => {
+                let held: Vec<Frame> = frames.into_iter().filter_map(|w| w.frame).collect();
+                let share = budget.hand_over(held.iter().map(|f| f.byte_len() as u64).sum());
+                match finished {
+                    true => Source::Finished,
+                    false => Source::Held { frames: held, _share: share },
+                }
+            }
+            Keep::File { .. } => Source::Finished,
+        };
+        self.notes.send(Note::Chunk(Chunk { span, means, times, source }))
+    }
+}

@@ -1,0 +1,116 @@
+//! The memory of frames that wait for their chunk's encodes.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::base::{CancelToken, Result};
+
+/// How often a waiting decoder looks whether the run was cancelled.
+const POLL: Duration = Duration::from_millis(50);
+
+/// What frames may take together.
+///
+/// Law: one feeder takes memory frame by frame and hands it over to a chunk; the chunk gives it back when it is
+/// dropped. The feeder waits only while a chunk is outstanding, so it can never wait for itself: a chunk that alone
+/// is larger than the limit goes through.
+pub(super) struct FrameBudget {
+    limit: u64,
+    state: Mutex<State>,
+    freed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    held: u64,
+    peak: u64,
+    outstanding: usize,
+}
+
+/// A chunk's part of the budget.
+pub(super) struct Share {
+    budget: Arc<FrameBudget>,
+    bytes: u64,
+}
+
+impl FrameBudget {
+    pub(super) fn new(limit: u64) -> Arc<Self> {
+        Arc::new(FrameBudget { limit, state: Mutex::default(), freed: Condvar::new() })
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether `bytes` more have to wait.
+    pub(super) fn is_full(&self, bytes: u64) -> bool {
+        let state = self.lock();
+        state.outstanding > 0 && state.held + bytes > self.limit
+    }
+
+    /// Takes `bytes`, waiting for chunks to give theirs back.
+    pub(super) fn take(&self, bytes: u64, cancel: &CancelToken) -> Result<()> {
+        let mut state = self.lock();
+        while state.outstanding > 0 && state.held + bytes > self.limit {
+            cancel.check()?;
+            state = self.freed.wait_timeout(state, POLL).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.held += bytes;
+        state.peak = state.peak.max(state.held);
+        Ok(())
+    }
+
+    /// Hands `bytes` that were taken over to a chunk.
+    pub(super) fn hand_over(self: &Arc<Self>, bytes: u64) -> Share {
+        self.lock().outstanding += 1;
+        Share { budget: Arc::clone(self), bytes }
+    }
+
+    /// The most that was held at a time.
+    pub(super) fn peak(&self) -> u64 {
+        self.lock().peak
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut state = self.budget.lock();
+        state.held -= self.bytes;
+        state.outstanding -= 1;
+        self.budget.freed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_feeder_waits_for_chunks_but_never_for_itself() {
+        let cancel = CancelToken::new();
+        let budget = FrameBudget::new(100);
+        for _ in 0..5 {
+            budget.take(60, &cancel).unwrap();
+        }
+        let share = budget.hand_over(300);
+        assert!(budget.is_full(1));
+        let waiting = std::thread::spawn({
+            let (budget, cancel) = (Arc::clone(&budget), cancel.clone());
+            move || budget.take(60, &cancel)
+        });
+        std::thread::sleep(Duration::from_millis(20));
+        assert!(!waiting.is_finished());
+        drop(share);
+        waiting.join().unwrap().unwrap();
+        assert_eq!(budget.peak(), 300);
+    }
+
+    #[test]
+    fn a_waiting_feeder_can_be_cancelled() {
+        let cancel = CancelToken::new();
+        let budget = FrameBudget::new(100);
+        budget.take(100, &cancel).unwrap();
+        let _share = budget.hand_over(100);
+        cancel.cancel();
+        assert!(budget.take(1, &cancel).is_err());
+    }
+}
