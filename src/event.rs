@@ -43,6 +43,28 @@ pub enum Event {
         /// Seconds to go, where the total is known.
         eta_s: Option<f64>,
     },
+    /// An earlier run of the same job was found and is gone on with.
+    Resumed {
+        /// Chunks it finished.
+        finished: usize,
+    },
+    /// A chunk is finished: its bytes were scored and are on the disk.
+    Chunk {
+        /// Position among the chunks.
+        index: usize,
+        /// Time of its first frame.
+        start_s: f64,
+        /// Frames in it.
+        frames: u64,
+        /// The rate factor that was kept.
+        crf: f64,
+        /// Its score: the harmonic mean over the frames that were scored.
+        vmaf: f64,
+        /// Encodes that were begun for it.
+        attempts: u32,
+        /// Bytes of its packets.
+        bytes: u64,
+    },
     /// Something the user should know that does not stop the run.
     Warning {
         /// One sentence.

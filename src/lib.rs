@@ -36,6 +36,7 @@ pub mod event;
 pub mod media;
 pub mod meter;
 pub mod pixel;
+pub mod plan;
 pub mod source;
 pub mod video;
 

@@ -152,6 +152,13 @@ pub fn block_data(unit: &[u8]) -> Result<Cow<'_, [u8]>> {
     Ok(Cow::Owned(out))
 }
 
+/// Whether a unit begins with a shown keyframe (5.9.2): a decoder may start there.
+pub fn is_keyframe(unit: &[u8]) -> bool {
+    let mut frames = obus(unit).flatten().filter(|obu| matches!(obu.kind, OBU_FRAME_HEADER | OBU_FRAME));
+    // show_existing_frame 0, frame_type 0 (key), show_frame 1.
+    frames.next().is_some_and(|obu| obu.payload.first().is_some_and(|b| b >> 4 == 0b0001))
+}
+
 /// Builds CodecPrivate (`av1C`, AV1-ISOBMFF §2.3.3) from a stream's first temporal unit, or from its bare
 /// sequence header OBU.
 ///

@@ -34,6 +34,7 @@ pub mod ebml;
 mod facts;
 mod header;
 mod interleave;
+mod ivf;
 pub mod language;
 pub mod reader;
 mod sequence;
@@ -47,5 +48,6 @@ mod writer;
 mod tests;
 
 pub use header::{AudioTrack, MuxHeader, SubtitleTrack, Track, TrackKind, VideoTrack};
+pub use ivf::{IvfHeader, IvfReader, IvfWriter};
 pub use interleave::{BlockSink, DEFAULT_HOLD_BYTES, Interleaver, Lane};
 pub use writer::{MuxStats, TrackStats, Writer};

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::picture::encoder_config;
+use super::picture::{Shown, encoder_config};
 use super::pipeline::decoder_options;
 use super::streams::main_video;
 use super::usage;
@@ -131,7 +131,7 @@ pub fn bench(
     say("encode");
     let video = main_video(&info).and_then(|i| info.streams[i].video.clone());
     let video = video.ok_or_else(|| Error::new(ErrorKind::Unsupported, "there is no video stream in it"))?;
-    let config = encoder_config(settings, &video, &converted[0])?;
+    let config = encoder_config(settings, &video, &Shown::of(&converted[0]))?;
     let (packets, encode) = encode(&config, &converted, cancel)?;
     say("vmaf");
     let vmaf = vmaf(&packets, &converted, cancel)?;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::chunked::ChunkedFilm;
 use super::crew::Crew;
 use super::output::PartialOutput;
-use super::pipeline::{Plan, start};
+use super::pipeline::{FinishedPicture, Plan, start};
 use super::report::{ChunkReport, FileReport, QualityReport, Report, StreamReport, VideoReport, versions};
 use super::stage::StageReport;
 use super::streams::{Action, StreamDecision, Task, UnknownCodecs, decide, in_track_order};
@@ -17,7 +18,7 @@ use super::verify::{Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, Verif
 use crate::audio::OPUS_RATE;
 use crate::av::Input;
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Rounding, Span, Timestamp};
-use crate::config::EncodeSettings;
+use crate::config::{EncodeSettings, Quality, Target};
 use crate::container::reader::codec_ids;
 use crate::event::{Event, Sink};
 use crate::media::{FieldOrder, MediaInfo, StreamKind};
@@ -48,10 +49,21 @@ pub fn encode(settings: &EncodeSettings, sink: &dyn Sink, cancel: &CancelToken) 
     let output = PartialOutput::create(&settings.input, &settings.output, settings.overwrite)?;
     run.started();
 
+    let place = |e: Error| e.with_file(&settings.input);
+    let chunked = match &settings.quality {
+        Quality::Crf(_) => None,
+        Quality::Target(target) => Some(run.chunks(target).map_err(place)?),
+    };
     let tally = Arc::new(Tally::default());
-    let (stages, encode_time) = run.pipeline(input, &output, &tally).map_err(|e| e.with_file(&settings.input))?;
+    let finished = chunked.as_ref().map(|c| FinishedPicture { job: Arc::clone(&c.job), film: c.findings.film.clone() });
+    let (mut stages, mut encode_time) = run.pipeline(input, finished, &output, &tally).map_err(place)?;
     let mut findings = tally.take();
-    run.judge_damage(&mut findings).map_err(|e| e.with_file(&settings.input))?;
+    if let Some(chunked) = &chunked {
+        chunked.add_to(&mut findings);
+        stages.splice(0..0, chunked.stages.iter().cloned());
+        encode_time += chunked.time;
+    }
+    run.judge_damage(&mut findings).map_err(place)?;
 
     sink.event(&Event::Stage { name: "verify" });
     output.sync()?;
@@ -62,8 +74,11 @@ pub fn encode(settings: &EncodeSettings, sink: &dyn Sink, cancel: &CancelToken) 
         let kept = output.keep_as_failed()?;
         return Err(error.with_file(&kept));
     }
-    let report = run.report(findings, stages, verification, begun.elapsed(), encode_time);
+    let report = run.report(findings, stages, verification, begun.elapsed(), encode_time, chunked.as_ref());
     output.publish()?;
+    if let Some(chunked) = chunked {
+        chunked.clean_up(settings.keep_temp, sink);
+    }
     sink.event(&Event::Finished { output: settings.output.display().to_string(), bytes: report.output.bytes });
     Ok(report)
 }
@@ -78,11 +93,11 @@ pub fn plan(settings: &EncodeSettings, cancel: &CancelToken) -> Result<Vec<Strea
     Ok(Run::new(settings, &crate::event::Silent, cancel, info)?.decisions)
 }
 
-struct Run<'a> {
-    settings: &'a EncodeSettings,
-    sink: &'a dyn Sink,
-    cancel: &'a CancelToken,
-    info: MediaInfo,
+pub(super) struct Run<'a> {
+    pub(super) settings: &'a EncodeSettings,
+    pub(super) sink: &'a dyn Sink,
+    pub(super) cancel: &'a CancelToken,
+    pub(super) info: MediaInfo,
     decisions: Vec<StreamDecision>,
 }
 
@@ -129,17 +144,30 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Encodes the picture in chunks into the job directory.
+    fn chunks(&self, target: &Target) -> Result<ChunkedFilm> {
+        let stream = self.video().ok_or_else(|| Error::new(ErrorKind::Unsupported, "there is no video stream in it"))?;
+        ChunkedFilm::encode(self, target, stream)
+    }
+
     fn pipeline(
         &self,
         input: Input,
+        finished: Option<FinishedPicture>,
         output: &PartialOutput,
         tally: &Arc<Tally>,
     ) -> Result<(Vec<StageReport>, Duration)> {
-        self.sink.event(&Event::Stage { name: "encode" });
+        let stage = if finished.is_some() { "mux" } else { "encode" };
+        self.sink.event(&Event::Stage { name: stage });
         let begun = Instant::now();
         let mut crew = Crew::new(self.cancel);
-        let plan =
-            Plan { settings: self.settings, info: &self.info, decisions: &self.decisions, path: &self.settings.output };
+        let plan = Plan {
+            settings: self.settings,
+            info: &self.info,
+            decisions: &self.decisions,
+            path: &self.settings.output,
+            finished,
+        };
         let started = output.file().and_then(|file| start(&mut crew, &plan, input, file, tally));
         if let Err(error) = started {
             // Stages that already run see their neighbours missing; they are told that it is no end.
@@ -147,16 +175,31 @@ impl<'a> Run<'a> {
             let _ = crew.wait(self.settings.stall_timeout, || {});
             return Err(error);
         }
+        let stages = self.wait(crew, tally, stage == "encode")?;
+        Ok((stages, begun.elapsed()))
+    }
+
+    /// Waits for the stages of a crew, telling how far they are.
+    pub(super) fn wait(&self, crew: Crew, tally: &Tally, counts: bool) -> Result<Vec<StageReport>> {
         let total = self.total_frames();
+        let begun = Instant::now();
         let mut last = Instant::now();
+        let tell = || {
+            for chunk in tally.finished_chunks() {
+                self.sink.event(&chunk);
+            }
+            if counts {
+                self.sink.event(&progress(tally, total, begun.elapsed().as_secs_f64()));
+            }
+        };
         let stages = crew.wait(self.settings.stall_timeout, || {
             if last.elapsed() >= PROGRESS {
                 last = Instant::now();
-                self.sink.event(&progress(tally, total, begun.elapsed().as_secs_f64()));
+                tell();
             }
-        })?;
-        self.sink.event(&progress(tally, total, begun.elapsed().as_secs_f64()));
-        Ok((stages, begun.elapsed()))
+        });
+        tell();
+        stages
     }
 
     /// Fails a run that lost too much of its source; notes lesser losses for the report.
@@ -248,6 +291,7 @@ impl<'a> Run<'a> {
         verification: Verification,
         wall: Duration,
         encode_time: Duration,
+        chunked: Option<&ChunkedFilm>,
     ) -> Report {
         let size = |path: &Path| std::fs::metadata(path).map_or(0, |m| m.len());
         let input_bytes = size(&self.settings.input);
@@ -257,6 +301,7 @@ impl<'a> Run<'a> {
         let mut warnings = findings.warnings.clone();
         warnings.extend(self.audio_warnings(&findings));
         warnings.extend(picture_warnings(&findings));
+        warnings.extend(chunked.map(ChunkedFilm::warnings).unwrap_or_default());
         if let Some(FieldOrder::TopFirst | FieldOrder::BottomFirst) =
             self.video().and_then(|s| Some(s.video.as_ref()?.field_order))
         {
@@ -289,8 +334,8 @@ impl<'a> Run<'a> {
                     audio: findings.audio.get(&d.index).and_then(|a| a.stats),
                 })
                 .collect(),
-            quality: quality(&findings),
-            chunks: chunks(&findings),
+            quality: chunked.map_or_else(|| quality(&findings), |c| c.quality()),
+            chunks: chunked.map_or_else(|| chunks(&findings), ChunkedFilm::chunks),
             stages,
             decode: findings.decode,
             frame_pool: findings.pool,
@@ -423,6 +468,10 @@ fn quality(findings: &Findings) -> QualityReport {
         mode: "crf",
         crf: findings.video.as_ref().map_or(0.0, |v| v.crf),
         target: None,
+        tolerance: None,
+        worst_chunk: None,
+        encodes_a_chunk: None,
+        relative: None,
         mean: None,
         harmonic_mean: None,
         p5: None,
@@ -443,6 +492,9 @@ fn chunks(findings: &Findings) -> Vec<ChunkReport> {
         bytes: v.bytes,
         vmaf: None,
         ceiling: None,
+        note: None,
+        tries: Vec::new(),
+        scores: Vec::new(),
     });
     chunk.into_iter().collect()
 }

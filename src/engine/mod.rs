@@ -5,9 +5,11 @@
 #![deny(unsafe_code)]
 
 mod bench;
+mod chunked;
 mod crew;
 mod demux;
 mod encode;
+mod job;
 mod mux;
 mod output;
 mod picture;
@@ -25,6 +27,7 @@ mod vmaf;
 
 pub use bench::{BenchReport, BenchStage, bench};
 pub use encode::{encode, plan};
+pub use job::TryRecord;
 pub use report::{ChunkReport, FileReport, QualityReport, Report, StreamReport, VideoReport, versions};
 pub use stage::StageReport;
 pub use streams::{Action, StreamDecision};

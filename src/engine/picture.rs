@@ -95,10 +95,10 @@ impl Encode {
                 .with_stream(self.stream.index));
         };
         let video = self.video()?.clone();
-        let config = encoder_config(&self.settings, &video, &first)?;
+        let picture = Shown::of(&first);
+        let config = encoder_config(&self.settings, &video, &picture)?;
         let mut encoder =
             Encoder::open_when_free(&config, &self.cancel).map_err(|e| e.with_stream(self.stream.index))?;
-        let picture = Shown::of(&first);
         self.tally.lock().video = Some(findings(&video, &picture, config.crf.as_f64()));
         let mut out = Outgoing::new(self.track, track(&video, &picture), self.mux.another(), &self.tally);
 
@@ -165,8 +165,9 @@ pub(super) struct Shown {
 }
 
 impl Shown {
+    /// Of a frame as it was decoded: the encoder is given even sizes.
     pub(super) fn of(first: &Frame) -> Self {
-        Shown { width: first.width, height: first.height, color: first.color, hdr: first.hdr }
+        Shown { width: first.width & !1, height: first.height & !1, color: first.color, hdr: first.hdr }
     }
 }
 
@@ -263,7 +264,7 @@ impl Weighed for PacketData {
 /// The frame rate the encoder is told where the source has none.
 const NOMINAL_RATE: (i32, i32) = (25, 1);
 
-pub(super) fn encoder_config(settings: &EncodeSettings, video: &VideoInfo, first: &Frame) -> Result<EncoderConfig> {
+pub(super) fn encoder_config(settings: &EncodeSettings, video: &VideoInfo, first: &Shown) -> Result<EncoderConfig> {
     let asked = match settings.quality {
         Quality::Crf(crf) => crf,
         Quality::Target(_) => None,

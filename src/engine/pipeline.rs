@@ -11,15 +11,17 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::chunked::Chunks;
 use super::crew::Crew;
 use super::demux::{Demux, Route};
+use super::job::Job;
 use super::mux::{Mux, MuxMessage};
 use super::picture::{Check, Convert, Decode, Encode};
 use super::queue::{Sender, queue};
 use super::sound::Sound;
 use super::stage::StageMeter;
 use super::streams::{StreamDecision, Task, in_track_order};
-use super::tally::Tally;
+use super::tally::{Film, Tally};
 use crate::audio::{AudioConfig, AudioEncoder};
 use crate::av::{DecoderOptions, Input, InputPacket, SubtitleConverter};
 use crate::base::{Error, ErrorKind, Result};
@@ -52,6 +54,14 @@ pub(super) struct Plan<'a> {
     pub(super) info: &'a MediaInfo,
     pub(super) decisions: &'a [StreamDecision],
     pub(super) path: &'a Path,
+    /// The picture track, where it is encoded already.
+    pub(super) finished: Option<FinishedPicture>,
+}
+
+/// A picture track whose chunks are in a job directory.
+pub(super) struct FinishedPicture {
+    pub(super) job: Arc<Job>,
+    pub(super) film: Film,
 }
 
 /// Starts all stages of `plan` in `crew`.
@@ -66,6 +76,10 @@ pub(super) fn start(crew: &mut Crew, plan: &Plan<'_>, input: Input, file: File, 
         let stream = &plan.info.streams[decision.index];
         let track = tracks.number(decision.index);
         routes.push(match (&decision.task, track) {
+            (Task::EncodeVideo, Some(track)) if plan.finished.is_some() => {
+                start_chunks(crew, plan, stream, track, &to_mux, tally)?;
+                Route::Skip
+            }
             (Task::EncodeVideo, Some(track)) => {
                 Route::Decode(start_video(crew, plan, &input, stream, track, &demux, &to_mux, tally)?)
             }
@@ -83,12 +97,13 @@ pub(super) fn start(crew: &mut Crew, plan: &Plan<'_>, input: Input, file: File, 
             _ => Route::Skip,
         });
     }
+    let main = tracks.sources.get(tracks.video).copied().unwrap_or(0);
+    // The main video's times pace the tracks that come seldom, also where nothing else is wanted of it.
     let wanted: Vec<usize> =
-        routes.iter().enumerate().filter(|(_, r)| !matches!(r, Route::Skip)).map(|(i, _)| i).collect();
+        routes.iter().enumerate().filter(|(i, r)| *i == main || !matches!(r, Route::Skip)).map(|(i, _)| i).collect();
     let mut input = input;
     input.keep_only(&wanted);
 
-    let main = tracks.sources.get(tracks.video).copied().unwrap_or(0);
     let state = Mux {
         messages,
         video_track: tracks.video,
@@ -100,6 +115,30 @@ pub(super) fn start(crew: &mut Crew, plan: &Plan<'_>, input: Input, file: File, 
     crew.spawn("mux", &mux, state, |s, meter| s.run(meter))?;
     let state = Demux { input, routes, main, mux: to_mux, tally: Arc::clone(tally), cancel: crew.cancel().clone() };
     crew.spawn("demux", &demux, state, |s, meter| s.run(meter))
+}
+
+fn start_chunks(
+    crew: &mut Crew,
+    plan: &Plan<'_>,
+    stream: &StreamInfo,
+    track: usize,
+    mux: &Sender<MuxMessage>,
+    tally: &Arc<Tally>,
+) -> Result<()> {
+    let (Some(finished), Some(video)) = (&plan.finished, &stream.video) else {
+        return Err(Error::new(ErrorKind::Unsupported, "is no video stream").with_stream(stream.index));
+    };
+    let chunks = StageMeter::new("chunks");
+    let state = Chunks {
+        job: Arc::clone(&finished.job),
+        film: finished.film.clone(),
+        video: video.clone(),
+        track,
+        mux: mux.for_stage(&chunks),
+        tally: Arc::clone(tally),
+        cancel: crew.cancel().clone(),
+    };
+    crew.spawn("chunks", &chunks, state, |s, meter| s.run(meter))
 }
 
 #[allow(clippy::too_many_arguments)] // The ends of a pipeline meet here and nowhere else.

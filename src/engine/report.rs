@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::job::TryRecord;
 use super::stage::StageReport;
 use super::streams::StreamDecision;
 use super::verify::Verification;
@@ -110,12 +111,20 @@ pub struct StreamReport {
 /// Quality.
 #[derive(Clone, Debug, Serialize)]
 pub struct QualityReport {
-    /// `crf`: a fixed rate factor.
+    /// `crf`: a fixed rate factor; `chunk`: a target for every chunk; `title`: a target for the whole film.
     pub mode: &'static str,
-    /// The rate factor.
+    /// The rate factor; of several the mean over frames.
     pub crf: f64,
     /// The target, in modes that have one.
     pub target: Option<f64>,
+    /// How far a chunk may be from it.
+    pub tolerance: Option<f64>,
+    /// The score of the chunk with the lowest one.
+    pub worst_chunk: Option<f64>,
+    /// Frames that were encoded for each frame that was kept: the price of the search.
+    pub encodes_a_chunk: Option<f64>,
+    /// Why the scores compare only among themselves, where they do.
+    pub relative: Option<&'static str>,
     /// Arithmetic mean of the scores, where they were measured.
     pub mean: Option<f64>,
     /// Harmonic mean.
@@ -149,6 +158,13 @@ pub struct ChunkReport {
     pub vmaf: Option<f64>,
     /// The best score it can have, where that was measured.
     pub ceiling: Option<f64>,
+    /// Why it is not at the target, where it is not.
+    pub note: Option<String>,
+    /// Every encode that was begun for it, with what came of it.
+    pub tries: Vec<TryRecord>,
+    /// The scores of its frames, of every [`stride`](QualityReport::stride)-th.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scores: Vec<f64>,
 }
 
 /// Versions of drapto and of every native library it runs with.

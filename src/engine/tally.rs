@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::job::ChunkRecord;
+use super::picture::Shown;
 use crate::audio::AudioStats;
-use crate::base::{Rational, Timestamp};
+use crate::base::{Rational, Span, Timestamp};
 use crate::container::MuxStats;
+use crate::event::Event;
 use crate::media::{Color, HdrStatic, PoolStats};
 use crate::source::DecodeStats;
 
@@ -32,11 +35,26 @@ pub(super) struct Findings {
     pub(super) video: Option<VideoFindings>,
     /// By source stream index.
     pub(super) audio: BTreeMap<usize, AudioFindings>,
+    /// The frames of a film that is encoded in chunks.
+    pub(super) film: Film,
+    /// To be told.
+    finished_chunks: Vec<Event>,
     /// Frames that came back from decoding the encoder's packets.
     pub(super) decoded_back: u64,
     pub(super) mux: Option<MuxStats>,
     /// Things the user should know, in order of appearance.
     pub(super) warnings: Vec<String>,
+}
+
+/// The frames of a film that is encoded in chunks, in order.
+#[derive(Clone, Default)]
+pub(super) struct Film {
+    /// How the picture is shown.
+    pub(super) shown: Option<Shown>,
+    /// Time and duration of each frame.
+    pub(super) times: Vec<(Timestamp, Option<Span>)>,
+    /// Frames in each chunk.
+    pub(super) chunks: Vec<u64>,
 }
 
 #[derive(Default)]
@@ -100,6 +118,37 @@ impl Tally {
     /// Seconds of film encoded.
     pub(super) fn position_s(&self) -> f64 {
         self.position_ns.load(Ordering::Relaxed) as f64 / 1e9
+    }
+
+    /// Adds the counts of one stage's frame pool.
+    pub(super) fn add_pool(&self, stats: PoolStats) {
+        let mut findings = self.lock();
+        findings.pool.allocations += stats.allocations;
+        findings.pool.reuses += stats.reuses;
+    }
+
+    /// Takes what a try gave out off the counts again: what is kept is added when it is.
+    pub(super) fn take_back(&self, frames: u64, bytes: u64) {
+        self.encoded.fetch_sub(frames, Ordering::Relaxed);
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Has the run tell that a chunk is finished.
+    pub(super) fn chunk_done(&self, chunk: &ChunkRecord) {
+        self.lock().finished_chunks.push(Event::Chunk {
+            index: chunk.chunk,
+            start_s: chunk.start_s,
+            frames: chunk.frames,
+            crf: chunk.crf.as_f64(),
+            vmaf: chunk.harmonic_mean,
+            attempts: chunk.tries.len() as u32,
+            bytes: chunk.bytes,
+        });
+    }
+
+    /// Events of chunks that were finished since this was last asked.
+    pub(super) fn finished_chunks(&self) -> Vec<Event> {
+        std::mem::take(&mut self.lock().finished_chunks)
     }
 
     pub(super) fn take(&self) -> Findings {

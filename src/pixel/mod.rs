@@ -8,6 +8,7 @@
 //! repeats the high bits for luma and shifts chroma, which is off by one at a few code values.
 #![deny(unsafe_code)]
 
+mod measure;
 mod widen;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
@@ -19,6 +20,7 @@ mod widen_scalar;
 
 use std::sync::Arc;
 
+pub use measure::{PictureMeasure, PictureMeter};
 pub use widen::{Level, Mapping, Source, Stores, Target, widen_plane};
 
 use crate::av::Scaler;

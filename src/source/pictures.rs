@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{DecodeStats, VideoDecoder};
 use crate::av::{DecoderOptions, Input};
-use crate::base::{CancelToken, Error, ErrorKind, Result};
+use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Rounding, Span, Timestamp};
 use crate::media::{Frame, MediaInfo};
 
 /// Opens a file and gives out the pictures of one stream, in the calling thread.
@@ -17,7 +17,14 @@ pub struct Pictures {
     decoder: VideoDecoder,
     stream: usize,
     finished: bool,
+    /// Decoded while looking for the first picture.
+    held: Option<Frame>,
+    /// Added to the decoder's count.
+    offset: u64,
 }
+
+/// How far before a picture a seek aims.
+const LEAD_MS: i64 = 1_000;
 
 impl Pictures {
     /// Opens stream `choose(info)` of the file at `path`.
@@ -38,7 +45,70 @@ impl Pictures {
         let stream = stream.index;
         let decoder = VideoDecoder::open(&input, &info.streams[stream], options).map_err(|e| e.with_file(path))?;
         input.keep_only(&[stream]);
-        Ok(Pictures { input, info, decoder, stream, finished: false })
+        Ok(Pictures { input, info, decoder, stream, finished: false, held: None, offset: 0 })
+    }
+
+    /// Opens stream `stream` of the file at `path` and goes to picture `index`, shown at `start`: `next` gives that
+    /// picture first, with that index.
+    ///
+    /// It seeks to a keyframe well before, because the first pictures after one may lean on what was skipped. Where
+    /// that does not lead to a picture at exactly `start`, or times are not the file's own, all pictures from the first
+    /// on are decoded and counted.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and `Input` where the file ends before.
+    pub fn open_at(
+        path: &Path,
+        stream: usize,
+        start: Timestamp,
+        index: u64,
+        options: DecoderOptions,
+        cancel: &CancelToken,
+    ) -> Result<Self> {
+        let open = || Self::open(path, |_| Some(stream), options, cancel);
+        let mut pictures = open()?;
+        if index == 0 {
+            return Ok(pictures);
+        }
+        let before = start.plus(Span::new(-LEAD_MS, Rational::MILLI).rescale(start.base(), Rounding::Down));
+        if pictures.input.seek(stream, before).is_ok() && pictures.skip_to(|_, pts| pts >= start)? {
+            let own_times = pictures.stats().synthesised_timestamps + pictures.stats().repaired_timestamps == 0;
+            if own_times && pictures.held.as_ref().is_some_and(|f| f.pts == start) {
+                pictures.renumber(index);
+                return Ok(pictures);
+            }
+        }
+        tracing::debug!(path = %path.display(), %index, "cannot seek to a picture; decoding up to it");
+        let mut pictures = open()?;
+        match pictures.skip_to(|seen, _| seen >= index)? {
+            true => Ok(pictures),
+            false => Err(Error::new(ErrorKind::Input, "the file ends earlier than at first").with_file(path)),
+        }
+    }
+
+    /// Decodes until `found(index, pts)`; whether that was before the end.
+    fn skip_to(&mut self, found: impl Fn(u64, Timestamp) -> bool) -> Result<bool> {
+        while let Some(frame) = self.next()? {
+            if found(frame.index, frame.pts) {
+                self.held = Some(frame);
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Counts from `index` on from the picture that is held.
+    fn renumber(&mut self, index: u64) {
+        let held = self.held.as_ref().map_or(0, |f| f.index);
+        self.offset = index.wrapping_sub(held);
+        if let Some(frame) = &mut self.held {
+            frame.index = index;
+        }
+    }
+
+    /// The decoder's name in FFmpeg.
+    pub fn decoder_name(&self) -> &str {
+        self.decoder.decoder_name()
     }
 
     /// What the file holds.
@@ -54,9 +124,13 @@ impl Pictures {
     /// The next picture in display order.
     #[allow(clippy::should_implement_trait)] // It can fail, and ends with `Ok(None)` as all streams here.
     pub fn next(&mut self) -> Result<Option<Frame>> {
+        if let Some(frame) = self.held.take() {
+            return Ok(Some(frame));
+        }
         loop {
             if let Some(frame) = self.decoder.receive() {
-                return Ok(Some(frame));
+                let index = frame.index.wrapping_add(self.offset);
+                return Ok(Some(Frame { index, ..frame }));
             }
             if self.finished {
                 return Ok(None);

@@ -8,6 +8,7 @@ use crate::media::Frame;
 use crate::plan::{ChunkMeans, ChunkSpan};
 use crate::source::Pictures;
 
+use super::super::picture::Shown;
 use super::super::pipeline::decoder_options;
 
 /// A chunk whose end is known.
@@ -15,6 +16,8 @@ pub(super) struct Chunk {
     pub(super) span: ChunkSpan,
     /// What the decode pass measured.
     pub(super) means: ChunkMeans,
+    /// The film's picture, as its first frame has it.
+    pub(super) shown: Shown,
     /// Time and duration of each frame.
     pub(super) times: Vec<(Timestamp, Option<Span>)>,
     pub(super) source: Source,
@@ -57,8 +60,8 @@ impl Chunk {
         match &self.source {
             Source::Held { frames, .. } => Ok(Frames::Held(frames.iter())),
             Source::File { path, stream } => {
-                let start = self.times.first().map(|(pts, _)| *pts);
-                let pictures = Pictures::open_at(path, *stream, start, self.first_frame(), decoder_options(), cancel)?;
+                let (start, first) = (self.span.start, self.first_frame());
+                let pictures = Pictures::open_at(path, *stream, start, first, decoder_options(), cancel)?;
                 Ok(Frames::File { pictures, left: self.times.iter() })
             }
             Source::Finished => Err(Error::new(ErrorKind::Encode, "internal error: a finished chunk was tried again")),

@@ -42,6 +42,7 @@ pub(super) struct Feed {
     /// Frames whose chunk is not decided.
     pub(super) waiting: VecDeque<Waiting>,
     pub(super) size: Option<(u32, u32)>,
+    pub(super) shown: Option<Shown>,
 }
 
 /// A frame whose chunk is not decided.
@@ -89,8 +90,15 @@ impl Feed {
             // What cannot be measured as it is is converted once and held as the encoder takes it.
             PixelFormat::Other(_) => self.converter.to_encoder(frame)?,
         };
+        self.shown.get_or_insert_with(|| Shown::of(&frame));
         let measure = self.meter.measure(&frame)?;
-        let point = FramePoint::new(frame.index, frame.pts, &measure);
+        let point = FramePoint {
+            index: frame.index,
+            pts: frame.pts,
+            change: measure.change,
+            change_from_second: measure.change_from_second,
+            effort: measure.detail + measure.motion,
+        };
         if let Keep::Held(budget) = &self.keep {
             budget.take(frame.byte_len() as u64, &self.cancel)?;
         }
@@ -100,10 +108,10 @@ impl Feed {
             measure,
             frame: matches!(self.keep, Keep::Held(_)).then_some(frame),
         });
-        for span in self.planner.push(point) {
-            self.hand_over(span)?;
+        match self.planner.push(point) {
+            Some(span) => self.hand_over(span),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn check_size(&mut self, frame: &Frame) -> Result<()> {
@@ -119,8 +127,8 @@ impl Feed {
         let count = (span.frames as usize).min(self.waiting.len());
         let frames: Vec<Waiting> = self.waiting.drain(..count).collect();
         let times = frames.iter().map(|w| (w.pts, w.duration)).collect();
-        let means = ChunkMeans::of(frames.iter().map(|w| &w.measure));
-        let finished = self.finished.iter().any(|s| s.matches(&span));
+        let means = means(&frames);
+        let finished = self.finished.contains(&SegmentRecord::of(&span));
         let source = match &self.keep {
             Keep::File { path, stream } if !finished => Source::File { path: path.clone(), stream: *stream },
             Keep::Held(budget) => {
@@ -133,6 +141,13 @@ impl Feed {
             }
             Keep::File { .. } => Source::Finished,
         };
-        self.notes.send(Note::Chunk(Chunk { span, means, times, source }))
+        let shown = self.shown.ok_or_else(|| Error::new(ErrorKind::Encode, "internal error: a chunk without frames"))?;
+        self.notes.send(Note::Chunk(Chunk { span, means, shown, times, source }))
     }
+}
+
+fn means(frames: &[Waiting]) -> ChunkMeans {
+    let n = frames.len().max(1) as f64;
+    let mean = |value: fn(&PictureMeasure) -> f32| frames.iter().map(|w| f64::from(value(&w.measure))).sum::<f64>() / n;
+    ChunkMeans { detail: mean(|m| m.detail), motion: mean(|m| m.motion), brightness: mean(|m| m.brightness) }
 }

@@ -16,11 +16,11 @@ use super::chunk::{Chunk, Source};
 use super::trial::{Cost, Note, Order, Task, Tried};
 use crate::base::{Error, ErrorKind, Result};
 use crate::config::EncodeSettings;
-use crate::engine::job::{ChunkFile, ChunkRecord, Job, Record, TryRecord};
-use crate::event::Event;
+use crate::container::IvfHeader;
+use crate::engine::job::{ChunkFile, ChunkRecord, Job, SegmentRecord, TryRecord};
 use crate::media::{Crf, VideoInfo};
 use crate::meter::{Scores, SessionConfig, Stride};
-use crate::plan::{ChunkSearch, Observation, Outcome, SearchRules, Step, Watch, first_crf};
+use crate::plan::{ChunkSearch, Clamp, Outcome, SearchRules, Step, Tier, Watch, first_crf};
 
 /// How often a chunk may fail (an encoder that breaks, not a score) before the run does.
 const FAILURES: u32 = 2;
@@ -52,7 +52,6 @@ pub(super) struct Work {
     chunk: Arc<Chunk>,
     search: Option<ChunkSearch>,
     running: Option<Running>,
-    attempts: u32,
     failures: u32,
     /// The whole try nearest to the target so far.
     best: Option<Best>,
@@ -109,7 +108,7 @@ impl Schedule {
                 if let Some(search) = &mut work.search {
                     search.observe_ceiling(score);
                 }
-                self.advance(chunk)
+                self.settle(chunk)
             }
         }
     }
@@ -117,11 +116,15 @@ impl Schedule {
     /// A chunk whose end is known.
     fn arrive(&mut self, chunk: Chunk) -> Result<()> {
         let index = chunk.index();
-        self.job.add_segment(chunk.segment())?;
+        self.job.add_segment(SegmentRecord::of(&chunk.span))?;
         if self.outcomes.len() <= index {
             self.outcomes.resize_with(index + 1, || None);
         }
-        self.tally.lock().film.get_or_insert_with(Default::default).add(&chunk);
+        let mut findings = self.tally.lock();
+        findings.film.shown.get_or_insert(chunk.shown);
+        findings.film.times.extend(&chunk.times);
+        findings.film.chunks.push(chunk.len());
+        drop(findings);
         if let Source::Finished = chunk.source {
             let record = self.job.finished(index).ok_or_else(unknown)?;
             self.outcomes[index] = Some(record.outcome(&chunk.means));
@@ -133,7 +136,6 @@ impl Schedule {
             chunk: Arc::new(chunk),
             search: None,
             running: None,
-            attempts: 0,
             failures: 0,
             best: None,
             ceiling: None,
@@ -146,6 +148,7 @@ impl Schedule {
     fn dispatch(&mut self) -> Result<()> {
         while !self.free.is_empty() {
             let Some(index) = self.choose() else { return Ok(()) };
+            // Each turn gives an order or finishes a chunk.
             self.begin(index)?;
             self.order(index)?;
         }
@@ -177,15 +180,142 @@ impl Schedule {
             return Ok(());
         }
         let mut search = ChunkSearch::new(self.rules.clone(), first_crf(&known, &work.chunk.means, &self.rules));
-        for done in self.job.tries(index) {
-            work.attempts += 1;
-            match done.observation() {
-                Some(observation) => search.observe(observation),
-                None => {}
-            }
+        for tried in self.job.tries(index) {
+            search.observe(tried.observation());
         }
         work.search = Some(search);
         Ok(())
+    }
+
+    /// Gives the next step of a chunk to a worker, or finishes the chunk.
+    fn order(&mut self, index: usize) -> Result<()> {
+        let work = self.works.get(&index).ok_or_else(unknown)?;
+        let search = work.search.as_ref().ok_or_else(unknown)?;
+        let (tier, aim) = (search.tier(), search.aim());
+        let stride = if tier == Tier::Configured { self.session.stride } else { Stride::EVERY };
+        let (chunk, frames) = (Arc::clone(&work.chunk), work.chunk.len());
+        match search.next() {
+            Step::MeasureCeiling => self.give(index, Order { chunk, session: self.session, task: Task::Ceiling }, Running::Ceiling),
+            Step::Try(crf) => {
+                let watch = Watch::new(&self.rules, aim, crf, frames, stride.get().into());
+                self.try_at(index, crf, stride, watch)
+            }
+            Step::Done { crf, clamp } => match &work.best {
+                Some(best) if best.crf == crf => self.finish(index, clamp),
+                // The bytes went with an earlier run, or were not the best when they were made.
+                _ => self.try_at(index, crf, stride, Watch::idle()),
+            },
+        }
+    }
+
+    fn try_at(&mut self, index: usize, crf: Crf, stride: Stride, watch: Watch) -> Result<()> {
+        let work = self.works.get(&index).ok_or_else(unknown)?;
+        let chunk = Arc::clone(&work.chunk);
+        let mut config = encoder_config(&self.settings, &self.video, &chunk.shown)?;
+        config.crf = crf;
+        config.parallelism = self.parallelism;
+        let header = IvfHeader {
+            width: u16::try_from(config.width).unwrap_or(0),
+            height: u16::try_from(config.height).unwrap_or(0),
+            rate: config.frame_rate,
+            frames: u32::try_from(chunk.len()).unwrap_or(u32::MAX),
+        };
+        let file = self.job.chunk_file(index, &header)?;
+        let session = SessionConfig { stride, ..self.session };
+        let task = Task::Try { config: Box::new(config), watch, file };
+        self.give(index, Order { chunk, session, task }, Running::Try { crf, stride })
+    }
+
+    fn give(&mut self, index: usize, order: Order, running: Running) -> Result<()> {
+        let worker = self.free.pop().ok_or_else(unknown)?;
+        let work = self.works.get_mut(&index).ok_or_else(unknown)?;
+        work.running = Some(running);
+        // A worker that is free has an empty queue.
+        self.orders.get(worker).ok_or_else(unknown)?.send(order)
+    }
+
+    fn tried(&mut self, index: usize, cost: Cost, tried: Result<Tried>) -> Result<()> {
+        self.tally.take_back(cost.frames, cost.bytes);
+        let work = self.works.get_mut(&index).ok_or_else(unknown)?;
+        let Some(Running::Try { crf, stride }) = work.running.take() else { return Err(unknown()) };
+        let search = work.search.as_mut().ok_or_else(unknown)?;
+        let tried = match tried {
+            Ok(tried) => tried,
+            Err(error) => {
+                work.failures += 1;
+                let again = error.kind() == ErrorKind::Encode && work.failures < FAILURES;
+                tracing::error!(chunk = index, %error, again, "a try failed");
+                return if again { Ok(()) } else { Err(error) };
+            }
+        };
+        let (score, whole, what) = match &tried {
+            Tried::Whole { scores, .. } => (scores.harmonic_mean, true, "scored"),
+            Tried::Stopped { estimate, .. } => (*estimate, false, "stopped early"),
+        };
+        let tier = search.tier();
+        let record = TryRecord {
+            chunk: index,
+            crf,
+            tier,
+            stride: stride.get(),
+            whole,
+            score,
+            frames: cost.frames,
+            bytes: cost.bytes,
+            reason: format!("{}: {what}", tier.reason()),
+        };
+        tracing::info!(chunk = index, %crf, score, whole, frames = cost.frames, aim = search.aim(), "try");
+        // A chunk whose bytes are made again was decided before: that decides nothing anew.
+        let decided = matches!(search.next(), Step::Done { .. });
+        if !decided {
+            search.observe(record.observation());
+            self.job.record_try(record)?;
+        }
+        if let Tried::Whole { scores, file } = tried {
+            let miss = |score: f64| (score - search.aim()).abs();
+            let best = work.best.as_ref().is_none_or(|best| decided || miss(score) <= miss(best.scores.harmonic_mean));
+            if best {
+                work.best = Some(Best { crf, scores, bytes: cost.bytes, file });
+            }
+        }
+        self.settle(index)
+    }
+
+    /// Finishes the chunk if its search is over and its bytes are there.
+    fn settle(&mut self, index: usize) -> Result<()> {
+        let work = self.works.get(&index).ok_or_else(unknown)?;
+        match (work.search.as_ref().map(ChunkSearch::next), &work.best) {
+            (Some(Step::Done { crf, clamp }), Some(best)) if best.crf == crf => self.finish(index, clamp),
+            _ => Ok(()),
+        }
+    }
+
+    fn finish(&mut self, index: usize, clamp: Option<Clamp>) -> Result<()> {
+        let work = self.works.remove(&index).ok_or_else(unknown)?;
+        let (best, search) = work.best.zip(work.search).ok_or_else(unknown)?;
+        let span = &work.chunk.span;
+        let record = ChunkRecord {
+            chunk: index,
+            first_frame: span.first_frame,
+            frames: span.frames,
+            start_s: span.start.as_secs_f64(),
+            length: 0,
+            hash: String::new(),
+            bytes: best.bytes,
+            crf: best.crf,
+            aim: search.aim(),
+            harmonic_mean: best.scores.harmonic_mean,
+            stride: best.scores.stride.get(),
+            scores: best.scores.per_frame.iter().map(|s| (s.vmaf * 100.0).round() as u16).collect(),
+            ceiling: work.ceiling,
+            clamp,
+            tries: self.job.tries(index).to_vec(),
+        };
+        self.outcomes[index] = Some(record.outcome(&work.chunk.means));
+        self.tally.encoded.fetch_add(span.frames, Ordering::Relaxed);
+        self.tally.bytes.fetch_add(record.bytes, Ordering::Relaxed);
+        self.tally.chunk_done(&record);
+        self.job.finish(record, best.file)
     }
 }
 

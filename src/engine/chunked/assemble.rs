@@ -1,0 +1,64 @@
+//! The picture track of a film that is finished in chunks, as one stage of the pipeline that writes it.
+
+use std::sync::Arc;
+
+use super::super::job::Job;
+use super::super::mux::MuxMessage;
+use super::super::picture::{Outgoing, findings, track};
+use super::super::queue::Sender;
+use super::super::stage::StageMeter;
+use super::super::tally::{Film, Tally};
+use crate::base::{CancelToken, Error, ErrorKind, Result};
+use crate::container::av1;
+use crate::media::{PacketData, VideoInfo};
+
+/// The stage: reads chunk files in order.
+pub(in crate::engine) struct Chunks {
+    pub(in crate::engine) job: Arc<Job>,
+    pub(in crate::engine) film: Film,
+    pub(in crate::engine) video: VideoInfo,
+    pub(in crate::engine) track: usize,
+    pub(in crate::engine) mux: Sender<MuxMessage>,
+    pub(in crate::engine) tally: Arc<Tally>,
+    pub(in crate::engine) cancel: CancelToken,
+}
+
+impl Chunks {
+    pub(in crate::engine) fn run(&mut self, meter: &StageMeter) -> Result<()> {
+        let shown =
+            self.film.shown.ok_or_else(|| Error::new(ErrorKind::Input, "no picture of it can be decoded"))?;
+        self.tally.lock().video = Some(findings(&self.video, &shown, self.mean_crf()));
+        let mut out = Outgoing::new(self.track, track(&self.video, &shown), self.mux.another(), &self.tally);
+        let mut times = self.film.times.iter();
+        for (chunk, frames) in self.film.chunks.iter().enumerate() {
+            let place = |e: Error| e.with_chunk(chunk);
+            let mut units = self.job.read(chunk).map_err(place)?;
+            let mut count = 0;
+            while let Some(unit) = units.next().map_err(place)? {
+                self.cancel.check()?;
+                let (pts, duration) = times.next().ok_or_else(|| wrong_count(chunk))?;
+                let keyframe = av1::is_keyframe(&unit);
+                out.send(PacketData::new(unit), keyframe, *pts, *duration)?;
+                count += 1;
+                meter.item();
+            }
+            if count != *frames {
+                return Err(wrong_count(chunk));
+            }
+        }
+        // Each was decoded when it was scored, and the chunk files are as they were then.
+        self.tally.lock().decoded_back = self.film.times.len() as u64;
+        out.finish()
+    }
+
+    fn mean_crf(&self) -> f64 {
+        let weighted = |(chunk, frames): (usize, &u64)| {
+            self.job.finished(chunk).map_or(0.0, |record| record.crf.as_f64() * *frames as f64)
+        };
+        self.film.chunks.iter().enumerate().map(weighted).sum::<f64>() / (self.film.times.len() as f64).max(1.0)
+    }
+}
+
+fn wrong_count(chunk: usize) -> Error {
+    Error::new(ErrorKind::Encode, "a chunk file has not as many packets as the chunk has frames").with_chunk(chunk)
+}

@@ -1,0 +1,67 @@
+//! What a machine offers and what a film needs, in numbers.
+
+use crate::config::{EncodeSettings, Target};
+use crate::media::VideoInfo;
+use crate::plan::{Layout, Machine, Needs, layout};
+
+/// The most a run takes unless it is told otherwise.
+const MOST: u64 = 8 << 30;
+
+/// What the process needs beside frames, encoders and meters: code, demuxers, decoders, audio.
+const BASE: u64 = 160 << 20;
+
+/// Bytes of encoder a luma sample, at level of parallelism 1 and for each level more: measured at 720p and 1080p with
+/// SVT-AV1 2.3.0, preset 6, 10 bit.
+const ENCODER_A_SAMPLE: u64 = 330;
+const ENCODER_LEVEL_A_SAMPLE: u64 = 75;
+
+/// Bytes of libvmaf's buffers and of dav1d's pictures a luma sample.
+const METER_A_SAMPLE: u64 = 110;
+
+/// Frames on their way through one try beside the chunk's own: the encoder's look-ahead.
+const IN_FLIGHT: u64 = 80;
+
+/// How the run is laid out, and from what.
+pub(in crate::engine) struct Room {
+    pub(in crate::engine) layout: Layout,
+    /// Bytes the run was given.
+    pub(in crate::engine) memory: u64,
+}
+
+impl Room {
+    pub(super) fn of(settings: &EncodeSettings, target: &Target, video: &VideoInfo) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let memory = settings.max_memory.unwrap_or_else(|| MOST.min(machine_memory().map_or(MOST, |m| m / 10 * 8)));
+        let samples = u64::from(video.width) * u64::from(video.height);
+        // 4:2:0 in the source's own depth; chroma of other formats is the exception.
+        let frame = samples * 3 / 2 * if video.bit_depth > 8 { 2 } else { 1 };
+        let rate = video.frame_rate.map_or(25.0, |r| r.as_f64()).clamp(1.0, 240.0);
+        let needs = Needs {
+            encoder: samples * ENCODER_A_SAMPLE,
+            encoder_level: samples * ENCODER_LEVEL_A_SAMPLE,
+            meter: samples * METER_A_SAMPLE,
+            chunk: ((target.chunk_seconds + 1.0) * rate).ceil() as u64 * frame,
+            in_flight: IN_FLIGHT * frame,
+        };
+        let machine = Machine { cores, memory: memory.saturating_sub(BASE) };
+        // Encoders that the library cannot run at once wait for each other.
+        let at_once = None;
+        Room { layout: layout(machine, &needs, settings.workers.map(|n| n as usize), at_once), memory }
+    }
+}
+
+/// Memory of the machine, or of the group of processes this one is limited to.
+fn machine_memory() -> Option<u64> {
+    let number = |text: String| text.trim().parse::<u64>().ok();
+    let limit = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
+        .iter()
+        .find_map(|path| std::fs::read_to_string(path).ok().and_then(number));
+    let total = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text.lines().find_map(|l| l.strip_prefix("MemTotal:"))?;
+        line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
+    });
+    match (limit, total) {
+        (Some(limit), Some(total)) => Some(limit.min(total)),
+        (limit, total) => limit.or(total),
+    }
+}

@@ -1,0 +1,233 @@
+//! A film in chunks, each as good as asked for, measured on its final bytes.
+//!
+//! ```text
+//! feed ─► Chunk ─► schedule ─► Order ─► encode i ─► Unit ─► score i
+//!                     ▲  │                  │                  │
+//!                     │  └─► job directory  │ Free             │ Tried
+//!                     └─────────────────────┴──────────────────┘
+//! ```
+//!
+//! One decoder feeds all chunks; their frames stay in memory until they are finished, or are decoded again where
+//! there is not the memory. What is finished is in the job directory; the film is put together from there.
+#![deny(unsafe_code)]
+
+mod assemble;
+mod chunk;
+mod feed;
+mod film;
+mod layout;
+mod memory;
+mod schedule;
+mod trial;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub(super) use assemble::Chunks;
+pub(super) use film::ChunkedFilm;
+
+use super::crew::Crew;
+use super::job::{Identity, Job, Opened, job_dir};
+use super::pipeline::decoder_options;
+use super::queue::queue;
+use super::stage::StageMeter;
+use super::tally::Tally;
+use crate::base::{CancelToken, Error, ErrorKind, Result};
+use crate::config::{EncodeSettings, Target};
+use crate::media::{Crf, MediaInfo, StreamInfo, VideoInfo};
+use crate::meter::{Model, SessionConfig, Stride};
+use crate::pixel::{Converter, PictureMeter};
+use crate::plan::{ChunkPlanner, ChunkRules, SearchRules, lag};
+use crate::source::Pictures;
+use crate::video::CRF_STEP;
+use feed::{Feed, Keep};
+use layout::Room;
+use memory::FrameBudget;
+use schedule::Schedule;
+use trial::{EncodeTries, Note, ScoreTries, Unit};
+
+/// Notes that wait for the scheduler, at most.
+const NOTES: usize = 64;
+
+/// Pictures between an encoder and its score stage.
+const UNITS: usize = 64;
+const UNIT_BYTES: usize = 64 << 20;
+
+/// What the search is made from.
+pub(super) struct Plan<'a> {
+    pub(super) settings: &'a EncodeSettings,
+    pub(super) target: &'a Target,
+    pub(super) info: &'a MediaInfo,
+    pub(super) stream: &'a StreamInfo,
+}
+
+/// What is the same for all chunks.
+pub(super) struct Prepared {
+    pub(super) job: Job,
+    pub(super) opened: Opened,
+    pub(super) session: SessionConfig,
+    pub(super) room: Room,
+    video: VideoInfo,
+}
+
+/// Which job a run works on, for opening it again when the film is put together.
+pub(super) struct Reopen {
+    dir: PathBuf,
+    identity: Identity,
+}
+
+impl Reopen {
+    /// The job again, after the stages ended: every chunk file is checked against what was recorded.
+    pub(super) fn job(&self) -> Result<Job> {
+        let (job, opened) = Job::open(&self.dir, &self.identity)?;
+        tracing::debug!(?opened, "putting the film together");
+        Ok(job)
+    }
+
+    /// Where it is.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+}
+
+impl Plan<'_> {
+    /// Opens the job and decides how the run is laid out.
+    pub(super) fn prepare(&self) -> Result<(Prepared, Reopen)> {
+        let video = self.stream.video.clone().ok_or_else(|| Error::new(ErrorKind::Unsupported, "is no video stream"))?;
+        let (width, height) = (video.width & !1, video.height & !1);
+        let model = match &self.target.model {
+            Some(name) => Model::parse(name)?,
+            None => Model::for_size(width, height),
+        };
+        let mut session = SessionConfig::new(model, width, height, 10);
+        session.stride = Stride::new(self.target.stride(self.settings.preset))?;
+        // Refused here rather than after the first chunk.
+        drop(crate::meter::Session::new(session)?);
+        let dir = job_dir(self.settings.temp_dir.as_deref(), &self.settings.input, &self.settings.output);
+        let reopen = Reopen { dir, identity: self.identity(&session)? };
+        let (job, opened) = Job::open(&reopen.dir, &reopen.identity)?;
+        let room = Room::of(self.settings, self.target, &video);
+        Ok((Prepared { job, opened, session, room, video }, reopen))
+    }
+
+    /// Everything the bytes of chunks depend on.
+    fn identity(&self, session: &SessionConfig) -> Result<Identity> {
+        let t = self.target;
+        let svt: Vec<String> = self.settings.svt.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let mut identity = Identity::default()
+            .with_input(&self.settings.input)?
+            .with("stream", self.stream.index)
+            .with("preset", self.settings.preset)
+            .with("svt_parameters", svt.join(":"))
+            .with("target_vmaf", t.vmaf)
+            .with("vmaf_tolerance", t.tolerance)
+            .with("per", format!("{:?}", t.per).to_lowercase())
+            .with("crf_min", f64::from(t.crf_min))
+            .with("crf_max", f64::from(t.crf_max))
+            .with("chunk_size", t.chunk_seconds)
+            .with("vmaf_stride", session.stride.get())
+            .with("vmaf_model", session.model.name());
+        for (name, version) in super::report::versions() {
+            identity = identity.with(&format!("version_of_{}", name.replace('-', "_")), version);
+        }
+        Ok(identity)
+    }
+
+    /// What every chunk's search may do.
+    fn rules(&self) -> Result<SearchRules> {
+        let t = self.target;
+        // The range is the user's, in steps the encoder knows.
+        let (min, max) = ((t.crf_min.ceil()), (t.crf_max.floor()));
+        Ok(SearchRules {
+            target: t.vmaf,
+            tolerance: t.tolerance,
+            min: Crf::from_f64(f64::from(min))?,
+            max: Crf::from_f64(f64::from(max.max(min)))?,
+            step: 4,
+            finest: CRF_STEP,
+            max_tries: 4,
+        })
+    }
+
+    /// Starts the stages in `crew`. When they end well, all chunks are in the job directory.
+    pub(super) fn start(&self, crew: &mut Crew, prepared: Prepared, tally: &Arc<Tally>) -> Result<()> {
+        let Prepared { job, session, room, video, .. } = prepared;
+        let cancel = crew.cancel().clone();
+        let (schedule_meter, feed_meter) = (StageMeter::new("schedule"), StageMeter::new("feed"));
+        let (to_schedule, notes) = queue::<Note>(NOTES, usize::MAX, &cancel, &feed_meter, &schedule_meter);
+        let mut orders = Vec::new();
+        for worker in 0..room.layout.workers {
+            let encode = StageMeter::new(format!("encode {worker}"));
+            let score = StageMeter::new(format!("score {worker}"));
+            let (order_sender, order_receiver) = queue(2, usize::MAX, &cancel, &schedule_meter, &encode);
+            let (unit_sender, units) = queue::<Unit>(UNITS, UNIT_BYTES, &cancel, &encode, &score);
+            orders.push(order_sender);
+            let state = EncodeTries {
+                worker,
+                orders: order_receiver,
+                units: unit_sender,
+                notes: to_schedule.for_stage(&encode),
+                converter: Converter::new(),
+                tally: Arc::clone(tally),
+                cancel: cancel.clone(),
+            };
+            crew.spawn("encode", &encode, state, |s, meter| s.run(meter))?;
+            let state = ScoreTries {
+                units,
+                notes: to_schedule.for_stage(&score),
+                converter: Converter::new(),
+                tally: Arc::clone(tally),
+            };
+            crew.spawn("score", &score, state, |s, meter| s.run(meter))?;
+        }
+        let feed = self.feed(&room, &job, to_schedule, tally, &cancel)?;
+        crew.spawn("feed", &feed_meter, feed, |s, meter| s.run(meter))?;
+        let state = Schedule {
+            notes,
+            orders,
+            job,
+            settings: self.settings.clone(),
+            video,
+            session,
+            rules: self.rules()?,
+            lag: lag(self.info.duration_s, self.target.chunk_seconds),
+            parallelism: room.layout.parallelism,
+            tally: Arc::clone(tally),
+            free: (0..room.layout.workers).rev().collect(),
+            works: BTreeMap::new(),
+            outcomes: Vec::new(),
+            ended: false,
+        };
+        crew.spawn("schedule", &schedule_meter, state, |s, meter| s.run(meter))
+    }
+
+    fn feed(
+        &self,
+        room: &Room,
+        job: &Job,
+        notes: super::queue::Sender<Note>,
+        tally: &Arc<Tally>,
+        cancel: &CancelToken,
+    ) -> Result<Feed> {
+        let (path, stream) = (self.settings.input.clone(), self.stream.index);
+        let pictures = Pictures::open(&path, |_| Some(stream), decoder_options(), cancel)?;
+        Ok(Feed {
+            pictures,
+            meter: PictureMeter::new(),
+            planner: ChunkPlanner::new(ChunkRules::up_to(self.target.chunk_seconds)),
+            keep: match room.layout.held {
+                Some(bytes) => Keep::Held(FrameBudget::new(bytes)),
+                None => Keep::File { path, stream },
+            },
+            finished: job.finished_segments(),
+            notes,
+            tally: Arc::clone(tally),
+            cancel: cancel.clone(),
+            converter: Converter::new(),
+            waiting: VecDeque::new(),
+            size: None,
+            shown: None,
+        })
+    }
+}

@@ -1,0 +1,374 @@
+//! The job directory: what a run has finished, so that a killed one goes on where it was.
+//!
+//! ```text
+//! encode_data/encoding.json   what the chunks depend on: input, settings, versions
+//! encode_data/segments.json   the chunk plan so far
+//! encode_data/progress.json   the journal: a try or a finished chunk a line
+//! encode_data/lock            held while a run works on it
+//! encoded/00007.ivf           the bytes of chunk 7
+//! ```
+//!
+//! Law: a chunk is recorded only when its bytes are on the disk under their name. A line of the journal counts only
+//! with its checksum and only if all before it do. Nothing of it is trusted that can be checked: a chunk file is
+//! finished when its length and hash are those recorded.
+#![deny(unsafe_code)]
+
+mod identity;
+mod journal;
+mod record;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use crate::base::{Error, ErrorKind, Result};
+use crate::container::{IvfHeader, IvfReader, IvfWriter};
+
+pub(super) use identity::Identity;
+use journal::Journal;
+use record::Record;
+pub use record::TryRecord;
+pub(super) use record::{ChunkRecord, SegmentRecord};
+
+/// How a job was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Opened {
+    /// There was none.
+    Fresh,
+    /// An earlier run of the same settings on the same input left this many chunks.
+    Resumed { finished: usize, damaged: usize },
+    /// An earlier run was another one, and why.
+    Restarted { why: String },
+}
+
+/// An open job directory. One thread owns it; chunk files are written elsewhere and committed here.
+pub(super) struct Job {
+    dir: PathBuf,
+    journal: Journal,
+    finished: BTreeMap<usize, ChunkRecord>,
+    tries: BTreeMap<usize, Vec<TryRecord>>,
+    segments: Vec<SegmentRecord>,
+    /// Of the run before, for chunks that are finished.
+    planned: Vec<SegmentRecord>,
+    parts: u64,
+    /// Held for its lock.
+    _lock: File,
+}
+
+impl Job {
+    /// Opens or begins the job in `dir`.
+    ///
+    /// # Errors
+    /// `Output` where the directory cannot be written, `Usage` where another run works on it.
+    pub(super) fn open(dir: &Path, identity: &Identity) -> Result<(Job, Opened)> {
+        let data = dir.join("encode_data");
+        std::fs::create_dir_all(&data).map_err(|e| cannot(&data, "make the job directory", e))?;
+        let lock = lock(&data.join("lock"))?;
+        let facts = data.join("encoding.json");
+        let opened = match std::fs::read(&facts) {
+            Err(_) => Opened::Fresh,
+            Ok(text) => match identity.difference(&text) {
+                None => Opened::Resumed { finished: 0, damaged: 0 },
+                Some(why) => Opened::Restarted { why },
+            },
+        };
+        let encoded = dir.join("encoded");
+        if !matches!(opened, Opened::Resumed { .. }) {
+            // The facts go first: what is left of the rest then belongs to no job.
+            for path in [&facts, &data.join("progress.json"), &data.join("segments.json")] {
+                remove_file(path)?;
+            }
+            remove_chunks(&encoded, |_| true)?;
+        }
+        std::fs::create_dir_all(&encoded).map_err(|e| cannot(&encoded, "make the job directory", e))?;
+        if !matches!(opened, Opened::Resumed { .. }) {
+            write_whole(&facts, &identity.to_json()?)?;
+        }
+        let (journal, records) = Journal::open(&data.join("progress.json"))?;
+        let mut job = Job {
+            planned: read_segments(&data.join("segments.json")),
+            dir: dir.to_path_buf(),
+            journal,
+            finished: BTreeMap::new(),
+            tries: BTreeMap::new(),
+            segments: Vec::new(),
+            parts: 0,
+            _lock: lock,
+        };
+        let damaged = job.take(records);
+        remove_chunks(&encoded, |name| name.ends_with(".part"))?;
+        let opened = match opened {
+            Opened::Resumed { .. } => Opened::Resumed { finished: job.finished.len(), damaged },
+            other => other,
+        };
+        Ok((job, opened))
+    }
+
+    /// Takes what the journal says, as far as the chunk files bear it out; how many do not.
+    fn take(&mut self, records: Vec<Record>) -> usize {
+        for record in records {
+            match record {
+                Record::Try(tried) => self.tries.entry(tried.chunk).or_default().push(tried),
+                Record::Chunk(chunk) => {
+                    self.finished.insert(chunk.chunk, chunk);
+                }
+            }
+        }
+        let whole = |record: &ChunkRecord| match self.check(record) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(chunk = record.chunk, %error, "a finished chunk is encoded again");
+                false
+            }
+        };
+        let bad: Vec<usize> = self.finished.values().filter(|r| !whole(r)).map(|r| r.chunk).collect();
+        for chunk in &bad {
+            self.finished.remove(chunk);
+        }
+        bad.len()
+    }
+
+    fn check(&self, record: &ChunkRecord) -> Result<()> {
+        let path = self.chunk_path(record.chunk);
+        let wrong = |why: &str| Err(Error::new(ErrorKind::Input, why).with_file(&path));
+        let mut file = File::open(&path).map_err(|e| cannot(&path, "read a chunk", e))?;
+        let mut hasher = blake3::Hasher::new();
+        let mut buffer = vec![0; 1 << 16];
+        let mut length = 0;
+        loop {
+            let read = file.read(&mut buffer).map_err(|e| cannot(&path, "read a chunk", e))?;
+            if read == 0 {
+                break;
+            }
+            length += read as u64;
+            hasher.update(&buffer[..read]);
+        }
+        if length != record.length {
+            return wrong("has not the length it was written with");
+        }
+        if hasher.finalize().to_hex().as_str() != record.hash {
+            return wrong("is not as it was written");
+        }
+        Ok(())
+    }
+
+    fn chunk_path(&self, chunk: usize) -> PathBuf {
+        self.dir.join("encoded").join(format!("{chunk:05}.ivf"))
+    }
+
+    /// Where it is.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The record of a finished chunk.
+    pub(super) fn finished(&self, chunk: usize) -> Option<&ChunkRecord> {
+        self.finished.get(&chunk)
+    }
+
+    /// Chunks that are finished and where they are in the film: the same cut need not be encoded again.
+    pub(super) fn finished_segments(&self) -> Vec<SegmentRecord> {
+        self.planned.iter().filter(|s| self.finished.contains_key(&s.chunk)).cloned().collect()
+    }
+
+    /// What was tried of a chunk that is not finished.
+    pub(super) fn tries(&self, chunk: usize) -> &[TryRecord] {
+        self.tries.get(&chunk).map_or(&[], Vec::as_slice)
+    }
+
+    /// Adds a chunk to the plan; it is written with the next record that needs it.
+    pub(super) fn add_segment(&mut self, segment: SegmentRecord) -> Result<()> {
+        self.segments.push(segment);
+        // A plan shorter than the one before would forget finished chunks.
+        if self.segments.len() <= self.planned.len() && self.planned.starts_with(&self.segments) {
+            return Ok(());
+        }
+        let text = serde_json::to_vec_pretty(&self.segments)
+            .map_err(|e| Error::new(ErrorKind::Encode, "cannot write the chunk plan as JSON").caused_by(e))?;
+        write_whole(&self.dir.join("encode_data/segments.json"), &text)
+    }
+
+    /// A file for the bytes of one try.
+    pub(super) fn chunk_file(&mut self, chunk: usize, header: &IvfHeader) -> Result<ChunkFile> {
+        self.parts += 1;
+        let path = self.dir.join("encoded").join(format!(".{chunk:05}.{}.part", self.parts));
+        let file = File::create(&path).map_err(|e| cannot(&path, "write a chunk", e))?;
+        let sink = Hashing { file: BufWriter::with_capacity(1 << 17, file), hasher: blake3::Hasher::new(), length: 0 };
+        let writer = IvfWriter::new(sink, header).map_err(|e| e.with_file(&path))?;
+        Ok(ChunkFile { path, writer: Some(writer) })
+    }
+
+    /// Records a try.
+    pub(super) fn record_try(&mut self, tried: TryRecord) -> Result<()> {
+        self.journal.append(&Record::Try(tried.clone()))?;
+        self.tries.entry(tried.chunk).or_default().push(tried);
+        Ok(())
+    }
+
+    /// Puts the bytes of a try on the disk under the chunk's name, then records the chunk.
+    pub(super) fn finish(&mut self, mut record: ChunkRecord, mut file: ChunkFile) -> Result<()> {
+        let to = self.chunk_path(record.chunk);
+        let failed = |e| cannot(&to, "write a chunk", e);
+        let writer = file.writer.take().ok_or_else(|| Error::new(ErrorKind::Encode, "a chunk file was used twice"))?;
+        let Hashing { file: buffer, hasher, length } = writer.into_inner();
+        let disk = buffer.into_inner().map_err(|e| failed(e.into_error()))?;
+        disk.sync_all().map_err(failed)?;
+        std::fs::rename(&file.path, &to).map_err(failed)?;
+        sync_folder(&to);
+        record.length = length;
+        record.hash = hasher.finalize().to_hex().to_string();
+        self.journal.append(&Record::Chunk(record.clone()))?;
+        self.finished.insert(record.chunk, record);
+        Ok(())
+    }
+
+    /// The units of a finished chunk.
+    pub(super) fn read(&self, chunk: usize) -> Result<IvfReader<impl Read + use<>>> {
+        let path = self.chunk_path(chunk);
+        let file = File::open(&path).map_err(|e| cannot(&path, "read a chunk", e))?;
+        IvfReader::new(std::io::BufReader::new(file)).map_err(|e| e.with_file(&path))
+    }
+
+    /// Removes all it made; the directory itself only if nothing else is in it.
+    pub(super) fn remove(self) -> Result<()> {
+        let data = self.dir.join("encode_data");
+        for name in ["encoding.json", "segments.json", "progress.json", "lock"] {
+            remove_file(&data.join(name))?;
+        }
+        remove_chunks(&self.dir.join("encoded"), |_| true)?;
+        for dir in [data, self.dir.join("encoded"), self.dir.join("logs"), self.dir.clone()] {
+            // What is not empty holds something of somebody else's.
+            let _ = std::fs::remove_dir(dir);
+        }
+        Ok(())
+    }
+}
+
+/// The bytes of one try, under a temporary name. Dropped without [`Job::finish`], they go.
+pub(super) struct ChunkFile {
+    path: PathBuf,
+    writer: Option<IvfWriter<Hashing>>,
+}
+
+impl ChunkFile {
+    /// Writes the next temporal unit, which has no delimiter.
+    pub(super) fn write(&mut self, unit: &[u8]) -> Result<()> {
+        match &mut self.writer {
+            Some(writer) => writer.write(unit).map_err(|e| e.with_file(&self.path)),
+            None => Err(Error::new(ErrorKind::Encode, "a chunk file was used twice")),
+        }
+    }
+}
+
+impl Drop for ChunkFile {
+    fn drop(&mut self) {
+        if self.writer.is_some() {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// A file that knows the hash of what was written.
+struct Hashing {
+    file: BufWriter<File>,
+    hasher: blake3::Hasher,
+    length: u64,
+}
+
+impl Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        self.length += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Where the job of a run is: beside the output or in `temp`, with a name of its own for each input and output.
+pub(super) fn job_dir(temp: Option<&Path>, input: &Path, output: &Path) -> PathBuf {
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let (input, output) = (absolute(input), absolute(output));
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(input.as_os_str().as_encoded_bytes()).update(&[0]).update(output.as_os_str().as_encoded_bytes());
+    let hash = hasher.finalize().to_hex();
+    let stem = output.file_stem().unwrap_or_default().to_string_lossy();
+    let name = format!(".{stem}.drapto-{}", &hash[..8]);
+    match temp {
+        Some(temp) => temp.join(name),
+        None => output.with_file_name(name),
+    }
+}
+
+fn cannot(path: &Path, what: &str, cause: std::io::Error) -> Error {
+    Error::new(ErrorKind::Output, format!("cannot {what}")).caused_by(cause).with_file(path)
+}
+
+fn lock(path: &Path) -> Result<File> {
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+    let file = file.map_err(|e| cannot(path, "make the job directory", e))?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            return Err(Error::new(ErrorKind::Usage, "another run works on this job").with_file(path));
+        }
+        // File systems without locks exist; the check is a courtesy there.
+        Err(TryLockError::Error(error)) => tracing::debug!(%error, "the job cannot be locked"),
+        Ok(()) => {}
+    }
+    Ok(file)
+}
+
+fn remove_file(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(cannot(path, "remove a file of the job", e)),
+        _ => Ok(()),
+    }
+}
+
+/// Removes chunk files (`00007.ivf`) and parts of them whose name is `which`.
+fn remove_chunks(dir: &Path, which: impl Fn(&str) -> bool) -> Result<()> {
+    let Ok(entries) = std::fs::read_dir(dir) else { return Ok(()) };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let number = name.trim_start_matches('.').split('.').next().unwrap_or_default();
+        let ours = number.len() >= 5 && number.bytes().all(|b| b.is_ascii_digit());
+        if ours && (name.ends_with(".ivf") || name.ends_with(".part")) && which(&name) {
+            remove_file(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn read_segments(path: &Path) -> Vec<SegmentRecord> {
+    let text = std::fs::read(path).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
+}
+
+/// Replaces a file so that it is either the old one or the new one, whatever happens.
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let partial = path.with_extension("json.part");
+    let write = || {
+        let mut file = File::create(&partial)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&partial, path)
+    };
+    write().map_err(|e| cannot(path, "write", e))?;
+    sync_folder(path);
+    Ok(())
+}
+
+/// A name is on the disk only when its folder is.
+fn sync_folder(path: &Path) {
+    if let Some(folder) = path.parent()
+        && let Ok(folder) = File::open(folder)
+    {
+        let _ = folder.sync_all();
+    }
+}

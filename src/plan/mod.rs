@@ -1,0 +1,19 @@
+//! Decisions: where a film is cut, which CRF is tried next, when a try is not worth going on.
+//!
+//! Owns arithmetic on measures and scores. Refuses I/O, FFI, threads and time: a decision depends on what it is
+//! given alone, so that a run gives the same bytes with any number of workers and after any interruption.
+#![deny(unsafe_code)]
+
+mod chunks;
+mod policy;
+mod prior;
+mod search;
+mod watch;
+mod workers;
+
+pub use chunks::{ChunkMeans, ChunkPlanner, ChunkRules, ChunkSpan, Cut, FramePoint};
+pub use policy::{ChunkSearch, Tier};
+pub use prior::{Outcome, first_crf, lag};
+pub use search::{Clamp, Observation, Search, SearchRules, Step};
+pub use watch::{Verdict, Watch};
+pub use workers::{Layout, Machine, Needs, layout};

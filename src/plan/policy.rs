@@ -1,0 +1,99 @@
+//! What happens to a chunk whose search does not land: tried again more carefully, then with less asked.
+#![deny(unsafe_code)]
+
+use serde::{Deserialize, Serialize};
+
+use super::search::{Clamp, Observation, Search, SearchRules, Step};
+use crate::media::Crf;
+
+/// How much less the last tier asks.
+const LOWERED: f64 = 2.0;
+
+/// Whole tries in each tier after the first.
+const TRIES_OF_LATER_TIERS: u32 = 3;
+
+/// How a chunk is searched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tier {
+    /// As configured.
+    Configured,
+    /// Every frame scored, in steps as fine as the encoder has.
+    EveryFrame,
+    /// As before, for a target lower by 2.
+    Lowered,
+}
+
+impl Tier {
+    /// In words.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Tier::Configured => "the search as configured",
+            Tier::EveryFrame => "again with every frame scored",
+            Tier::Lowered => "the target lowered by 2",
+        }
+    }
+}
+
+/// The search of one chunk through its tiers.
+///
+/// Law: as of [`Search`].
+#[derive(Clone, Debug)]
+pub struct ChunkSearch {
+    rules: SearchRules,
+    tier: Tier,
+    search: Search,
+}
+
+impl ChunkSearch {
+    /// A search that begins at `first`.
+    pub fn new(rules: SearchRules, first: Crf) -> Self {
+        ChunkSearch { search: Search::new(rules.clone(), first), rules, tier: Tier::Configured }
+    }
+
+    /// The tier it is in.
+    pub fn tier(&self) -> Tier {
+        self.tier
+    }
+
+    /// The score aimed at.
+    pub fn aim(&self) -> f64 {
+        self.search.aim()
+    }
+
+    /// What to do next; see [`Search::next`].
+    pub fn next(&self) -> Step {
+        self.search.next()
+    }
+
+    /// Takes the score of the source against itself.
+    pub fn observe_ceiling(&mut self, ceiling: f64) {
+        self.search.observe_ceiling(ceiling);
+    }
+
+    /// Takes what a try came to, and goes to the next tier when the search missed.
+    pub fn observe(&mut self, seen: Observation) {
+        self.search.observe(seen);
+        let Step::Done { crf, clamp: Some(Clamp::Missed) } = self.search.next() else { return };
+        let missed_below = self.search.points().iter().any(|p| p.crf == crf && p.score < self.search.aim());
+        let mut rules = SearchRules { step: self.rules.finest, max_tries: TRIES_OF_LATER_TIERS, ..self.rules.clone() };
+        match self.tier {
+            Tier::Configured => self.tier = Tier::EveryFrame,
+            Tier::EveryFrame if missed_below => {
+                self.tier = Tier::Lowered;
+                rules.target -= LOWERED;
+            }
+            Tier::EveryFrame | Tier::Lowered => return,
+        }
+        let mut search = Search::new(rules, crf);
+        if let Some(ceiling) = self.search.ceiling() {
+            search.observe_ceiling(ceiling);
+        }
+        // Scores by another stride are close, but no verdict; so they guide and are not kept.
+        for point in self.search.points() {
+            let same_scores = self.tier == Tier::Lowered;
+            search.observe(Observation { whole: point.whole && same_scores, ..*point });
+        }
+        self.search = search;
+    }
+}

@@ -1,0 +1,255 @@
+//! The search for the CRF at which one chunk meets its target: a state machine from scores to tries.
+//!
+//! It works in `ln(101 − VMAF)`, which is close to linear in CRF: over the films measured its slope is 0.04 to 0.06
+//! a CRF, and a line through two tries misses by 0.1 to 0.3 VMAF where one in VMAF itself misses by 0.6 to 1.0.
+#![deny(unsafe_code)]
+
+use serde::{Deserialize, Serialize};
+
+use crate::media::Crf;
+
+/// `ln(101 − VMAF)` a CRF where a chunk has not shown its own slope.
+pub(super) const SLOPE: f64 = 0.05;
+
+/// Slopes outside of this are noise: two tries close together, or a curve that is flat at its end.
+const SLOPES: std::ops::RangeInclusive<f64> = 0.02..=0.12;
+
+/// The farthest one try goes from the ones before it, in CRF.
+const LONGEST_STEP: f64 = 20.0;
+
+/// How far below its ceiling (the source against itself) a chunk is aimed: the curve only creeps towards it.
+const BELOW_CEILING: f64 = 1.0;
+
+/// From this close to the lowest CRF the ceiling is asked for before the bytes of a very low CRF are spent.
+const NEAR_LOWEST: f64 = 6.0;
+
+/// What a chunk's search may do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SearchRules {
+    /// VMAF.
+    pub target: f64,
+    /// How far from it a chunk may be on either side.
+    pub tolerance: f64,
+    /// The lowest CRF.
+    pub min: Crf,
+    /// The highest CRF.
+    pub max: Crf,
+    /// The least distance between tries, in quarters.
+    pub step: u16,
+    /// The least distance the encoder knows, in quarters: for tiers that look closer.
+    pub finest: u16,
+    /// The most whole tries.
+    pub max_tries: u32,
+}
+
+impl SearchRules {
+    /// The CRF nearest to `crf` that may be tried.
+    pub fn nearest(&self, crf: f64) -> Crf {
+        let step = f64::from(self.step.max(1));
+        let quarters = if crf.is_nan() { 0.0 } else { (crf * 4.0 / step).round() * step };
+        let quarters = quarters.clamp(0.0, f64::from(u16::MAX)) as u16;
+        Crf::from_quarters(quarters).unwrap_or(if crf > 30.0 { Crf::MAX } else { Crf::MIN }).clamp(self.min, self.max)
+    }
+}
+
+/// `ln(101 − VMAF)`.
+pub(super) fn log_distance(score: f64) -> f64 {
+    (101.0 - score.clamp(0.0, 100.0)).ln()
+}
+
+/// What a try came to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Observation {
+    /// The CRF tried.
+    pub crf: Crf,
+    /// Its score, or what it would have been.
+    pub score: f64,
+    /// Whether all of the chunk was encoded; if not, there are no bytes to keep.
+    pub whole: bool,
+}
+
+/// Why a chunk does not meet the target it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Clamp {
+    /// It is better than asked for even at the highest CRF.
+    Above,
+    /// It is worse even at the lowest CRF.
+    Below,
+    /// Its source scores so little against itself that a lower target was taken.
+    Ceiling,
+    /// No CRF lies between one that is too good and one that is not good enough: the nearer was taken.
+    BetweenSteps,
+    /// It did not land within the tolerance in the tries it had.
+    Missed,
+}
+
+/// What to do next.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Step {
+    /// Encode the chunk at this CRF.
+    Try(Crf),
+    /// Score the source against itself.
+    MeasureCeiling,
+    /// Keep the whole try at this CRF.
+    Done {
+        /// Which.
+        crf: Crf,
+        /// Why it does not meet the target as asked, if it does not.
+        clamp: Option<Clamp>,
+    },
+}
+
+/// The search of one chunk.
+///
+/// Law: `next` says what to do, `observe` is told what came of it; `next` changes only by `observe`.
+#[derive(Clone, Debug)]
+pub struct Search {
+    rules: SearchRules,
+    first: Crf,
+    points: Vec<Observation>,
+    ceiling: Option<f64>,
+}
+
+impl Search {
+    /// A search that begins at `first`.
+    pub fn new(rules: SearchRules, first: Crf) -> Self {
+        let first = first.clamp(rules.min, rules.max);
+        Search { rules, first, points: Vec::new(), ceiling: None }
+    }
+
+    /// What was tried.
+    pub fn points(&self) -> &[Observation] {
+        &self.points
+    }
+
+    /// The score aimed at: the target, or less where the chunk's ceiling is too low for it.
+    pub fn aim(&self) -> f64 {
+        self.ceiling.map_or(self.rules.target, |c| self.rules.target.min(c - BELOW_CEILING))
+    }
+
+    /// The score of the source against itself, where it was measured.
+    pub fn ceiling(&self) -> Option<f64> {
+        self.ceiling
+    }
+
+    /// Takes the score of the source against itself.
+    pub fn observe_ceiling(&mut self, ceiling: f64) {
+        self.ceiling = Some(if ceiling.is_finite() { ceiling.clamp(0.0, 100.0) } else { 100.0 });
+    }
+
+    /// Takes what a try came to; scores that are no numbers count as 0.
+    pub fn observe(&mut self, mut seen: Observation) {
+        seen.score = if seen.score.is_finite() { seen.score.clamp(0.0, 100.0) } else { 0.0 };
+        self.points.retain(|p| p.crf != seen.crf);
+        self.points.push(seen);
+    }
+
+    /// What to do next.
+    pub fn next(&self) -> Step {
+        if self.points.is_empty() {
+            return Step::Try(self.first);
+        }
+        if let Some(best) = self.best_whole() {
+            let miss = best.score - self.aim();
+            let clamped = self.ceiling.filter(|_| self.aim() < self.rules.target).map(|_| Clamp::Ceiling);
+            if miss.abs() <= self.rules.tolerance {
+                return Step::Done { crf: best.crf, clamp: clamped };
+            }
+            if best.crf == self.rules.max && miss > 0.0 {
+                return Step::Done { crf: best.crf, clamp: Some(Clamp::Above) };
+            }
+            if best.crf == self.rules.min && miss < 0.0 {
+                return Step::Done { crf: best.crf, clamp: Some(Clamp::Below) };
+            }
+            if self.wholes().count() as u32 >= self.rules.max_tries || self.points.len() as u32 >= 2 * self.rules.max_tries
+            {
+                return Step::Done { crf: best.crf, clamp: Some(Clamp::Missed) };
+            }
+        }
+        self.next_try()
+    }
+
+    fn wholes(&self) -> impl Iterator<Item = &Observation> {
+        self.points.iter().filter(|p| p.whole)
+    }
+
+    /// The whole try nearest to the aim; of two as near, the better picture.
+    fn best_whole(&self) -> Option<&Observation> {
+        let miss = |p: &Observation| (p.score - self.aim()).abs();
+        self.wholes().min_by(|a, b| miss(a).total_cmp(&miss(b)).then(a.crf.cmp(&b.crf)))
+    }
+
+    fn next_try(&self) -> Step {
+        let wanted = self.estimate();
+        if self.ceiling.is_none() && wanted < self.rules.min.as_f64() + NEAR_LOWEST && self.all_below() {
+            return Step::MeasureCeiling;
+        }
+        let (low, high) = self.bracket();
+        let crf = self.rules.nearest(wanted).clamp(low, high);
+        if let Some(free) = self.free_near(crf, low, high) {
+            return Step::Try(free);
+        }
+        // Nothing lies between what was tried. A try that was stopped has no bytes: it is made whole.
+        let miss = |p: &&Observation| (p.score - self.aim()).abs();
+        let nearest = self.points.iter().min_by(|a, b| miss(a).total_cmp(&miss(b)));
+        match (nearest, self.best_whole()) {
+            (Some(nearest), _) if !nearest.whole => Step::Try(nearest.crf),
+            (_, Some(best)) => Step::Done { crf: best.crf, clamp: Some(Clamp::BetweenSteps) },
+            _ => Step::Try(crf),
+        }
+    }
+
+    fn all_below(&self) -> bool {
+        self.points.iter().all(|p| p.score < self.aim())
+    }
+
+    /// The CRFs between the highest that was too good and the lowest that was not good enough, both included.
+    fn bracket(&self) -> (Crf, Crf) {
+        let aim = self.aim();
+        let low = self.points.iter().filter(|p| p.score >= aim).map(|p| p.crf).max().unwrap_or(self.rules.min);
+        let high = self.points.iter().filter(|p| p.score < aim).map(|p| p.crf).min().unwrap_or(self.rules.max);
+        // A curve that is not monotone between its tries brackets nothing.
+        if low <= high { (low, high) } else { (self.rules.min, self.rules.max) }
+    }
+
+    /// The CRF nearest to `crf` within `low..=high` that was not tried.
+    fn free_near(&self, crf: Crf, low: Crf, high: Crf) -> Option<Crf> {
+        let tried = |q: u16| self.points.iter().any(|p| p.crf.quarters() == q);
+        let step = self.rules.step.max(1);
+        (0..=(high.quarters() - low.quarters()) / step + 1)
+            .flat_map(|n| {
+                let away = n * step;
+                [crf.quarters().checked_sub(away), crf.quarters().checked_add(away)]
+            })
+            .flatten()
+            .filter(|q| (low.quarters()..=high.quarters()).contains(q))
+            .find(|&q| !tried(q))
+            .and_then(|q| Crf::from_quarters(q).ok())
+    }
+
+    /// Where the aim is met, by the line through the two tries nearest to it, or through one with the usual slope.
+    fn estimate(&self) -> f64 {
+        let aim = log_distance(self.aim());
+        let mut near: Vec<&Observation> = self.points.iter().collect();
+        near.sort_by(|a, b| (a.score - self.aim()).abs().total_cmp(&(b.score - self.aim()).abs()));
+        let Some(first) = near.first() else { return self.first.as_f64() };
+        let slope = near.get(1).map_or(SLOPE, |second| slope_between(first, second));
+        let step = (aim - log_distance(first.score)) / slope;
+        first.crf.as_f64() + step.clamp(-LONGEST_STEP, LONGEST_STEP)
+    }
+}
+
+/// The slope of the line through two tries. The nearer they are the more of it is noise, so it is drawn towards the
+/// usual one as if that had been seen over two CRFs.
+fn slope_between(a: &Observation, b: &Observation) -> f64 {
+    const WEIGHT: f64 = 4.0;
+    let run = a.crf.as_f64() - b.crf.as_f64();
+    let rise = log_distance(a.score) - log_distance(b.score);
+    let trust = if a.whole && b.whole { run * run } else { run * run / 4.0 };
+    if run == 0.0 {
+        return SLOPE;
+    }
+    let slope = (rise / run * trust + SLOPE * WEIGHT) / (trust + WEIGHT);
+    slope.clamp(*SLOPES.start(), *SLOPES.end())
+}

@@ -1,0 +1,105 @@
+//! How many encoders run at once, and what frames may take.
+#![deny(unsafe_code)]
+
+/// What a run has to go round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// Processor cores.
+    pub cores: usize,
+    /// Bytes for frames, encoders and meters together.
+    pub memory: u64,
+}
+
+/// What one chunk costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Needs {
+    /// Bytes of one encoder at level of parallelism 1 and for each level above.
+    pub encoder: u64,
+    /// Bytes each further level of parallelism adds to an encoder.
+    pub encoder_level: u64,
+    /// Bytes of one meter and the decoder beside it.
+    pub meter: u64,
+    /// Bytes of the frames of the longest chunk, as they are held.
+    pub chunk: u64,
+    /// Bytes of the frames that are on their way through one try, where a chunk is not held.
+    pub in_flight: u64,
+}
+
+/// How a run is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Encoders at once.
+    pub workers: usize,
+    /// Each encoder's level of parallelism.
+    pub parallelism: u32,
+    /// Bytes for frames that are held; `None` where chunks are decoded again for each try.
+    pub held: Option<u64>,
+}
+
+/// Cores one encoder keeps busy at preset 6: beyond them another encoder does more than a wider one.
+const CORES_AN_ENCODER: usize = 4;
+
+/// The layout for `asked` workers, or for as many as the machine bears; `at_once` is how many encoders the library can
+/// run in one process.
+///
+/// Fewer workers come before frames that are decoded again, unless the number was asked for.
+pub fn layout(machine: Machine, needs: &Needs, asked: Option<usize>, at_once: Option<usize>) -> Layout {
+    let most = asked.unwrap_or(machine.cores.div_ceil(CORES_AN_ENCODER)).min(at_once.unwrap_or(usize::MAX)).max(1);
+    let fewest = if asked.is_some() { most } else { 1 };
+    let with = |workers: usize| {
+        let parallelism = machine.cores.div_ceil(workers).max(1) as u32;
+        let encoder = needs.encoder + needs.encoder_level * u64::from(parallelism - 1);
+        let fixed = workers as u64 * (encoder + needs.meter);
+        (parallelism, machine.memory.saturating_sub(fixed))
+    };
+    for workers in (fewest..=most).rev() {
+        let (parallelism, left) = with(workers);
+        // A chunk for each worker, and one that is being gathered meanwhile.
+        if left >= (workers as u64 + 1) * needs.chunk {
+            return Layout { workers, parallelism, held: Some(left) };
+        }
+    }
+    let fitting = (fewest..=most).rev().find(|&workers| with(workers).1 >= workers as u64 * needs.in_flight);
+    let workers = fitting.unwrap_or(fewest);
+    Layout { workers, parallelism: with(workers).0, held: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GIB: u64 = 1 << 30;
+    const HD: Needs = Needs { encoder: GIB / 2, encoder_level: GIB / 8, meter: GIB / 4, chunk: GIB, in_flight: GIB / 4 };
+
+    fn machine(cores: usize, gib: u64) -> Machine {
+        Machine { cores, memory: gib * GIB }
+    }
+
+    #[test]
+    fn a_small_machine_runs_one_wide_encoder_a_large_one_several() {
+        assert_eq!(layout(machine(2, 8), &HD, None, None).workers, 1);
+        assert_eq!(layout(machine(2, 8), &HD, None, None).parallelism, 2);
+        let large = layout(machine(16, 32), &HD, None, None);
+        assert_eq!((large.workers, large.parallelism), (4, 4));
+    }
+
+    #[test]
+    fn workers_give_way_to_frames_that_are_held() {
+        let tight = layout(machine(16, 4), &HD, None, None);
+        assert!(tight.workers < 4 && tight.held.is_some(), "{tight:?}");
+    }
+
+    #[test]
+    fn workers_that_were_asked_for_stay_and_frames_are_decoded_again() {
+        let asked = layout(machine(2, 4), &HD, Some(4), None);
+        assert_eq!((asked.workers, asked.parallelism, asked.held), (4, 1, None));
+        assert_eq!(layout(machine(2, 4), &HD, Some(4), Some(1)).workers, 1, "the library can run one");
+    }
+
+    #[test]
+    fn a_film_too_large_for_the_memory_still_has_one_worker() {
+        let uhd = Needs { chunk: 9 * GIB, in_flight: 2 * GIB, ..HD };
+        assert_eq!(layout(machine(8, 8), &uhd, None, None).held, None);
+        assert_eq!(layout(machine(8, 1), &uhd, None, None).workers, 1);
+    }
+}
