@@ -73,12 +73,14 @@ pub fn drapto() -> Command {
     Command::new(env!("CARGO_BIN_EXE_drapto"))
 }
 
-/// Encodes quickly, with a report; panics where that fails.
+/// Encodes quickly, with a report; at a fixed CRF unless a target is asked for. Panics where that fails.
 pub fn encode(input: &Path, output: &Path, more: &[&str]) -> Value {
     let report = output.with_extension("json");
+    let fixed: &[&str] = if more.contains(&"--target-vmaf") { &[] } else { &["--crf", "25"] };
     let out = drapto()
         .args(["encode", "--preset", "10", "--overwrite", "--report"])
         .arg(&report)
+        .args(fixed)
         .args(more)
         .args([input, output])
         .output()
