@@ -63,7 +63,12 @@ pub fn encode(settings: &EncodeSettings, sink: &dyn Sink, cancel: &CancelToken) 
         stages.splice(0..0, chunked.stages.iter().cloned());
         encode_time += chunked.time;
     }
-    run.judge_damage(&mut findings).map_err(place)?;
+    if let Err(error) = run.judge_damage(&mut findings) {
+        if let Some(chunked) = chunked {
+            chunked.clean_up(false, sink);
+        }
+        return Err(place(error));
+    }
 
     sink.event(&Event::Stage { name: "verify" });
     output.sync()?;

@@ -7,6 +7,7 @@ mod decode;
 mod encode;
 mod errors;
 mod probe;
+mod quality;
 mod scores;
 mod support;
 mod time;

@@ -76,7 +76,8 @@ pub fn drapto() -> Command {
 /// Encodes quickly, with a report; at a fixed CRF unless a target is asked for. Panics where that fails.
 pub fn encode(input: &Path, output: &Path, more: &[&str]) -> Value {
     let report = output.with_extension("json");
-    let fixed: &[&str] = if more.contains(&"--target-vmaf") { &[] } else { &["--crf", "25"] };
+    let chosen = ["--target-vmaf", "--crf", "--config"].iter().any(|flag| more.contains(flag));
+    let fixed: &[&str] = if chosen { &[] } else { &["--crf", "25"] };
     let out = drapto()
         .args(["encode", "--preset", "10", "--overwrite", "--report"])
         .arg(&report)

@@ -9,7 +9,7 @@ use super::super::job::{ChunkRecord, Job, Opened};
 use super::super::report::{ChunkReport, QualityReport};
 use super::super::stage::StageReport;
 use super::super::tally::{Findings, Tally};
-use super::Plan;
+use super::{Plan, Reopen};
 use crate::base::{Error, ErrorKind, Result};
 use crate::config::Target;
 use crate::event::{Event, Sink};
@@ -45,15 +45,27 @@ impl ChunkedFilm {
         if let Err(error) = plan.start(&mut crew, prepared, &tally) {
             crew.cancel().cancel();
             let _ = crew.wait(run.settings.stall_timeout, || {});
-            return Err(error);
+            return Err(reopen.after(error));
         }
-        let stages = run.wait(crew, &tally, true).map_err(|error| resumable(error, reopen.dir()))?;
+        let stages = run.wait(crew, &tally, true).map_err(|error| reopen.after(error))?;
         let findings = tally.take();
+        Self::whole(plan, &reopen, stages, findings, session, begun).map_err(|error| reopen.after(error))
+    }
+
+    /// The film, once its stages ended well.
+    fn whole(
+        plan: Plan<'_>,
+        reopen: &Reopen,
+        stages: Vec<StageReport>,
+        findings: Findings,
+        session: SessionConfig,
+        begun: Instant,
+    ) -> Result<Self> {
         if findings.film.times.is_empty() {
             let damage = findings.decode.first_error.clone().or(findings.demux.stopped.clone());
             let why = damage.map_or(String::new(), |e| format!(" ({e})"));
             let message = format!("no picture of it can be decoded{why}");
-            return Err(Error::new(ErrorKind::Input, message).with_stream(stream.index));
+            return Err(Error::new(ErrorKind::Input, message).with_stream(plan.stream.index));
         }
         let job = reopen.job()?;
         let record = |chunk| {
@@ -67,7 +79,7 @@ impl ChunkedFilm {
             stages,
             time: begun.elapsed(),
             records,
-            target: target.clone(),
+            target: plan.target.clone(),
             session,
         })
     }
@@ -209,16 +221,5 @@ fn warn_of_settings(sink: &dyn Sink, session: &SessionConfig) {
             session.stride.get()
         );
         sink.event(&Event::Warning { message });
-    }
-}
-
-/// Says of an interruption that nothing finished is lost.
-fn resumable(error: Error, dir: &std::path::Path) -> Error {
-    match error.kind() {
-        ErrorKind::Interrupted => {
-            let message = "interrupted; the same command goes on from the chunks that are finished";
-            Error::new(ErrorKind::Interrupted, message).with_file(dir)
-        }
-        _ => error,
     }
 }

@@ -89,6 +89,26 @@ impl Reopen {
     pub(super) fn dir(&self) -> &Path {
         &self.dir
     }
+
+    /// The error of a run that failed. What was finished stays where the same command can go on from it; it goes where
+    /// there is nothing yet, or where the fault is the input's or the settings'.
+    pub(super) fn after(&self, error: Error) -> Error {
+        let curable = matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::Encode | ErrorKind::Output);
+        // Not if a thread hangs: it still holds the job.
+        if let Ok(job) = self.job()
+            && (job.is_empty() || !curable)
+        {
+            if let Err(left) = job.remove() {
+                tracing::warn!(%left, "the job directory stays");
+            }
+            return error;
+        }
+        if error.kind() != ErrorKind::Interrupted {
+            return error;
+        }
+        let message = "interrupted; the same command goes on from the chunks that are finished";
+        Error::new(ErrorKind::Interrupted, message).with_file(&self.dir)
+    }
 }
 
 impl Plan<'_> {

@@ -164,6 +164,11 @@ impl Job {
         &self.dir
     }
 
+    /// Whether nothing of it is worth keeping.
+    pub(super) fn is_empty(&self) -> bool {
+        self.finished.is_empty() && self.tries.is_empty()
+    }
+
     /// The record of a finished chunk.
     pub(super) fn finished(&self, chunk: usize) -> Option<&ChunkRecord> {
         self.finished.get(&chunk)

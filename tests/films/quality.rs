@@ -1,0 +1,234 @@
+//! Encodes with a target: every chunk as good as asked for, by a measure that is not the one the search used; the same
+//! bytes on any machine and after any interruption.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::*;
+
+/// A camera at 640x360, 17 s: enough for several short chunks, small enough to encode often.
+fn clip() -> Option<PathBuf> {
+    media().map(|m| m.join("film/realcam_360p_odd_fps.mp4"))
+}
+
+const SHORT: [&str; 6] = ["--target-vmaf", "90", "--chunk-size", "3", "--temp-dir", "JOBS"];
+
+/// [`SHORT`] with its jobs in `folder`.
+fn short(folder: &Path, more: &[&str]) -> Vec<String> {
+    let jobs = folder.join("jobs");
+    std::fs::create_dir_all(&jobs).expect("a folder");
+    let own = SHORT.map(|a| if a == "JOBS" { jobs.display().to_string() } else { a.to_owned() });
+    own.into_iter().chain(more.iter().map(|a| (*a).to_owned())).collect()
+}
+
+fn encode_short(folder: &Path, output: &Path, more: &[&str]) -> Value {
+    let args = short(folder, more);
+    encode(&clip().expect("a clip"), output, &args.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn chunks(report: &Value) -> &[Value] {
+    array(report, "chunks")
+}
+
+/// The job directory below `folder`.
+fn job(folder: &Path) -> PathBuf {
+    let jobs = folder.join("jobs");
+    let name = names(&jobs).into_iter().find(|n| n.starts_with(".out.drapto-")).expect("a job directory");
+    jobs.join(name)
+}
+
+#[test]
+fn every_chunk_meets_its_target_also_when_every_frame_is_scored() {
+    let Some(clip) = clip() else { return };
+    let folder = scratch();
+    let output = folder.path().join("out.mkv");
+    let report = encode_short(folder.path(), &output, &[]);
+    let scores =
+        drapto::vmaf(&clip, &output, &drapto::VmafOptions::default(), &drapto::Silent, &drapto::CancelToken::new())
+            .expect("scores")
+            .per_frame;
+    assert!(chunks(&report).len() >= 5, "{} chunks", chunks(&report).len());
+    let mut first = 0;
+    for chunk in chunks(&report) {
+        let frames = chunk["frames"].as_u64().expect("a number") as usize;
+        let own = &scores[first..first + frames];
+        let harmonic = frames as f64 / own.iter().map(|s| 1.0 / (s.vmaf + 1.0)).sum::<f64>() - 1.0;
+        // A third of the frames was scored by the search.
+        assert!((harmonic - 90.0).abs() < 1.0, "{harmonic} over all frames of {chunk}");
+        assert!((chunk["vmaf"].as_f64().expect("a score") - 90.0).abs() <= 0.5, "{chunk}");
+        first += frames;
+    }
+    assert_eq!(first, scores.len());
+    assert_eq!(report["quality"]["mode"], "chunk");
+    assert!(report["quality"]["encodes_a_chunk"].as_f64().expect("a number") >= 1.0);
+    assert!(names(&folder.path().join("jobs")).iter().all(|n| !n.starts_with(".out")), "the job is cleaned up");
+}
+
+#[test]
+fn the_bytes_are_the_same_with_any_number_of_workers_and_any_memory() {
+    if clip().is_none() {
+        return;
+    }
+    let folder = scratch();
+    let output = folder.path().join("out.mkv");
+    let mut bytes: Option<Vec<u8>> = None;
+    // The last has not the memory to hold a chunk: each try decodes it again.
+    for more in [&["--workers", "1"][..], &["--workers", "2"], &["--workers", "4"], &["--max-memory", "250M"]] {
+        encode_short(folder.path(), &output, more);
+        let now = std::fs::read(&output).expect("the output");
+        assert!(bytes.get_or_insert_with(|| now.clone()) == &now, "{more:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_killed_at_any_moment_goes_on_and_ends_with_the_same_bytes() {
+    let Some(clip) = clip() else { return };
+    let folder = scratch();
+    let output = folder.path().join("out.mkv");
+    encode_short(folder.path(), &output, &[]);
+    let undisturbed = std::fs::read(&output).expect("the output");
+    std::fs::remove_file(&output).expect("removed");
+    let mut finished = 0;
+    for _ in 0..3 {
+        let mut run = drapto()
+            .args(["encode", "--preset", "10", "--quiet"])
+            .args(short(folder.path(), &[]))
+            .args([&clip, &output])
+            .spawn()
+            .expect("drapto runs");
+        // Until it finished one chunk more than before, and then anywhere in the next.
+        let begun = Instant::now();
+        while chunk_files(folder.path()).len() <= finished && begun.elapsed() < Duration::from_secs(60) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        std::thread::sleep(Duration::from_millis(130 * finished as u64));
+        run.kill().expect("SIGKILL");
+        run.wait().expect("an exit");
+        let files = chunk_files(folder.path());
+        assert!(files.len() > finished, "a chunk was finished and stays");
+        finished = files.len();
+    }
+    assert!(!output.exists());
+    // A byte of a finished chunk turns over on the disk.
+    let damaged = chunk_files(folder.path()).remove(0);
+    let mut bytes = std::fs::read(&damaged).expect("a chunk");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&damaged, bytes).expect("written");
+    // And the journal is torn.
+    let journal = job(folder.path()).join("encode_data/progress.json");
+    let mut lines = std::fs::read(&journal).expect("a journal");
+    lines.extend(b"0123456789abcdef {\"record\":\"chu");
+    std::fs::write(&journal, lines).expect("written");
+
+    let out = drapto()
+        .args(["encode", "--preset", "10", "--events", "ndjson"])
+        .args(short(folder.path(), &[]))
+        .args([&clip, &output])
+        .output()
+        .expect("drapto runs");
+    assert!(out.status.success(), "{}", said(&out));
+    let text = String::from_utf8_lossy(&out.stdout);
+    assert!(text.contains("\"event\":\"resumed\""), "{text}");
+    assert!(text.contains("1 are damaged and encoded again"), "{text}");
+    assert!(std::fs::read(&output).expect("the output") == undisturbed, "the same bytes");
+}
+
+fn chunk_files(folder: &Path) -> Vec<PathBuf> {
+    let jobs = folder.join("jobs");
+    let Some(name) = names(&jobs).into_iter().find(|n| n.starts_with(".out.drapto-")) else { return Vec::new() };
+    let encoded = jobs.join(name).join("encoded");
+    if !encoded.is_dir() {
+        return Vec::new();
+    }
+    names(&encoded).into_iter().filter(|n| n.ends_with(".ivf") && !n.starts_with('.')).map(|n| encoded.join(n)).collect()
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_keeps_what_is_finished_and_other_settings_start_anew() {
+    let Some(clip) = clip() else { return };
+    let folder = scratch();
+    let output = folder.path().join("out.mkv");
+    let start = |more: &[&str]| {
+        drapto()
+            .args(["encode", "--preset", "10"])
+            .args(short(folder.path(), more))
+            .args([&clip, &output])
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("drapto runs")
+    };
+    let run = start(&[]);
+    let begun = Instant::now();
+    while chunk_files(folder.path()).is_empty() && begun.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // A second run on the same job is refused while the first works.
+    let second = start(&[]).wait_with_output().expect("an exit");
+    assert_eq!(second.status.code(), Some(2), "{}", said(&second));
+    let asked = Instant::now();
+    let kill = std::process::Command::new("kill").args(["-INT", &run.id().to_string()]).status();
+    assert!(kill.expect("kill runs").success());
+    let first = run.wait_with_output().expect("an exit");
+    assert_eq!(first.status.code(), Some(130), "{}", said(&first));
+    assert!(asked.elapsed() < Duration::from_secs(5), "it took {:?}", asked.elapsed());
+    assert!(said(&first).contains("goes on from the chunks that are finished"), "{}", said(&first));
+    assert!(!chunk_files(folder.path()).is_empty() && !output.exists());
+
+    let other = start(&["--vmaf-tolerance", "0.6"]).wait_with_output().expect("an exit");
+    assert!(other.status.success(), "{}", said(&other));
+    assert!(said(&other).contains("vmaf tolerance was 0.5 and is 0.6"), "{}", said(&other));
+}
+
+#[test]
+fn short_black_still_and_noisy_films_are_encoded_and_what_cannot_meet_the_target_is_named() {
+    let folder = scratch();
+    let output = folder.path().join("out.mkv");
+    for (name, frames, note) in [
+        ("oneframe", 1, None),
+        ("tenframes", 10, None),
+        ("black", 48, Some("better than asked for even at CRF 55")),
+        ("static", 288, Some("better than asked for even at CRF 55")),
+        ("noise", 48, None),
+    ] {
+        let Some(clip) = fixture(name) else { return };
+        let report = encode(&clip, &output, &["--target-vmaf", "93"]);
+        assert_eq!(report["output"]["frames"], frames, "{name}");
+        let chunk = &chunks(&report)[0];
+        let (score, said) = (chunk["vmaf"].as_f64().expect("a score"), chunk["note"].as_str().unwrap_or(""));
+        assert!((score - 93.0).abs() <= 0.5 || !said.is_empty(), "{name}: {chunk}");
+        if let Some(note) = note {
+            assert!(said.contains(note), "{name}: {chunk}");
+        }
+    }
+}
+
+#[test]
+fn a_target_above_what_the_source_scores_against_itself_is_lowered_and_named() {
+    let Some(clip) = fixture("static") else { return };
+    let folder = scratch();
+    let report = encode(&clip, &folder.path().join("out.mkv"), &["--target-vmaf", "99"]);
+    let chunk = &chunks(&report)[0];
+    let ceiling = chunk["ceiling"].as_f64().expect("a ceiling was measured");
+    assert!(ceiling < 99.5, "{chunk}");
+    assert!(chunk["note"].as_str().expect("a note").contains("against itself"), "{chunk}");
+}
+
+#[test]
+fn a_picture_that_changes_its_size_is_a_clear_error() {
+    let Some(clip) = fixture("sizechange") else { return };
+    let folder = scratch();
+    let out = drapto()
+        .args(["encode", "--preset", "10"])
+        .args([&clip, &folder.path().join("out.mkv")])
+        .output()
+        .expect("drapto runs");
+    assert_eq!(out.status.code(), Some(3), "{}", said(&out));
+    assert!(said(&out).contains("changes its size"), "{}", said(&out));
+    assert_eq!(names(folder.path()), Vec::<String>::new());
+}
