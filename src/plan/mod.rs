@@ -17,3 +17,6 @@ pub use prior::{Outcome, first_crf, lag};
 pub use search::{Clamp, Observation, Search, SearchRules, Step};
 pub use watch::{Verdict, Watch};
 pub use workers::{Layout, Machine, Needs, layout};
+
+#[cfg(test)]
+mod tests;

@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn workers_give_way_to_frames_that_are_held() {
-        let tight = layout(machine(16, 4), &HD, None, None);
+        let tight = layout(machine(16, 6), &HD, None, None);
         assert!(tight.workers < 4 && tight.held.is_some(), "{tight:?}");
     }
 

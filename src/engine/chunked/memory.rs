@@ -22,7 +22,6 @@ pub(super) struct FrameBudget {
 #[derive(Default)]
 struct State {
     held: u64,
-    peak: u64,
     outstanding: usize,
 }
 
@@ -41,12 +40,6 @@ impl FrameBudget {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether `bytes` more have to wait.
-    pub(super) fn is_full(&self, bytes: u64) -> bool {
-        let state = self.lock();
-        state.outstanding > 0 && state.held + bytes > self.limit
-    }
-
     /// Takes `bytes`, waiting for chunks to give theirs back.
     pub(super) fn take(&self, bytes: u64, cancel: &CancelToken) -> Result<()> {
         let mut state = self.lock();
@@ -55,7 +48,6 @@ impl FrameBudget {
             state = self.freed.wait_timeout(state, POLL).unwrap_or_else(PoisonError::into_inner).0;
         }
         state.held += bytes;
-        state.peak = state.peak.max(state.held);
         Ok(())
     }
 
@@ -63,11 +55,6 @@ impl FrameBudget {
     pub(super) fn hand_over(self: &Arc<Self>, bytes: u64) -> Share {
         self.lock().outstanding += 1;
         Share { budget: Arc::clone(self), bytes }
-    }
-
-    /// The most that was held at a time.
-    pub(super) fn peak(&self) -> u64 {
-        self.lock().peak
     }
 }
 
@@ -92,7 +79,6 @@ mod tests {
             budget.take(60, &cancel).unwrap();
         }
         let share = budget.hand_over(300);
-        assert!(budget.is_full(1));
         let waiting = std::thread::spawn({
             let (budget, cancel) = (Arc::clone(&budget), cancel.clone());
             move || budget.take(60, &cancel)
@@ -101,7 +87,6 @@ mod tests {
         assert!(!waiting.is_finished());
         drop(share);
         waiting.join().unwrap().unwrap();
-        assert_eq!(budget.peak(), 300);
     }
 
     #[test]

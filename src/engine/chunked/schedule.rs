@@ -250,7 +250,7 @@ impl Schedule {
         };
         let (score, whole, what) = match &tried {
             Tried::Whole { scores, .. } => (scores.harmonic_mean, true, "scored"),
-            Tried::Stopped { estimate, .. } => (*estimate, false, "stopped early"),
+            Tried::Stopped { estimate } => (*estimate, false, "stopped early"),
         };
         let tier = search.tier();
         let record = TryRecord {

@@ -73,8 +73,8 @@ impl Weighed for Note {
 pub(super) enum Tried {
     /// All frames were encoded, decoded and scored; the bytes wait to be kept.
     Whole { scores: Scores, file: ChunkFile },
-    /// The scores so far excluded the target; what the score would have been, and by how many scores.
-    Stopped { estimate: f64, scored: u64 },
+    /// The scores so far excluded the target; what the score would have been.
+    Stopped { estimate: f64 },
 }
 
 /// What the encoder gave out for a try, kept or not.
@@ -338,7 +338,7 @@ impl Scoring {
             self.take(converter, meter)?;
         }
         if let Some(estimate) = self.stopped {
-            return Ok(Tried::Stopped { estimate, scored: self.watched as u64 });
+            return Ok(Tried::Stopped { estimate });
         }
         let expected = self.begin.chunk.len();
         if self.pictures != expected {
