@@ -33,7 +33,7 @@ impl Journal {
             tracing::warn!(dropped = bytes.len() - good, "the journal's end is torn");
             file.set_len(good as u64).and_then(|()| file.sync_all()).map_err(failed)?;
         }
-        sync_folder(path);
+        sync_folder(path)?;
         Ok((Journal { file, path: path.to_path_buf(), good: good as u64 }, records))
     }
 
@@ -41,6 +41,10 @@ impl Journal {
     pub(super) fn append(&mut self, record: &Record) -> Result<()> {
         let json = serde_json::to_string(record)
             .map_err(|e| Error::new(ErrorKind::Encode, "cannot write the journal as JSON").caused_by(e))?;
+        // JSON has no NaN. A line that cannot be read would end the journal there for every later run.
+        if serde_json::from_str::<Record>(&json).ok().as_ref() != Some(record) {
+            return Err(Error::new(ErrorKind::Encode, "a record of the journal would not come back as it is"));
+        }
         let line = format!("{} {json}\n", checksum(json.as_bytes()));
         let file = &mut self.file;
         // From the last good line, so that a line that failed half way does not stay in between.
@@ -75,4 +79,48 @@ fn parse_line(line: &[u8]) -> Option<Record> {
     let (sum, rest) = line.split_at_checked(CHECKSUM)?;
     let json = rest.strip_prefix(b" ")?;
     (sum == checksum(json).as_bytes()).then(|| serde_json::from_slice(json).ok())?
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use crate::media::Crf;
+    use crate::plan::Tier;
+
+    fn tried(chunk: usize, reason: &str) -> Record {
+        let crf = Crf::whole(30).unwrap();
+        let (tier, reason) = (Tier::Configured, reason.to_owned());
+        let (stride, whole, score, frames, bytes) = (3, true, 93.0, 10, 100);
+        Record::Try(super::super::TryRecord { chunk, crf, tier, stride, whole, score, frames, bytes, reason })
+    }
+
+    /// A disk that is full, which took `torn` bytes of the line before it said so.
+    fn fail(journal: &mut Journal, record: &Record, torn: &[u8]) {
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut disk = std::mem::replace(&mut journal.file, full);
+        let error = journal.append(record).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Output);
+        assert!(error.to_string().contains("progress.json"), "{error}");
+        disk.seek(SeekFrom::Start(journal.good)).and_then(|_| disk.write_all(torn)).unwrap();
+        journal.file = disk;
+    }
+
+    #[test]
+    fn a_line_that_found_no_room_is_no_record_and_spoils_none_before_or_after() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("progress.json");
+        let (mut journal, _) = Journal::open(&path).unwrap();
+        journal.append(&tried(0, "first")).unwrap();
+        fail(&mut journal, &tried(1, "lost"), b"0123456789abcdef {\"record\":\"tr");
+        drop(journal);
+        let (mut journal, records) = Journal::open(&path).unwrap();
+        assert_eq!(records, [tried(0, "first")]);
+        // Longer than what is written over it.
+        fail(&mut journal, &tried(1, "lost"), &[b'x'; 4000]);
+        journal.append(&tried(2, "second")).unwrap();
+        journal.append(&tried(3, "third")).unwrap();
+        drop(journal);
+        let (_, records) = Journal::open(&path).unwrap();
+        assert_eq!(records, [tried(0, "first"), tried(2, "second"), tried(3, "third")]);
+    }
 }

@@ -65,11 +65,12 @@ impl Job {
     /// `Output` where the directory cannot be written, `Usage` where another run works on it.
     pub(super) fn open(dir: &Path, identity: &Identity) -> Result<(Job, Opened)> {
         let data = dir.join("encode_data");
-        std::fs::create_dir_all(&data).map_err(|e| cannot(&data, "make the job directory", e))?;
-        let lock = lock(&data.join("lock"))?;
+        let lock = lock(&data)?;
         let facts = data.join("encoding.json");
         let opened = match std::fs::read(&facts) {
-            Err(_) => Opened::Fresh,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Opened::Fresh,
+            // It may be readable the next time: no reason to throw finished chunks away.
+            Err(e) => return Err(cannot(&facts, "read the job's description", e)),
             Ok(text) => match identity.difference(&text) {
                 None => Opened::Resumed { finished: 0, damaged: 0 },
                 Some(why) => Opened::Restarted { why },
@@ -84,6 +85,9 @@ impl Job {
             remove_chunks(&encoded, |_| true)?;
         }
         std::fs::create_dir_all(&encoded).map_err(|e| cannot(&encoded, "make the job directory", e))?;
+        // The names of `encoded` and `encode_data`, and that of the job.
+        sync_folder(&encoded)?;
+        sync_folder(dir)?;
         if !matches!(opened, Opened::Resumed { .. }) {
             write_whole(&facts, &identity.to_json()?)?;
         }
@@ -203,7 +207,7 @@ impl Job {
         let file = File::create(&path).map_err(|e| cannot(&path, "write a chunk", e))?;
         let sink = Hashing { file: BufWriter::with_capacity(1 << 17, file), hasher: blake3::Hasher::new(), length: 0 };
         let writer = IvfWriter::new(sink, header).map_err(|e| e.with_file(&path))?;
-        Ok(ChunkFile { path, writer: Some(writer) })
+        Ok(ChunkFile { path, writer: Some(writer), kept: false })
     }
 
     /// Records a try.
@@ -222,7 +226,8 @@ impl Job {
         let disk = buffer.into_inner().map_err(|e| failed(e.into_error()))?;
         disk.sync_all().map_err(failed)?;
         std::fs::rename(&file.path, &to).map_err(failed)?;
-        sync_folder(&to);
+        file.kept = true;
+        sync_folder(&to)?;
         record.length = length;
         record.hash = hasher.finalize().to_hex().to_string();
         self.journal.append(&Record::Chunk(record.clone()))?;
@@ -240,12 +245,18 @@ impl Job {
     /// Removes all it made; the directory itself only if nothing else is in it.
     pub(super) fn remove(self) -> Result<()> {
         let data = self.dir.join("encode_data");
-        for name in ["encoding.json", "segments.json", "progress.json", "lock"] {
+        let own = ["encoding.json", "segments.json", "progress.json", "encoding.json.part", "segments.json.part"];
+        for name in own {
             remove_file(&data.join(name))?;
         }
         remove_chunks(&self.dir.join("encoded"), |_| true)?;
-        for dir in [data, self.dir.join("encoded"), self.dir.join("logs"), self.dir.clone()] {
-            // What is not empty holds something of somebody else's.
+        // What is not empty holds something of somebody else's.
+        for dir in [self.dir.join("encoded"), self.dir.join("logs")] {
+            let _ = std::fs::remove_dir(dir);
+        }
+        // Last: from here on another run may begin in the same place.
+        remove_file(&data.join("lock"))?;
+        for dir in [&data, &self.dir] {
             let _ = std::fs::remove_dir(dir);
         }
         Ok(())
@@ -256,6 +267,8 @@ impl Job {
 pub(super) struct ChunkFile {
     path: PathBuf,
     writer: Option<IvfWriter<Hashing>>,
+    /// It has its name.
+    kept: bool,
 }
 
 impl ChunkFile {
@@ -270,7 +283,7 @@ impl ChunkFile {
 
 impl Drop for ChunkFile {
     fn drop(&mut self) {
-        if self.writer.is_some() {
+        if !self.kept {
             let _ = std::fs::remove_file(&self.path);
         }
     }
@@ -315,18 +328,39 @@ fn cannot(path: &Path, what: &str, cause: std::io::Error) -> Error {
     Error::new(ErrorKind::Output, format!("cannot {what}")).caused_by(cause).with_file(path)
 }
 
-fn lock(path: &Path) -> Result<File> {
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-    let file = file.map_err(|e| cannot(path, "make the job directory", e))?;
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => {
-            return Err(Error::new(ErrorKind::Usage, "another run works on this job").with_file(path));
+/// Makes the folder and takes its lock.
+fn lock(data: &Path) -> Result<File> {
+    let path = data.join("lock");
+    // A run that ends removes the file; the next turn finds or makes another.
+    for _ in 0..8 {
+        let made = std::fs::create_dir_all(data)
+            .and_then(|()| OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path));
+        let file = made.map_err(|e| cannot(&path, "make the job directory", e))?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => break,
+            // File systems without locks exist; the check is a courtesy there.
+            Err(TryLockError::Error(error)) => tracing::debug!(%error, "the job cannot be locked"),
+            Ok(()) => {}
         }
-        // File systems without locks exist; the check is a courtesy there.
-        Err(TryLockError::Error(error)) => tracing::debug!(%error, "the job cannot be locked"),
-        Ok(()) => {}
+        if is_at(&file, &path) {
+            return Ok(file);
+        }
     }
-    Ok(file)
+    Err(Error::new(ErrorKind::Usage, "another run works on this job").with_file(&path))
+}
+
+/// Whether the open file is still the one of that name: a lock on a removed file keeps nobody out.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let id = |facts: std::fs::Metadata| (facts.dev(), facts.ino());
+    matches!((file.metadata().map(id), std::fs::metadata(path).map(id)), (Ok(open), Ok(named)) if open == named)
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> bool {
+    // A file that is open is not removed there.
+    true
 }
 
 fn remove_file(path: &Path) -> Result<()> {
@@ -364,16 +398,32 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
         file.sync_all()?;
         std::fs::rename(&partial, path)
     };
-    write().map_err(|e| cannot(path, "write", e))?;
-    sync_folder(path);
-    Ok(())
+    if let Err(e) = write() {
+        let _ = std::fs::remove_file(&partial);
+        return Err(cannot(path, "write", e));
+    }
+    sync_folder(path)
 }
 
 /// A name is on the disk only when its folder is.
-fn sync_folder(path: &Path) {
-    if let Some(folder) = path.parent()
-        && let Ok(folder) = File::open(folder)
-    {
-        let _ = folder.sync_all();
+#[cfg(unix)]
+fn sync_folder(path: &Path) -> Result<()> {
+    use std::io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
+    let folder = match path.parent() {
+        None => return Ok(()),
+        Some(here) if here.as_os_str().is_empty() => Path::new("."),
+        Some(folder) => folder,
+    };
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        // Some file systems sync no folders, and some folders take files but cannot be read.
+        Err(e) if !matches!(e.kind(), InvalidInput | PermissionDenied | Unsupported) => {
+            Err(cannot(folder, "write a folder to the disk", e))
+        }
+        _ => Ok(()),
     }
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> Result<()> {
+    Ok(()) // A folder cannot be opened as a file there.
 }

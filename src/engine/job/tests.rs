@@ -210,3 +210,162 @@ fn each_input_and_output_has_a_job_of_its_own() {
     assert_eq!(one.file_name(), dir(Some(Path::new("/tmp")), "/a/film.mkv", "/b/out.mkv").file_name());
     assert!(dir(Some(Path::new("/tmp")), "/a/film.mkv", "/b/out.mkv").starts_with("/tmp"));
 }
+
+#[test]
+fn a_journal_cut_at_any_byte_of_its_last_line_loses_that_line_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("job");
+    let (mut job, _) = open(&dir);
+    finish(&mut job, 0);
+    job.record_try(tried(1, 92.9)).unwrap();
+    let whole = std::fs::metadata(journal(&dir)).unwrap().len() as usize;
+    job.record_try(tried(1, 93.2)).unwrap();
+    drop(job);
+    let bytes = std::fs::read(journal(&dir)).unwrap();
+    for length in whole..bytes.len() {
+        std::fs::write(journal(&dir), &bytes[..length]).unwrap();
+        let (job, opened) = open(&dir);
+        assert_eq!(opened, Opened::Resumed { finished: 1, damaged: 0 }, "cut to {length}");
+        assert_eq!(job.tries(1), [tried(1, 92.9)], "cut to {length}");
+        drop(job);
+        assert_eq!(std::fs::read(journal(&dir)).unwrap(), &bytes[..whole], "cut to {length}");
+    }
+}
+
+#[test]
+fn scores_come_back_to_the_last_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("job");
+    let (mut job, _) = open(&dir);
+    let mut bits = 0x9e37_79b9_7f4a_7c15u64;
+    let random = std::iter::repeat_with(|| {
+        bits ^= bits << 13;
+        bits ^= bits >> 7;
+        bits ^= bits << 17;
+        f64::from_bits(bits)
+    });
+    let odd = [0.1 + 0.2, 93.0 - f64::EPSILON * 64.0, f64::MIN_POSITIVE, 5e-324, f64::MAX, -0.0];
+    let scores: Vec<f64> = odd.into_iter().chain(random.filter(|s| s.is_finite()).take(200)).collect();
+    scores.iter().for_each(|&score| job.record_try(tried(0, score)).unwrap());
+    drop(job);
+    let back: Vec<u64> = open(&dir).0.tries(0).iter().map(|t| t.score.to_bits()).collect();
+    assert_eq!(back, scores.iter().map(|s| s.to_bits()).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_score_that_is_no_number_is_refused_and_costs_no_other_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("job");
+    let (mut job, _) = open(&dir);
+    finish(&mut job, 0);
+    let refused = [f64::NAN, f64::INFINITY].map(|score| job.record_try(tried(1, score)).is_err());
+    finish(&mut job, 1);
+    drop(job);
+    assert_eq!(open(&dir).1, Opened::Resumed { finished: 2, damaged: 0 });
+    assert_eq!(refused, [true, true]);
+}
+
+/// Makes what is next written to `path` fail as on a full disk.
+#[cfg(target_os = "linux")]
+fn fill(path: &Path) {
+    std::os::unix::fs::symlink("/dev/full", path).unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_is_full_keeps_what_was_finished_and_nothing_of_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("job");
+    let (mut job, _) = open(&dir);
+    finish(&mut job, 0);
+    fill(&dir.join("encoded/.00001.2.part"));
+    let mut file = job.chunk_file(1, &HEADER).unwrap();
+    file.write(&UNIT).unwrap();
+    let error = job.finish(record(1), file).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Output);
+    assert!(error.to_string().contains("00001"), "{error}");
+    let left: Vec<_> = std::fs::read_dir(dir.join("encoded")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left, ["00000.ivf"], "the room is given back");
+    finish(&mut job, 1);
+    drop(job);
+    assert_eq!(open(&dir).1, Opened::Resumed { finished: 2, damaged: 0 });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_plan_that_could_not_be_written_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("job");
+    let (mut job, _) = open(&dir);
+    fill(&dir.join("encode_data/segments.json.part"));
+    let error = job.add_segment(segment(0)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Output);
+    assert!(error.to_string().contains("segments.json"), "{error}");
+    job.remove().unwrap();
+    assert!(!dir.exists(), "the directory goes with the job");
+}
+
+#[test]
+fn a_part_of_a_plan_that_a_kill_left_goes_with_the_job() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("job");
+    let (job, _) = open(&dir);
+    std::fs::write(dir.join("encode_data/segments.json.part"), "[").unwrap();
+    job.remove().unwrap();
+    assert!(!dir.exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_description_that_cannot_be_read_now_costs_no_chunk() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("job");
+    let (mut job, _) = open(&dir);
+    finish(&mut job, 0);
+    drop(job);
+    let facts = dir.join("encode_data/encoding.json");
+    let text = std::fs::read(&facts).unwrap();
+    std::fs::remove_file(&facts).unwrap();
+    // A link to itself stands in for a disk that gives an error.
+    std::os::unix::fs::symlink("encoding.json", &facts).unwrap();
+    let error = Job::open(&dir, &identity()).err().map(|e| e.kind());
+    assert!(dir.join("encoded/00000.ivf").exists(), "what is finished stays");
+    assert_eq!(error, Some(ErrorKind::Output));
+    std::fs::remove_file(&facts).unwrap();
+    std::fs::write(&facts, text).unwrap();
+    assert_eq!(open(&dir).1, Opened::Resumed { finished: 1, damaged: 0 });
+}
+
+#[cfg(unix)]
+#[test]
+fn a_lock_on_a_file_that_a_run_removed_as_it_ended_does_not_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lock");
+    let late = File::create(&path).unwrap();
+    assert!(is_at(&late, &path));
+    std::fs::remove_file(&path).unwrap();
+    assert!(!is_at(&late, &path), "there is none");
+    File::create(&path).unwrap();
+    assert!(!is_at(&late, &path), "there is another");
+}
+
+#[test]
+fn of_many_runs_that_begin_and_end_in_one_place_one_works_at_a_time() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("job");
+    let (working, worked) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let run = || {
+        for _ in 0..200 {
+            // Refused, or the place went while it began.
+            let Ok((job, _)) = Job::open(&dir, &identity()) else { continue };
+            assert_eq!(working.fetch_add(1, Ordering::SeqCst), 0, "alone");
+            worked.fetch_add(1, Ordering::SeqCst);
+            std::thread::yield_now();
+            working.fetch_sub(1, Ordering::SeqCst);
+            job.remove().unwrap();
+        }
+    };
+    std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(run))));
+    assert!(worked.into_inner() > 0);
+}
