@@ -46,9 +46,6 @@ pub struct EncodeArgs {
     /// How far a chunk may be from the target on either side, in VMAF [default: 0.5].
     #[arg(long, value_name = "V")]
     pub vmaf_tolerance: Option<f64>,
-    /// Meet the target in every chunk, or in the whole title with one CRF [default: chunk].
-    #[arg(long, value_name = "UNIT")]
-    pub per: Option<Per>,
     /// The longest chunk, in seconds, 1 to 300 [default: 15].
     #[arg(long, value_name = "SECONDS")]
     pub chunk_size: Option<f64>,
@@ -89,9 +86,6 @@ pub struct EncodeArgs {
     /// Write the report as JSON to this file.
     #[arg(long, value_name = "FILE.json")]
     pub report: Option<PathBuf>,
-    /// Write a page with plots of the run as HTML to this file.
-    #[arg(long, value_name = "FILE.html")]
-    pub report_html: Option<PathBuf>,
     /// Write events to standard output, one JSON object a line, instead of progress and summary.
     #[arg(long, value_name = "FORMAT")]
     pub events: Option<Events>,
@@ -198,12 +192,6 @@ pub enum ConfigCommand {
         /// Where to write it; an existing file is left alone.
         file: PathBuf,
     },
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Per {
-    Chunk,
-    Title,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

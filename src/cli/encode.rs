@@ -4,10 +4,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use drapto::config::{FileSettings, Per, Quality, Target};
+use drapto::config::{FileSettings, Quality, Target};
 use drapto::{AudioMode, CancelToken, EncodeSettings, Error, ErrorKind, Report, Result};
 
-use super::args::{Audio, EncodeArgs, Per as PerArg};
+use super::args::{Audio, EncodeArgs};
 use super::logs::LogFile;
 use super::progress::Progress;
 use super::{print, print_json, signals, summary};
@@ -97,11 +97,6 @@ fn quality(args: &EncodeArgs, from_file: Quality) -> Result<Quality> {
     };
     target.vmaf = args.target_vmaf.unwrap_or(target.vmaf);
     target.tolerance = args.vmaf_tolerance.unwrap_or(target.tolerance);
-    target.per = match args.per {
-        Some(PerArg::Chunk) => Per::Chunk,
-        Some(PerArg::Title) => Per::Title,
-        None => target.per,
-    };
     target.chunk_seconds = args.chunk_size.unwrap_or(target.chunk_seconds);
     target.stride = args.stride.or(target.stride);
     target.model = args.model.clone().or(target.model);

@@ -33,9 +33,21 @@ pub fn summary(report: &Report) -> String {
         "video",
         format!(
             "{} → AV1  {}x{}  {} bit  CRF {}  {} frames",
-            v.source_codec, v.width, v.height, v.bit_depth, report.quality.crf, report.output.frames
+            v.source_codec,
+            v.width,
+            v.height,
+            v.bit_depth,
+            crfs(report),
+            report.output.frames
         ),
     );
+    let q = &report.quality;
+    if let (Some(target), Some(tolerance), Some(mean)) = (q.target, q.tolerance, q.harmonic_mean) {
+        let worst = q.worst_chunk.map_or(String::new(), |w| format!(", worst chunk {w:.2}"));
+        line("quality", format!("VMAF {mean:.2}  (target {target} ± {tolerance}){worst}"));
+        let once = report.chunks.iter().filter(|c| c.attempts <= 1).count();
+        line("chunks", format!("{}, {once} of them encoded once", report.chunks.len()));
+    }
     for stream in &report.streams {
         let d = &stream.decision;
         if d.action == Action::Encoded && d.output_codec.as_deref() == Some("av1") {
@@ -64,6 +76,13 @@ pub fn summary(report: &Report) -> String {
         ),
     );
     out
+}
+
+/// The CRF, or the range over the chunks.
+fn crfs(report: &Report) -> String {
+    let crfs = || report.chunks.iter().map(|c| c.crf);
+    let (low, high) = (crfs().fold(f64::MAX, f64::min), crfs().fold(0.0, f64::max));
+    if low < high { format!("{low}–{high} (mean {:.1})", report.quality.crf) } else { report.quality.crf.to_string() }
 }
 
 fn lost(report: &Report) -> bool {

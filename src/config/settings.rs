@@ -28,17 +28,6 @@ pub enum Quality {
     Crf(Option<f32>),
 }
 
-/// What has to meet the target.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Per {
-    /// Every chunk of the film on its own.
-    #[default]
-    Chunk,
-    /// The film as a whole, with one CRF for all of it.
-    Title,
-}
-
 /// A target and how it is searched for.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Target {
@@ -46,8 +35,6 @@ pub struct Target {
     pub vmaf: f64,
     /// How far a chunk may be from it on either side.
     pub tolerance: f64,
-    /// What has to meet it.
-    pub per: Per,
     /// The lowest CRF tried.
     pub crf_min: f32,
     /// The highest CRF tried.
@@ -65,7 +52,6 @@ impl Default for Target {
         Target {
             vmaf: 93.0,
             tolerance: 0.5,
-            per: Per::Chunk,
             crf_min: 8.0,
             crf_max: 55.0,
             chunk_seconds: 15.0,

@@ -48,6 +48,6 @@ mod writer;
 mod tests;
 
 pub use header::{AudioTrack, MuxHeader, SubtitleTrack, Track, TrackKind, VideoTrack};
-pub use ivf::{IvfHeader, IvfReader, IvfWriter};
 pub use interleave::{BlockSink, DEFAULT_HOLD_BYTES, Interleaver, Lane};
+pub use ivf::{IvfHeader, IvfReader, IvfWriter};
 pub use writer::{MuxStats, TrackStats, Writer};

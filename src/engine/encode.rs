@@ -151,7 +151,8 @@ impl<'a> Run<'a> {
 
     /// Encodes the picture in chunks into the job directory.
     fn chunks(&self, target: &Target) -> Result<ChunkedFilm> {
-        let stream = self.video().ok_or_else(|| Error::new(ErrorKind::Unsupported, "there is no video stream in it"))?;
+        let stream =
+            self.video().ok_or_else(|| Error::new(ErrorKind::Unsupported, "there is no video stream in it"))?;
         ChunkedFilm::encode(self, target, stream)
     }
 

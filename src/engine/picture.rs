@@ -218,7 +218,13 @@ impl Outgoing {
     }
 
     /// Takes the next temporal unit, without its delimiter.
-    pub(super) fn send(&mut self, data: PacketData, keyframe: bool, pts: Timestamp, duration: Option<Span>) -> Result<()> {
+    pub(super) fn send(
+        &mut self,
+        data: PacketData,
+        keyframe: bool,
+        pts: Timestamp,
+        duration: Option<Span>,
+    ) -> Result<()> {
         if let Some(mut header) = self.header.take() {
             let coded = VideoTrack::av1(&data).map_err(|e| e.at(pts))?;
             header.codec_private = coded.codec_private;

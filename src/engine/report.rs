@@ -111,7 +111,7 @@ pub struct StreamReport {
 /// Quality.
 #[derive(Clone, Debug, Serialize)]
 pub struct QualityReport {
-    /// `crf`: a fixed rate factor; `chunk`: a target for every chunk; `title`: a target for the whole film.
+    /// `crf`: a fixed rate factor; `chunk`: a target for every chunk.
     pub mode: &'static str,
     /// The rate factor; of several the mean over frames.
     pub crf: f64,

@@ -66,7 +66,9 @@ impl PictureMeter {
     /// `Unsupported` for formats that are not planar (the converter makes them so) and planes that are cut short.
     pub fn measure(&mut self, frame: &Frame) -> Result<PictureMeasure> {
         let PixelFormat::Planar { depth, .. } = frame.format else {
-            return Err(Error::new(ErrorKind::Unsupported, "a picture that is not planar cannot be measured").at(frame.pts));
+            return Err(
+                Error::new(ErrorKind::Unsupported, "a picture that is not planar cannot be measured").at(frame.pts)
+            );
         };
         let (width, height) = frame.plane_size(0);
         let luma = Luma { bytes: frame.planes.plane(0), stride: frame.planes.stride(0), width, height, depth };

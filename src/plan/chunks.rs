@@ -191,4 +191,3 @@ impl ChunkMeans {
         (-distance).exp().max(1e-3)
     }
 }
-

@@ -164,7 +164,8 @@ impl Search {
             if let Some(end) = at(self.rules.min).filter(|p| p.score < self.aim()) {
                 return Step::Done { crf: end.crf, clamp: Some(Clamp::Below) };
             }
-            if self.wholes().count() as u32 >= self.rules.max_tries || self.points.len() as u32 >= 2 * self.rules.max_tries
+            if self.wholes().count() as u32 >= self.rules.max_tries
+                || self.points.len() as u32 >= 2 * self.rules.max_tries
             {
                 return Step::Done { crf: best.crf, clamp: Some(Clamp::Missed) };
             }

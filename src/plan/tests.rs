@@ -11,7 +11,12 @@ fn rules(target: f64) -> SearchRules {
 }
 
 /// Runs a chunk's search against a score for each CRF; what was tried, and how it ended.
-fn run(rules: &SearchRules, first: u8, ceiling: f64, mut score: impl FnMut(Crf) -> f64) -> (Vec<Crf>, Crf, Option<Clamp>) {
+fn run(
+    rules: &SearchRules,
+    first: u8,
+    ceiling: f64,
+    mut score: impl FnMut(Crf) -> f64,
+) -> (Vec<Crf>, Crf, Option<Clamp>) {
     let mut search = ChunkSearch::new(rules.clone(), Crf::whole(first).unwrap());
     let mut tried = Vec::new();
     for _ in 0..40 {

@@ -69,7 +69,8 @@ mod tests {
     use super::*;
 
     const GIB: u64 = 1 << 30;
-    const HD: Needs = Needs { encoder: GIB / 2, encoder_level: GIB / 8, meter: GIB / 4, chunk: GIB, in_flight: GIB / 4 };
+    const HD: Needs =
+        Needs { encoder: GIB / 2, encoder_level: GIB / 8, meter: GIB / 4, chunk: GIB, in_flight: GIB / 4 };
 
     fn machine(cores: usize, gib: u64) -> Machine {
         Machine { cores, memory: gib * GIB }

@@ -149,7 +149,11 @@ fn chunk_files(folder: &Path) -> Vec<PathBuf> {
     if !encoded.is_dir() {
         return Vec::new();
     }
-    names(&encoded).into_iter().filter(|n| n.ends_with(".ivf") && !n.starts_with('.')).map(|n| encoded.join(n)).collect()
+    names(&encoded)
+        .into_iter()
+        .filter(|n| n.ends_with(".ivf") && !n.starts_with('.'))
+        .map(|n| encoded.join(n))
+        .collect()
 }
 
 #[cfg(unix)]

@@ -25,8 +25,7 @@ pub(in crate::engine) struct Chunks {
 
 impl Chunks {
     pub(in crate::engine) fn run(&mut self, meter: &StageMeter) -> Result<()> {
-        let shown =
-            self.film.shown.ok_or_else(|| Error::new(ErrorKind::Input, "no picture of it can be decoded"))?;
+        let shown = self.film.shown.ok_or_else(|| Error::new(ErrorKind::Input, "no picture of it can be decoded"))?;
         self.tally.lock().video = Some(findings(&self.video, &shown, self.mean_crf()));
         let mut out = Outgoing::new(self.track, track(&self.video, &shown), self.mux.another(), &self.tally);
         let mut times = self.film.times.iter();

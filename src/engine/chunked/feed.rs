@@ -141,7 +141,8 @@ impl Feed {
             }
             Keep::File { .. } => Source::Finished,
         };
-        let shown = self.shown.ok_or_else(|| Error::new(ErrorKind::Encode, "internal error: a chunk without frames"))?;
+        let shown =
+            self.shown.ok_or_else(|| Error::new(ErrorKind::Encode, "internal error: a chunk without frames"))?;
         self.notes.send(Note::Chunk(Chunk { span, means, shown, times, source }))
     }
 }

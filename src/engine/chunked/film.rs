@@ -117,7 +117,8 @@ impl ChunkedFilm {
         let n = scores.len().max(1) as f64;
         let mut sorted = scores.clone();
         sorted.sort_by(f64::total_cmp);
-        let encoded: u64 = self.records.iter().map(|r| r.tries.iter().map(|t| t.frames).sum::<u64>().max(r.frames)).sum();
+        let encoded: u64 =
+            self.records.iter().map(|r| r.tries.iter().map(|t| t.frames).sum::<u64>().max(r.frames)).sum();
         QualityReport {
             mode: "chunk",
             crf: weighted(|r| r.crf.as_f64()),

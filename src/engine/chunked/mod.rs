@@ -114,7 +114,8 @@ impl Reopen {
 impl Plan<'_> {
     /// Opens the job and decides how the run is laid out.
     pub(super) fn prepare(&self) -> Result<(Prepared, Reopen)> {
-        let video = self.stream.video.clone().ok_or_else(|| Error::new(ErrorKind::Unsupported, "is no video stream"))?;
+        let video =
+            self.stream.video.clone().ok_or_else(|| Error::new(ErrorKind::Unsupported, "is no video stream"))?;
         let (width, height) = (video.width & !1, video.height & !1);
         let model = match &self.target.model {
             Some(name) => Model::parse(name)?,
@@ -142,7 +143,6 @@ impl Plan<'_> {
             .with("svt_parameters", svt.join(":"))
             .with("target_vmaf", t.vmaf)
             .with("vmaf_tolerance", t.tolerance)
-            .with("per", format!("{:?}", t.per).to_lowercase())
             .with("crf_min", f64::from(t.crf_min))
             .with("crf_max", f64::from(t.crf_max))
             .with("chunk_size", t.chunk_seconds)

@@ -132,14 +132,7 @@ impl Schedule {
             self.tally.bytes.fetch_add(record.bytes, Ordering::Relaxed);
             return Ok(());
         }
-        let work = Work {
-            chunk: Arc::new(chunk),
-            search: None,
-            running: None,
-            failures: 0,
-            best: None,
-            ceiling: None,
-        };
+        let work = Work { chunk: Arc::new(chunk), search: None, running: None, failures: 0, best: None, ceiling: None };
         self.works.insert(index, work);
         Ok(())
     }
@@ -160,9 +153,8 @@ impl Schedule {
         let ready = |(index, work): &(&usize, &Work)| {
             work.running.is_none() && (work.search.is_some() || self.prior_is_known(**index))
         };
-        let rank = |(index, work): &(&usize, &Work)| {
-            (work.search.is_some(), work.chunk.len(), std::cmp::Reverse(**index))
-        };
+        let rank =
+            |(index, work): &(&usize, &Work)| (work.search.is_some(), work.chunk.len(), std::cmp::Reverse(**index));
         self.works.iter().filter(ready).max_by_key(rank).map(|(index, _)| *index)
     }
 
@@ -195,7 +187,9 @@ impl Schedule {
         let stride = if tier == Tier::Configured { self.session.stride } else { Stride::EVERY };
         let (chunk, frames) = (Arc::clone(&work.chunk), work.chunk.len());
         match search.next() {
-            Step::MeasureCeiling => self.give(index, Order { chunk, session: self.session, task: Task::Ceiling }, Running::Ceiling),
+            Step::MeasureCeiling => {
+                self.give(index, Order { chunk, session: self.session, task: Task::Ceiling }, Running::Ceiling)
+            }
             Step::Try(crf) => {
                 let watch = Watch::new(&self.rules, aim, crf, frames, stride.get().into());
                 self.try_at(index, crf, stride, watch)

@@ -87,7 +87,10 @@ pub(super) struct Cost {
 /// What an encode stage hands to its score stage.
 pub(super) enum Unit {
     Begin(Box<Begin>),
-    Picture { data: PacketData, reference: Frame },
+    Picture {
+        data: PacketData,
+        reference: Frame,
+    },
     /// The encode ended: by itself, by the stop token, or by an error.
     End(Result<()>),
 }
@@ -305,7 +308,10 @@ impl Scoring {
     fn take(&mut self, converter: &mut Converter, meter: &StageMeter) -> Result<()> {
         while let Received::Frame(picture) = self.decoder.receive_video().map_err(|e| not_decodable(self.packets, e))? {
             let Some(reference) = self.references.pop_front() else {
-                return Err(Error::new(ErrorKind::Encode, "the encoder's packets decode to more pictures than it was given"));
+                return Err(Error::new(
+                    ErrorKind::Encode,
+                    "the encoder's packets decode to more pictures than it was given",
+                ));
             };
             let reference = to_encoder(converter, reference)?;
             self.session.score(reference.index, &reference, &twin(&reference, picture))?;
