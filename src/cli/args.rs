@@ -20,7 +20,7 @@ pub struct Cli {
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Encode a film to AV1 + Opus in Matroska and verify the result.
-    Encode(EncodeArgs),
+    Encode(Box<EncodeArgs>),
     /// Show a file's streams, colour, HDR metadata, chapters and attachments.
     Probe(ProbeArgs),
     /// Score a file against its reference with VMAF, frames paired by their order.

@@ -52,7 +52,7 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<()> {
     match cli.command {
-        Command::Encode(args) => encode::run(args),
+        Command::Encode(args) => encode::run(*args),
         Command::Probe(args) => probe::run(&args),
         Command::Vmaf(args) => vmaf::run(&args),
         Command::Verify(args) => verify::run(&args),

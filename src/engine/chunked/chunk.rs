@@ -62,7 +62,7 @@ impl Chunk {
             Source::File { path, stream } => {
                 let (start, first) = (self.span.start, self.first_frame());
                 let pictures = Pictures::open_at(path, *stream, start, first, decoder_options(), cancel)?;
-                Ok(Frames::File { pictures, left: self.times.iter() })
+                Ok(Frames::File { pictures: Box::new(pictures), left: self.times.iter() })
             }
             Source::Finished => Err(Error::new(ErrorKind::Encode, "internal error: a finished chunk was tried again")),
         }
@@ -72,7 +72,7 @@ impl Chunk {
 /// Frames of a chunk in display order.
 pub(super) enum Frames<'a> {
     Held(std::slice::Iter<'a, Frame>),
-    File { pictures: Pictures, left: std::slice::Iter<'a, (Timestamp, Option<Span>)> },
+    File { pictures: Box<Pictures>, left: std::slice::Iter<'a, (Timestamp, Option<Span>)> },
 }
 
 impl Frames<'_> {

@@ -143,7 +143,7 @@ impl Feed {
         };
         let shown =
             self.shown.ok_or_else(|| Error::new(ErrorKind::Encode, "internal error: a chunk without frames"))?;
-        self.notes.send(Note::Chunk(Chunk { span, means, shown, times, source }))
+        self.notes.send(Note::Chunk(Box::new(Chunk { span, means, shown, times, source })))
     }
 }
 

@@ -90,7 +90,7 @@ impl Schedule {
 
     fn take(&mut self, note: Note) -> Result<()> {
         match note {
-            Note::Chunk(chunk) => self.arrive(chunk),
+            Note::Chunk(chunk) => self.arrive(*chunk),
             Note::End => {
                 self.ended = true;
                 Ok(())

@@ -51,7 +51,7 @@ impl Weighed for Order {
 /// What comes back.
 pub(super) enum Note {
     /// The feeder completed a chunk.
-    Chunk(Chunk),
+    Chunk(Box<Chunk>),
     /// The feeder came to the end of the film.
     End,
     /// The encode stage of this worker can take an order.

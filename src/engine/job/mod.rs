@@ -205,7 +205,11 @@ impl Job {
         self.parts += 1;
         let path = self.dir.join("encoded").join(format!(".{chunk:05}.{}.part", self.parts));
         let file = File::create(&path).map_err(|e| cannot(&path, "write a chunk", e))?;
-        let sink = Hashing { file: BufWriter::with_capacity(1 << 17, file), hasher: blake3::Hasher::new(), length: 0 };
+        let sink = Hashing {
+            file: BufWriter::with_capacity(1 << 17, file),
+            hasher: Box::new(blake3::Hasher::new()),
+            length: 0,
+        };
         let writer = IvfWriter::new(sink, header).map_err(|e| e.with_file(&path))?;
         Ok(ChunkFile { path, writer: Some(writer), kept: false })
     }
@@ -292,7 +296,8 @@ impl Drop for ChunkFile {
 /// A file that knows the hash of what was written.
 struct Hashing {
     file: BufWriter<File>,
-    hasher: blake3::Hasher,
+    /// Two kilobytes.
+    hasher: Box<blake3::Hasher>,
     length: u64,
 }
 
