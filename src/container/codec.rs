@@ -130,8 +130,12 @@ fn flac_private(extradata: &[u8]) -> Option<Vec<u8>> {
 /// Three headers behind their lengths: Xiph-laced as Matroska has them, or each behind a 16-bit length, as
 /// FFmpeg's decoder takes them too.
 fn vorbis_private(extradata: &[u8]) -> Option<Vec<u8>> {
-    if extradata.first() == Some(&2) {
-        return Some(extradata.to_vec());
+    // An identification header is 30 bytes and begins with its type and name.
+    let identifies = |header: &[u8]| header.len() == 30 && header.starts_with(b"\x01vorbis");
+    if let [2, laced @ ..] = extradata {
+        let (first, laced) = xiph_length(laced)?;
+        let (second, headers) = xiph_length(laced)?;
+        return (identifies(headers.get(..first)?) && headers.len() > first + second).then(|| extradata.to_vec());
     }
     let mut rest = extradata;
     let mut headers = [&[][..]; 3];
@@ -140,8 +144,7 @@ fn vorbis_private(extradata: &[u8]) -> Option<Vec<u8>> {
         *header = rest.get(2..2 + length)?;
         rest = rest.get(2 + length..)?;
     }
-    // An identification header is 30 bytes and begins with its type and name.
-    if headers[0].len() != 30 || !headers[0].starts_with(b"\x01vorbis") {
+    if !identifies(headers[0]) {
         return None;
     }
     let mut out = vec![2];
@@ -151,6 +154,13 @@ fn vorbis_private(extradata: &[u8]) -> Option<Vec<u8>> {
     }
     headers.iter().for_each(|h| out.extend_from_slice(h));
     Some(out)
+}
+
+/// A length in Xiph lacing (255 for each full 255 bytes, then the rest), and what follows it.
+fn xiph_length(laced: &[u8]) -> Option<(usize, &[u8])> {
+    let full = laced.iter().take_while(|&&b| b == 255).count();
+    let (&rest, after) = laced.get(full..)?.split_first()?;
+    Some((255 * full + usize::from(rest), after))
 }
 
 /// Channels, pre-skip (samples at 48 kHz) and input sample rate of an OpusHead (RFC 7845 §5.1).
@@ -212,6 +222,9 @@ mod tests {
         let laced = for_copy("vorbis", &long).unwrap().codec_private;
         assert_eq!(&laced[..4], [2, 30, 255, 5]);
         assert_eq!(laced.len(), 4 + 30 + 260 + 2);
+        assert_eq!(for_copy("vorbis", &laced).unwrap().codec_private, laced);
+        assert!(for_copy("vorbis", &laced[..laced.len() - 2]).is_none(), "the third header is missing");
+        assert!(for_copy("vorbis", &[2]).is_none());
 
         assert!(for_copy("aac", &[]).is_none(), "ADTS has no AudioSpecificConfig");
         assert_eq!(for_copy("webvtt", b"STYLE").unwrap().codec_private, b"WEBVTT\n\nSTYLE");
@@ -225,12 +238,30 @@ mod tests {
         assert!(for_copy("opus", &head[..18]).is_none());
     }
 
+    /// The fewest bytes of CodecPrivate that say anything; where there is no minimum, none.
+    const LEAST: [(&str, usize); 9] = [
+        ("flac", 42),
+        ("vorbis", 34),
+        ("alac", 24),
+        ("opus", 19),
+        ("aac", 2),
+        ("dvb_subtitle", 5),
+        ("webvtt", 6),
+        ("ass", 1),
+        ("hdmv_text_subtitle", 1),
+    ];
+
     proptest! {
         #[test]
-        fn no_configuration_makes_it_panic(data in proptest::collection::vec(any::<u8>(), 0..80), which in 0usize..9) {
-            let names = ["flac", "vorbis", "alac", "opus", "aac", "dvb_subtitle", "webvtt", "ass", "hdmv_text_subtitle"];
-            if let Some(mapping) = for_copy(names[which], &data) {
-                prop_assert!(mapping.codec_private.len() >= 5 || which == 4 || which == 7 || which == 8);
+        fn no_configuration_makes_it_panic(
+            data in proptest::collection::vec(any::<u8>(), 0..80),
+            begin in proptest::sample::select(vec![&b""[..], b"\x02", b"\x02\x1e", b"\x00\x1e\x01vorbis", b"fLaC", b"OpusHead"]),
+        ) {
+            let data = [begin, &data].concat();
+            for (name, least) in LEAST {
+                if let Some(mapping) = for_copy(name, &data) {
+                    prop_assert!(mapping.codec_private.len() >= least, "{name}: {mapping:?}");
+                }
             }
         }
     }

@@ -237,15 +237,22 @@ impl Search {
         let aim = self.aim();
         let above = self.points.iter().filter(|p| p.score >= aim).max_by_key(|p| p.crf);
         let below = self.points.iter().filter(|p| p.score < aim).min_by_key(|p| p.crf);
-        let mut near: Vec<&Observation> = self.points.iter().collect();
-        if let (Some(above), Some(below)) = (above, below) {
-            near = vec![above, below];
+        let wanted = |p: &Observation| log_distance(aim) - log_distance(p.score);
+        if let (Some(above), Some(below)) = (above, below)
+            && above.crf < below.crf
+        {
+            // Between two tries no slope is too steep to believe.
+            let part = wanted(above) / (wanted(above) - wanted(below)).max(f64::MIN_POSITIVE);
+            return above.crf.as_f64() + part.clamp(0.0, 1.0) * (below.crf.as_f64() - above.crf.as_f64());
         }
-        near.sort_by(|a, b| (a.score - aim).abs().total_cmp(&(b.score - aim).abs()));
+        let mut near: Vec<&Observation> = self.points.iter().collect();
+        // Where scores are at the end of their scale, the try that is nearer in CRF to where the aim must be.
+        let beyond = |p: &Observation| if p.score >= aim { -p.crf.as_f64() } else { p.crf.as_f64() };
+        let miss = |p: &Observation| (p.score - aim).abs();
+        near.sort_by(|a, b| miss(a).total_cmp(&miss(b)).then(beyond(a).total_cmp(&beyond(b))));
         let Some(first) = near.first() else { return self.first.as_f64() };
         let slope = near.get(1).map_or(SLOPE, |second| slope_between(first, second));
-        let step = (log_distance(aim) - log_distance(first.score)) / slope;
-        first.crf.as_f64() + step.clamp(-LONGEST_STEP, LONGEST_STEP)
+        first.crf.as_f64() + (wanted(first) / slope).clamp(-LONGEST_STEP, LONGEST_STEP)
     }
 }
 
@@ -256,7 +263,8 @@ fn slope_between(a: &Observation, b: &Observation) -> f64 {
     let run = a.crf.as_f64() - b.crf.as_f64();
     let rise = log_distance(a.score) - log_distance(b.score);
     let trust = if a.whole && b.whole { run * run } else { run * run / 4.0 };
-    if run == 0.0 {
+    let ends = |p: &Observation| p.score <= 0.0 || p.score >= 100.0;
+    if run == 0.0 || (ends(a) && ends(b)) {
         return SLOPE;
     }
     let slope = (rise / run * trust + SLOPE * WEIGHT) / (trust + WEIGHT);

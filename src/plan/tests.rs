@@ -79,6 +79,17 @@ fn recorded_films_land_within_the_tolerance_in_three_tries_from_any_start() {
     assert!(mean < 2.7, "{mean} tries a chunk from a start that knows nothing");
 }
 
+#[test]
+fn tries_that_score_nothing_at_all_do_not_hold_the_search_back() {
+    // 47 and 27 both score 0: no slope can be read from them.
+    let curve = |crf: Crf| (101.0 - (31f64.ln() + 0.094 * (crf.as_f64() - 10.0)).exp()).clamp(0.0, 100.0);
+    let (tried, crf, clamp) = run(&rules(70.0), 47, 100.0, curve);
+    assert!(
+        (curve(crf) - 70.0).abs() <= 0.5 || clamp == Some(Clamp::BetweenSteps),
+        "{tried:?} ended at {crf} {clamp:?}"
+    );
+}
+
 proptest! {
     #[test]
     fn a_smooth_curve_is_met_where_a_crf_meets_it(
