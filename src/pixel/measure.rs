@@ -17,10 +17,13 @@ const COLUMNS: usize = 160;
 const BLOCK: usize = 8;
 
 /// How far a block is looked for in the picture before, in small samples: 1/40 of the width.
-const REACH: isize = 4;
+const REACH: usize = 4;
 
 /// A block's cost that is noise, a sample, in 1/16 of an 8-bit step: keeps black from being all changes.
 const NOISE: u64 = 8;
+
+/// A picture this unlike the one before may be a flash, so the next is held against both.
+const SUSPECT: f32 = 0.25;
 
 /// Every how many-th row is looked at for detail.
 const DETAIL_ROWS: usize = 8;
@@ -31,7 +34,8 @@ pub struct PictureMeasure {
     /// How unlike the picture before it is: the cost of predicting it from that one against predicting it from
     /// itself, 0 to 1, a half where they are equal. 0 for the first picture.
     pub change: f32,
-    /// The same against the picture two before: low after a flash of one picture.
+    /// The same against the picture two before: low after a flash of one picture. Only known where the picture
+    /// before may have begun a scene; else the same as `change`.
     pub change_from_second: f32,
     /// Fine detail: mean of `|2p(x) − p(x−1) − p(x+1)|` over sampled rows at full size, in 8-bit steps.
     pub detail: f32,
@@ -45,7 +49,11 @@ pub struct PictureMeasure {
 #[derive(Default)]
 pub struct PictureMeter {
     last: VecDeque<Small>,
+    last_change: f32,
 }
+
+/// A block's samples by row.
+type Block = [[u16; BLOCK]; BLOCK];
 
 /// A picture averaged down; samples in 1/16 of an 8-bit step.
 struct Small {
@@ -83,19 +91,22 @@ impl PictureMeter {
             Some(old) if (old.width, old.height) == (small.width, small.height) => Some(small.inter(old)),
             _ => None,
         };
-        let (one, two) = (against(self.last.front()), against(self.last.get(1)));
+        let one = against(self.last.front());
         let share = |inter: Option<u64>| {
             let Some(inter) = inter else { return 0.0 };
             let floor = NOISE * small.samples.len() as u64;
             (inter as f64 / (inter + intra + floor).max(1) as f64) as f32
         };
+        let change = share(one);
+        let second = self.last_change >= SUSPECT;
         let measure = PictureMeasure {
-            change: share(one),
-            change_from_second: share(two),
+            change,
+            change_from_second: if second { share(against(self.last.get(1))) } else { change },
             detail: detail as f32,
             motion: (one.unwrap_or(0) as f64 / area / 16.0) as f32,
             brightness: brightness as f32,
         };
+        self.last_change = change;
         self.last.truncate(1);
         self.last.push_front(small);
         Ok(measure)
@@ -121,23 +132,24 @@ impl Luma<'_> {
         let side = (self.width / COLUMNS).max(1);
         let (width, height) = (self.width / side, self.height / side);
         let mut samples = Vec::with_capacity(width * height);
-        let mut sums = vec![0u32; width];
+        // Down the columns first: that is what vectorises.
+        let mut columns = vec![0u32; width * side];
         // Samples of any depth come to 1/16 of an 8-bit step: 12 bits in all.
         let scale = |sum: u32| {
             let count = (side * side) as u64;
             ((u64::from(sum) << 12 >> self.depth.min(16)) / count) as u16
         };
         for y in 0..height {
-            sums.fill(0);
+            columns.fill(0);
             for row in y * side..(y + 1) * side {
                 let row = self.row(row)?;
                 if self.depth > 8 {
-                    add_squares(&mut sums, row.as_chunks::<2>().0, side, |s| u32::from(u16::from_ne_bytes(*s)));
+                    add(&mut columns, row.as_chunks::<2>().0, |s| u32::from(u16::from_ne_bytes(*s)));
                 } else {
-                    add_squares(&mut sums, row, side, |s| u32::from(*s));
+                    add(&mut columns, row, |s| u32::from(*s));
                 }
             }
-            samples.extend(sums.iter().map(|&sum| scale(sum)));
+            samples.extend(columns.chunks_exact(side).map(|square| scale(square.iter().sum())));
         }
         Some(Small { width, height, samples })
     }
@@ -158,15 +170,17 @@ impl Luma<'_> {
     }
 }
 
-fn add_squares<S>(sums: &mut [u32], row: &[S], side: usize, value: impl Fn(&S) -> u32) {
-    for (sum, samples) in sums.iter_mut().zip(row.chunks_exact(side)) {
-        *sum += samples.iter().map(&value).sum::<u32>();
-    }
+fn add<S>(columns: &mut [u32], row: &[S], value: impl Fn(&S) -> u32) {
+    columns.iter_mut().zip(row).for_each(|(sum, sample)| *sum += value(sample));
 }
 
 fn second_differences<S>(row: &[S], value: impl Fn(&S) -> i32) -> u64 {
-    let triples = row.iter().zip(row.iter().skip(1)).zip(row.iter().skip(2));
-    triples.map(|((a, b), c)| u64::from((2 * value(b) - value(a) - value(c)).unsigned_abs())).sum()
+    let Some(inner) = row.len().checked_sub(2) else { return 0 };
+    // Slices of one length each, so that it vectorises; a row's sum fits 32 bits.
+    let (left, centre, right) = (&row[..inner], &row[1..=inner], &row[2..]);
+    let triples = left.iter().zip(centre).zip(right);
+    let sum: u32 = triples.map(|((a, b), c)| (2 * value(b) - value(a) - value(c)).unsigned_abs()).sum();
+    u64::from(sum)
 }
 
 impl Small {
@@ -175,16 +189,17 @@ impl Small {
         (0..down).flat_map(move |y| (0..across).map(move |x| (x * BLOCK, y * BLOCK)))
     }
 
-    fn block_row(&self, x: usize, y: usize) -> &[u16] {
-        &self.samples[y * self.width + x..][..BLOCK]
+    /// The samples of one row of the block at `(x, y)`, which lies within the picture.
+    fn row_at(&self, x: usize, y: usize) -> &[u16; BLOCK] {
+        self.samples[y * self.width + x..].first_chunk().expect("a block within the picture")
     }
 
     /// The cost of predicting each block from its own mean.
     fn intra(&self) -> u64 {
         let cost = |(x, y)| {
-            let sum: u32 = (0..BLOCK).flat_map(|r| self.block_row(x, y + r)).map(|&s| u32::from(s)).sum();
+            let sum: u32 = (0..BLOCK).flat_map(|r| self.row_at(x, y + r)).map(|&s| u32::from(s)).sum();
             let mean = (sum / (BLOCK * BLOCK) as u32) as u16;
-            (0..BLOCK).flat_map(|r| self.block_row(x, y + r)).map(|&s| u64::from(s.abs_diff(mean))).sum::<u64>()
+            (0..BLOCK).flat_map(|r| self.row_at(x, y + r)).map(|&s| u64::from(s.abs_diff(mean))).sum::<u64>()
         };
         self.blocks().map(cost).sum()
     }
@@ -195,23 +210,21 @@ impl Small {
     }
 
     fn best_match(&self, old: &Small, x: usize, y: usize) -> u32 {
-        let within = |at: usize, by: isize, size: usize| {
-            let moved = at.checked_add_signed(by)?;
-            (moved + BLOCK <= size).then_some(moved)
-        };
-        let mut best = u32::MAX;
-        for dy in -REACH..=REACH {
-            let Some(oy) = within(y, dy, self.height) else { continue };
-            for dx in -REACH..=REACH {
-                let Some(ox) = within(x, dx, self.width) else { continue };
-                let mut cost = 0;
-                for r in 0..BLOCK {
-                    let (new, old) = (self.block_row(x, y + r), old.block_row(ox, oy + r));
-                    cost += new.iter().zip(old).map(|(a, b)| u32::from(a.abs_diff(*b))).sum::<u32>();
-                }
-                best = best.min(cost);
+        let block: Block = std::array::from_fn(|r| *self.row_at(x, y + r));
+        let reach = |at: usize, size: usize| at.saturating_sub(REACH)..=(at + REACH).min(size - BLOCK);
+        let places = reach(y, self.height).flat_map(|oy| reach(x, self.width).map(move |ox| (ox, oy)));
+        places.map(|(ox, oy)| old.difference(&block, ox, oy)).min().unwrap_or(u32::MAX)
+    }
+
+    /// The sum of absolute differences between `block` and the samples from `(x, y)`.
+    fn difference(&self, block: &Block, x: usize, y: usize) -> u32 {
+        // Samples have 12 bits, so the sums of eight fit in 16: one register a row.
+        let mut lanes = [0u16; BLOCK];
+        for (r, new) in block.iter().enumerate() {
+            for ((lane, a), b) in lanes.iter_mut().zip(new).zip(self.row_at(x, y + r)) {
+                *lane += a.abs_diff(*b);
             }
         }
-        best
+        lanes.iter().map(|&lane| u32::from(lane)).sum()
     }
 }

@@ -283,6 +283,29 @@ fn encoders_side_by_side_write_what_they_write_alone() {
 }
 
 #[test]
+fn encoders_that_run_beside_each_other_are_really_open_at_once() {
+    if !many_encoders() {
+        return;
+    }
+    // Opened before any is fed, fed in turns, by one thread: nobody can have waited for another.
+    let configs = [12, 6, 8].map(|preset| config(320, 180, preset));
+    let alone = configs.each_ref().map(|config| bytes(&encode(config, film(320, 180, 10, 50))));
+    let mut encoders = configs.each_ref().map(|config| Encoder::new(config).unwrap());
+    let mut packets = [const { Vec::new() }; 3];
+    for frame in film(320, 180, 10, 50) {
+        for (encoder, packets) in encoders.iter_mut().zip(&mut packets) {
+            encoder.send(&frame).unwrap();
+            packets.extend(std::iter::from_fn(|| encoder.receive().unwrap()));
+        }
+    }
+    for ((encoder, mut packets), alone) in encoders.into_iter().zip(packets).zip(alone) {
+        let mut rest = encoder.finish().unwrap();
+        packets.extend(std::iter::from_fn(|| rest.next_packet().unwrap()));
+        assert!(bytes(&packets) == alone);
+    }
+}
+
+#[test]
 fn encoders_at_different_presets_never_disturb_each_other() {
     let presets = [12, 6, 8];
     let alone: Vec<_> =
@@ -304,7 +327,8 @@ fn an_encoder_that_would_crash_a_running_one_is_refused_or_waits() {
     let config = config(320, 180, 12);
     let running = open(&config);
     if many_encoders() {
-        Encoder::new(&config).unwrap();
+        let others: Vec<_> = (0..3).map(|_| Encoder::new(&config).unwrap()).collect();
+        assert_eq!(others.len(), 3);
         return;
     }
     let error = Encoder::new(&config).err().expect("one is open");

@@ -14,9 +14,11 @@ pub fn library_version() -> String {
 
 /// Whether one process can have several encoders open at the same time with the linked library.
 ///
-/// Known of 4.2; in 1.4 to 2.3 opening an encoder crashes one that is running, so there is one at a time.
+/// 4.2 bears that itself. In 1.4 to 2.3 opening an encoder crashes one that is running, so each has a private copy of
+/// the library; where none can be loaded (the library is linked statically, or the system is not Linux with glibc)
+/// there is one encoder at a time.
 pub fn many_encoders() -> bool {
-    ffi::MANY_ENCODERS
+    ffi::several_at_once()
 }
 
 /// Fails unless the loaded library has the interface this build was compiled for.

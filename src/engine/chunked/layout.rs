@@ -3,6 +3,7 @@
 use crate::config::{EncodeSettings, Target};
 use crate::media::VideoInfo;
 use crate::plan::{Layout, Machine, Needs, layout};
+use crate::video::many_encoders;
 
 /// The most a run takes unless it is told otherwise.
 const MOST: u64 = 8 << 30;
@@ -44,8 +45,7 @@ impl Room {
             in_flight: IN_FLIGHT * frame,
         };
         let machine = Machine { cores, memory: memory.saturating_sub(BASE) };
-        // Encoders that the library cannot run at once wait for each other.
-        let at_once = None;
+        let at_once = if many_encoders() { None } else { Some(1) };
         Room { layout: layout(machine, &needs, settings.workers.map(|n| n as usize), at_once), memory }
     }
 }

@@ -39,15 +39,30 @@ pub fn flag(value: bool) -> Flag {
     value.into()
 }
 
-/// `svt_av1_enc_init_handle` with the arguments that all versions have.
+/// The type of `svt_av1_enc_init_handle`, whose arguments changed in 3.0.
+#[cfg(svt_init_handle_takes_app_data)]
+pub type InitHandle = unsafe extern "C" fn(
+    *mut *mut EbComponentType,
+    *mut core::ffi::c_void,
+    *mut EbSvtAv1EncConfiguration,
+) -> EbErrorType;
+/// The type of `svt_av1_enc_init_handle`, whose arguments changed in 3.0.
+#[cfg(not(svt_init_handle_takes_app_data))]
+pub type InitHandle = unsafe extern "C" fn(*mut *mut EbComponentType, *mut EbSvtAv1EncConfiguration) -> EbErrorType;
+
+/// Calls `init`, which is `svt_av1_enc_init_handle`, with the arguments that all versions have.
 ///
 /// # Safety
 /// As for the C function: both pointers must be valid for writes.
-pub unsafe fn init_handle(handle: *mut *mut EbComponentType, config: *mut EbSvtAv1EncConfiguration) -> EbErrorType {
+pub unsafe fn init_handle(
+    init: InitHandle,
+    handle: *mut *mut EbComponentType,
+    config: *mut EbSvtAv1EncConfiguration,
+) -> EbErrorType {
     #[cfg(svt_init_handle_takes_app_data)]
     // SAFETY: passed on from the caller; the application's data is never read by the library and may be null.
-    return unsafe { svt_av1_enc_init_handle(handle, core::ptr::null_mut(), config) };
+    return unsafe { init(handle, core::ptr::null_mut(), config) };
     #[cfg(not(svt_init_handle_takes_app_data))]
     // SAFETY: passed on from the caller.
-    return unsafe { svt_av1_enc_init_handle(handle, config) };
+    return unsafe { init(handle, config) };
 }

@@ -26,7 +26,7 @@ fn a_handle_is_created_with_defaults_and_destroyed() {
     let mut handle = ptr::null_mut();
     let mut config = MaybeUninit::<sys::EbSvtAv1EncConfiguration>::zeroed();
     // SAFETY: both pointers are to local storage; all-zero bytes are valid for every field of the C struct.
-    let code = unsafe { sys::init_handle(&mut handle, config.as_mut_ptr()) };
+    let code = unsafe { sys::init_handle(sys::svt_av1_enc_init_handle, &mut handle, config.as_mut_ptr()) };
     assert_eq!(code, sys::EB_ErrorNone);
     assert!(!handle.is_null());
     // SAFETY: the library filled the struct, which was zeroed before.

@@ -1,4 +1,4 @@
-//! RAII over one SVT-AV1 encoder handle: the only unsafe file of the room.
+//! RAII over one SVT-AV1 encoder handle: the only unsafe place of the room.
 //!
 //! Owns the calls, their order and the process-wide lock; refuses policy (which parameters, what an error
 //! means to the user). Return codes go up as they are.
@@ -9,22 +9,18 @@ use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+mod library;
+
 use svt_av1_sys as sys;
+
+pub(super) use library::several_at_once;
+use library::{Api, Lease};
 
 use super::fixed::Mdcv;
 
-/// Guards everything in the library that is shared by all encoders of a process: opening fills tables and
-/// function pointers, closing frees the list of processors that opening reads. Holds the number of open encoders.
-static OPEN: Mutex<usize> = Mutex::new(0);
-
-/// Whether a process may have several encoders at a time.
-///
-/// In 1.4 to 2.3 every opening empties and refills tables that running encoders read: one block table, laid
-/// out by preset, size and CRF, and the compound masks, whose pointers are null for a moment. Two presets side
-/// by side crash at once; equal settings crash at preset 2 at once and at preset 6 after some 2,000
-/// openings. 4.2 gives each encoder its own block table and fills the masks once. Between them nothing is known.
-pub(super) const MANY_ENCODERS: bool =
-    sys::SVT_AV1_VERSION_MAJOR > 4 || (sys::SVT_AV1_VERSION_MAJOR == 4 && sys::SVT_AV1_VERSION_MINOR >= 2);
+/// Held while an encoder is opened or closed: opening fills tables and function pointers of the library, closing frees
+/// the list of processors that opening reads.
+static ORDER: Mutex<()> = Mutex::new(());
 
 /// Whether closing an encoder waits for a picture even if none was sent: so in 1.4.1, no longer in 2.3.0.
 const CLOSING_NEEDS_A_PICTURE: bool =
@@ -110,6 +106,9 @@ pub(super) struct Unit {
 /// Law: pictures are copied by `send`; nothing borrowed outlives a call. After an error from `unit` the
 /// encoder is broken: the library's threads may wait for ever, so it is left alone, its memory included.
 pub(super) struct Handle {
+    api: Api,
+    /// Taken from it when it is dropped.
+    library: Option<Lease>,
     component: NonNull<sys::EbComponentType>,
     size: (u32, u32),
     sample_bytes: usize,
@@ -123,11 +122,11 @@ pub(super) struct Handle {
 // whichever thread they are in); `&mut self` keeps calls from overlapping.
 unsafe impl Send for Handle {}
 
-fn open_encoders() -> MutexGuard<'static, usize> {
-    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
+fn in_order() -> MutexGuard<'static, ()> {
+    ORDER.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Has the allocator give out zeroed memory while it lives; held under the lock of [`OPEN`].
+/// Has the allocator give out zeroed memory while it lives; held under [`ORDER`].
 ///
 /// SVT-AV1 2.3.0 reads memory it never wrote. The first encoder of a process gets fresh pages, which are zero; later
 /// ones get what others left, and then at preset 10 one encode in three differed by some bytes from the same encode in
@@ -164,37 +163,35 @@ impl Handle {
     pub(super) fn open(settings: &Settings) -> Result<Handle, OpenError> {
         // From the first call to the last, as closing another encoder in between would free what the later
         // calls read.
-        let mut open = open_encoders();
-        if !MANY_ENCODERS && *open > 0 {
-            return Err(OpenError::Busy);
-        }
+        let _order = in_order();
+        let library = Lease::take().ok_or(OpenError::Busy)?;
+        let api = library.api;
         let _zeroed = ZeroedMemory::start();
         let mut component = ptr::null_mut();
         let mut config = MaybeUninit::<sys::EbSvtAv1EncConfiguration>::zeroed();
         // SAFETY: both pointers are to local storage that is writable.
-        let code = unsafe { sys::init_handle(&mut component, config.as_mut_ptr()) };
+        let code = unsafe { sys::init_handle(api.init_handle, &mut component, config.as_mut_ptr()) };
         let Some(component) = NonNull::new(component).filter(|_| code == sys::EB_ErrorNone) else {
             return Err(OpenError::Call("svt_av1_enc_init_handle", code));
         };
         // SAFETY: zeroed above, for which every field has a valid value (integers, flags, null pointers, and
         // enumerations that bindgen declares as integers), then filled by the library.
         let mut config = unsafe { config.assume_init() };
-        match configure(component, &mut config, settings) {
-            Ok(()) => {
-                *open += 1;
-                Ok(Handle {
-                    component,
-                    size: (settings.width, settings.height),
-                    sample_bytes: if settings.bit_depth > 8 { 2 } else { 1 },
-                    sent: false,
-                    ended: false,
-                    drained: false,
-                    broken: false,
-                })
-            }
+        match configure(&api, component, &mut config, settings) {
+            Ok(()) => Ok(Handle {
+                api,
+                library: Some(library),
+                component,
+                size: (settings.width, settings.height),
+                sample_bytes: if settings.bit_depth > 8 { 2 } else { 1 },
+                sent: false,
+                ended: false,
+                drained: false,
+                broken: false,
+            }),
             Err(error) => {
                 // SAFETY: the handle is valid, no picture was sent, and it is not used again.
-                unsafe { close(component) };
+                unsafe { close(&api, component) };
                 Err(error)
             }
         }
@@ -218,7 +215,7 @@ impl Handle {
         // SAFETY: `Picture::new` checked that the planes reach to the last visible sample; the library reads
         // no further (width samples of each row) and only during the call, which copies them. It does not
         // write through the pointers.
-        let code = unsafe { sys::svt_av1_enc_send_picture(self.component.as_ptr(), &mut buffer) };
+        let code = unsafe { (self.api.send_picture)(self.component.as_ptr(), &mut buffer) };
         self.sent = true;
         if code == sys::EB_ErrorNone { Ok(()) } else { Err(code) }
     }
@@ -238,7 +235,7 @@ impl Handle {
         buffer.flags = sys::EB_BUFFERFLAG_EOS;
         buffer.pic_type = sys::EB_AV1_INVALID_PICTURE;
         // SAFETY: the buffer is local, and an end-of-stream one has no picture.
-        let code = unsafe { sys::svt_av1_enc_send_picture(self.component.as_ptr(), &mut buffer) };
+        let code = unsafe { (self.api.send_picture)(self.component.as_ptr(), &mut buffer) };
         if code == sys::EB_ErrorNone { Ok(()) } else { Err(code) }
     }
 
@@ -252,7 +249,7 @@ impl Handle {
         }
         let mut buffer = ptr::null_mut();
         // SAFETY: the handle is started; the call waits only after the end was sent, as the library asks.
-        let code = unsafe { sys::svt_av1_enc_get_packet(self.component.as_ptr(), &mut buffer, u8::from(self.ended)) };
+        let code = unsafe { (self.api.get_packet)(self.component.as_ptr(), &mut buffer, u8::from(self.ended)) };
         if code == sys::EB_NoErrorEmptyQueue {
             self.drained = self.ended;
             return Ok(None);
@@ -271,7 +268,7 @@ impl Handle {
             data: unsafe { bytes_of(header) }.to_vec(),
         };
         // SAFETY: the buffer came from get_packet, is released once, and no reference to it is left.
-        unsafe { sys::svt_av1_enc_release_out_buffer(&mut buffer) };
+        unsafe { (self.api.release_out_buffer)(&mut buffer) };
         self.drained |= unit.last;
         Ok(Some(unit))
     }
@@ -302,17 +299,20 @@ impl Drop for Handle {
         while alive && !self.drained {
             alive = self.unit().is_ok();
         }
-        let mut open = open_encoders();
+        let _order = in_order();
+        let library = self.library.take();
         if alive {
             // SAFETY: the handle is valid, drained, and not used again.
-            unsafe { close(self.component) };
+            unsafe { close(&self.api, self.component) };
+        } else if let Some(library) = library {
+            library.abandon();
         }
-        *open -= 1;
     }
 }
 
 /// Copies `settings` into the library's configuration and starts the encoder.
 fn configure(
+    api: &Api,
     component: NonNull<sys::EbComponentType>,
     config: &mut sys::EbSvtAv1EncConfiguration,
     settings: &Settings,
@@ -346,20 +346,20 @@ fn configure(
     config.force_key_frames = sys::flag(settings.force_keyframes);
     for (index, (name, value)) in settings.parameters.iter().enumerate() {
         // SAFETY: the configuration is initialised and both strings end in NUL.
-        let code = unsafe { sys::svt_av1_enc_parse_parameter(config, name.as_ptr(), value.as_ptr()) };
+        let code = unsafe { (api.parse_parameter)(config, name.as_ptr(), value.as_ptr()) };
         if code != sys::EB_ErrorNone {
             return Err(OpenError::Parameter(index));
         }
     }
     // SAFETY: the handle is valid and the configuration initialised; the library copies it.
-    let code = unsafe { sys::svt_av1_enc_set_parameter(component.as_ptr(), config) };
+    let code = unsafe { (api.set_parameter)(component.as_ptr(), config) };
     match code {
         sys::EB_ErrorNone => {}
         sys::EB_ErrorBadParameter => return Err(OpenError::Rejected),
         code => return Err(OpenError::Call("svt_av1_enc_set_parameter", code)),
     }
     // SAFETY: the handle is valid and configured; the caller holds the lock.
-    let code = unsafe { sys::svt_av1_enc_init(component.as_ptr()) };
+    let code = unsafe { (api.init)(component.as_ptr()) };
     if code != sys::EB_ErrorNone {
         return Err(OpenError::Call("svt_av1_enc_init", code));
     }
@@ -370,11 +370,11 @@ fn configure(
 ///
 /// # Safety
 /// `component` must be valid and not used afterwards; the caller holds the lock.
-unsafe fn close(component: NonNull<sys::EbComponentType>) {
+unsafe fn close(api: &Api, component: NonNull<sys::EbComponentType>) {
     // SAFETY: by the contract of this function; deinit before deinit_handle, each once.
     unsafe {
-        sys::svt_av1_enc_deinit(component.as_ptr());
-        sys::svt_av1_enc_deinit_handle(component.as_ptr());
+        (api.deinit)(component.as_ptr());
+        (api.deinit_handle)(component.as_ptr());
     }
 }
 
