@@ -13,9 +13,9 @@ mod workers;
 
 pub use chunks::{ChunkMeans, ChunkPlanner, ChunkRules, ChunkSpan, Cut, FramePoint};
 pub use policy::{ChunkSearch, Tier};
-pub use prior::{Outcome, first_crf, lag};
+pub use prior::{Forecast, Outcome, forecast, lag, probe_crf, slope_of};
 pub use search::{Clamp, Observation, Search, SearchRules, Step};
-pub use watch::{Verdict, Watch};
+pub use watch::{Profile, Verdict, Watch};
 pub use workers::{Layout, Machine, Needs, layout};
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::prior::Forecast;
 use super::search::{Clamp, Observation, Search, SearchRules, Step};
-use crate::media::Crf;
 
 /// How much less the last tier asks.
 const LOWERED: f64 = 2.0;
@@ -41,14 +41,16 @@ impl Tier {
 #[derive(Clone, Debug)]
 pub struct ChunkSearch {
     rules: SearchRules,
+    slope: f64,
     tier: Tier,
     search: Search,
 }
 
 impl ChunkSearch {
-    /// A search that begins at `first`.
-    pub fn new(rules: SearchRules, first: Crf) -> Self {
-        ChunkSearch { search: Search::new(rules.clone(), first), rules, tier: Tier::Configured }
+    /// A search that begins where `forecast` says.
+    pub fn new(rules: SearchRules, forecast: Forecast) -> Self {
+        let search = Search::new(rules.clone(), forecast);
+        ChunkSearch { search, rules, slope: forecast.slope, tier: Tier::Configured }
     }
 
     /// The tier it is in.
@@ -85,7 +87,7 @@ impl ChunkSearch {
             }
             Tier::EveryFrame | Tier::Lowered => return,
         }
-        let mut search = Search::new(rules, crf);
+        let mut search = Search::new(rules, Forecast { crf, slope: self.slope });
         if let Some(ceiling) = self.search.ceiling() {
             search.observe_ceiling(ceiling);
         }

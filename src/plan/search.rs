@@ -6,10 +6,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::prior::Forecast;
 use crate::media::Crf;
 
-/// `ln(101 − VMAF)` a CRF where a chunk has not shown its own slope.
-pub(super) const SLOPE: f64 = 0.042;
+/// `ln(101 − VMAF)` a CRF where neither a chunk nor its film has shown a slope.
+pub(super) const SLOPE: f64 = 0.04;
 
 /// Slopes outside of this are noise: two tries close together, or a curve that is flat at its end.
 const SLOPES: std::ops::RangeInclusive<f64> = 0.02..=0.12;
@@ -107,15 +108,23 @@ pub enum Step {
 pub struct Search {
     rules: SearchRules,
     first: Crf,
+    /// `ln(101 − VMAF)` a CRF as far as the film is known.
+    slope: f64,
     points: Vec<Observation>,
     ceiling: Option<f64>,
 }
 
 impl Search {
-    /// A search that begins at `first`.
-    pub fn new(rules: SearchRules, first: Crf) -> Self {
-        let first = first.clamp(rules.min, rules.max);
-        Search { rules, first, points: Vec::new(), ceiling: None }
+    /// A search that begins where `forecast` says.
+    pub fn new(rules: SearchRules, forecast: Forecast) -> Self {
+        let first = forecast.crf.clamp(rules.min, rules.max);
+        Search {
+            rules,
+            first,
+            slope: forecast.slope.clamp(*SLOPES.start(), *SLOPES.end()),
+            points: Vec::new(),
+            ceiling: None,
+        }
     }
 
     /// What was tried.
@@ -251,22 +260,22 @@ impl Search {
         let miss = |p: &Observation| (p.score - aim).abs();
         near.sort_by(|a, b| miss(a).total_cmp(&miss(b)).then(beyond(a).total_cmp(&beyond(b))));
         let Some(first) = near.first() else { return self.first.as_f64() };
-        let slope = near.get(1).map_or(SLOPE, |second| slope_between(first, second));
+        let slope = near.get(1).map_or(self.slope, |second| self.slope_between(first, second));
         first.crf.as_f64() + (wanted(first) / slope).clamp(-LONGEST_STEP, LONGEST_STEP)
     }
-}
 
-/// The slope of the line through two tries. The nearer they are the more of it is noise, so it is drawn towards the
-/// usual one as if that had been seen over two CRFs.
-fn slope_between(a: &Observation, b: &Observation) -> f64 {
-    const WEIGHT: f64 = 4.0;
-    let run = a.crf.as_f64() - b.crf.as_f64();
-    let rise = log_distance(a.score) - log_distance(b.score);
-    let trust = if a.whole && b.whole { run * run } else { run * run / 4.0 };
-    let ends = |p: &Observation| p.score <= 0.0 || p.score >= 100.0;
-    if run == 0.0 || (ends(a) && ends(b)) {
-        return SLOPE;
+    /// The slope of the line through two tries. The nearer they are the more of it is noise, so it is drawn towards
+    /// the film's as if that had been seen over two CRFs.
+    fn slope_between(&self, a: &Observation, b: &Observation) -> f64 {
+        const WEIGHT: f64 = 4.0;
+        let run = a.crf.as_f64() - b.crf.as_f64();
+        let rise = log_distance(a.score) - log_distance(b.score);
+        let trust = if a.whole && b.whole { run * run } else { run * run / 4.0 };
+        let ends = |p: &Observation| p.score <= 0.0 || p.score >= 100.0;
+        if run == 0.0 || (ends(a) && ends(b)) {
+            return self.slope;
+        }
+        let slope = (rise / run * trust + self.slope * WEIGHT) / (trust + WEIGHT);
+        slope.clamp(*SLOPES.start(), *SLOPES.end())
     }
-    let slope = (rise / run * trust + SLOPE * WEIGHT) / (trust + WEIGHT);
-    slope.clamp(*SLOPES.start(), *SLOPES.end())
 }

@@ -17,7 +17,7 @@ fn run(
     ceiling: f64,
     mut score: impl FnMut(Crf) -> f64,
 ) -> (Vec<Crf>, Crf, Option<Clamp>) {
-    let mut search = ChunkSearch::new(rules.clone(), Crf::whole(first).unwrap());
+    let mut search = ChunkSearch::new(rules.clone(), Forecast { crf: Crf::whole(first).unwrap(), slope: 0.042 });
     let mut tried = Vec::new();
     for _ in 0..40 {
         match search.next() {
@@ -120,8 +120,9 @@ proptest! {
 
     #[test]
     fn a_try_near_the_target_is_never_stopped_and_one_far_off_is(noise in proptest::collection::vec(-1.0..1.0f64, 120)) {
+        let profile = Some(Profile::new((0..120).zip(&noise).map(|(n, noise)| (n * 3, 91.0 + noise)), 91.0));
         let watch = |mean: f64| {
-            let mut watch = Watch::new(&rules(93.0), 93.0, Crf::whole(30).unwrap(), 360, 3);
+            let mut watch = Watch::new(&rules(93.0), 93.0, Crf::whole(30).unwrap(), 360, profile.clone());
             (0..).zip(&noise).map(|(n, noise)| watch.observe(n * 3, mean + noise)).find(|v| *v != Verdict::Continue)
         };
         prop_assert_eq!(watch(93.0), None);
@@ -132,14 +133,76 @@ proptest! {
     }
 }
 
+fn means(detail: f64) -> ChunkMeans {
+    ChunkMeans { detail, motion: 1.0, brightness: 0.5 }
+}
+
+fn outcome(crf: u8, score: f64, detail: f64, probe: Option<f64>) -> Outcome {
+    Outcome { means: means(detail), crf: Crf::whole(crf).unwrap(), score, probe, slope: None }
+}
+
 #[test]
-fn the_first_crf_follows_the_film_and_not_its_title_card() {
-    let means = |detail| ChunkMeans { detail, motion: 1.0, brightness: 0.5 };
-    let outcome = |crf, score, detail| Outcome { means: means(detail), crf: Crf::whole(crf).unwrap(), score };
-    let film = [outcome(55, 98.0, 0.1), outcome(34, 93.2, 3.0), outcome(36, 92.8, 3.2), outcome(35, 93.0, 2.9)];
-    let first = first_crf(&film, &means(3.0), &rules(93.0)).as_f64();
+fn without_probes_the_first_crf_follows_the_film_and_not_its_title_card() {
+    let film = [
+        outcome(55, 98.0, 0.1, None),
+        outcome(34, 93.2, 3.0, None),
+        outcome(36, 92.8, 3.2, None),
+        outcome(35, 93.0, 2.9, None),
+    ];
+    let first = forecast(&film, &means(3.0), None, &rules(93.0)).crf.as_f64();
     assert!((33.0..=37.0).contains(&first), "{first}");
-    assert_eq!(first_crf(&[], &means(3.0), &rules(93.0)), first_crf(&[], &means(1.0), &rules(93.0)));
+    let known_nothing = |detail| forecast(&[], &means(detail), None, &rules(93.0));
+    assert_eq!(known_nothing(3.0), known_nothing(1.0));
+}
+
+#[test]
+fn a_probe_is_read_with_the_offset_the_film_has_shown() {
+    // Probes that say 93 at a CRF 5 below where the chunks met it, whatever the usual offset is.
+    let at = probe_crf(&rules(93.0)).as_f64() as u8;
+    let film: Vec<_> = (0..12).map(|_| outcome(at + 5, 93.0, 1.0, Some(93.0))).collect();
+    let crf = forecast(&film, &means(1.0), Some(93.0), &rules(93.0)).crf.as_f64();
+    assert!((crf - f64::from(at + 5)).abs() <= 1.0, "{crf}");
+    // A chunk whose probe scores less is harder, one whose probe scores more is easier.
+    let harder = forecast(&film, &means(1.0), Some(91.0), &rules(93.0)).crf.as_f64();
+    let easier = forecast(&film, &means(1.0), Some(95.0), &rules(93.0)).crf.as_f64();
+    assert!(harder < crf - 3.0 && easier > crf + 3.0, "{harder} {crf} {easier}");
+}
+
+#[test]
+fn the_slope_of_a_film_is_learnt() {
+    let steep = Outcome { slope: Some(0.11), ..outcome(40, 93.0, 1.0, None) };
+    let film = vec![steep; 8];
+    let slope = forecast(&film, &means(1.0), None, &rules(93.0)).slope;
+    assert!((0.08..0.11).contains(&slope), "{slope}");
+    let seen = |crf, score, whole| Observation { crf: Crf::whole(crf).unwrap(), score, whole };
+    assert_eq!(slope_of([seen(30, 95.0, true), seen(31, 94.5, true)].into_iter()), None, "too close to tell");
+    assert_eq!(slope_of([seen(30, 95.0, true), seen(40, 90.0, false)].into_iter()), None, "not whole");
+    let slope = slope_of([seen(30, 95.0, true), seen(40, 91.0, true)].into_iter()).unwrap();
+    assert!((slope - (10f64 / 6.0).ln() / 10.0).abs() < 1e-9);
+}
+
+proptest! {
+    #[test]
+    fn a_forecast_is_within_the_range_whatever_came_before(
+        seen in proptest::collection::vec((1u8..=63, 0.0..100.0f64, proptest::option::of(0.0..100.0f64), 0.0..9.0f64), 0..20),
+        probe in proptest::option::of(0.0..100.0f64), target in 1.0..99.0f64,
+    ) {
+        let rules = rules(target);
+        let film: Vec<_> = seen.into_iter().map(|(crf, score, probe, detail)| outcome(crf, score, detail, probe)).collect();
+        let forecast = forecast(&film, &means(1.0), probe, &rules);
+        prop_assert!((rules.min..=rules.max).contains(&forecast.crf));
+        prop_assert!(forecast.slope > 0.0);
+    }
+}
+
+#[test]
+fn scores_held_against_no_others_stop_a_try_only_late_and_when_far_off() {
+    let stopped_at = |score: f64| {
+        let mut watch = Watch::new(&rules(93.0), 93.0, Crf::whole(30).unwrap(), 360, None);
+        (0..360).step_by(3).find(|&at| watch.observe(at, score) != Verdict::Continue)
+    };
+    assert_eq!(stopped_at(94.0), None);
+    assert!(stopped_at(98.0).is_some_and(|at| at >= 144));
 }
 
 #[test]

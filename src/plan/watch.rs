@@ -1,20 +1,26 @@
 //! Whether a try that runs is worth going on.
 #![deny(unsafe_code)]
 
-use super::search::SearchRules;
+use super::search::{SearchRules, log_distance};
+use crate::media::Crf;
 
-/// Scores that are pooled to one, so that the spread between parts of a chunk is seen and not that between the
-/// encoder's layers of pictures.
-const GROUP: usize = 8;
+/// Frames whose scores are pooled to one, so that the spread between parts of a chunk is seen and not that between
+/// the encoder's layers of pictures.
+const GROUP: u64 = 24;
 
 /// A verdict needs this many groups.
-const FEWEST_GROUPS: usize = 3;
+const FEWEST_GROUPS: usize = 4;
+
+/// A verdict on scores that are held against no others needs this share of the chunk: its parts differ too much.
+const LEAST_SHARE: f64 = 0.4;
 
 /// How many standard deviations the target has to be away.
 const CONFIDENCE: f64 = 2.0;
 
-/// Parts of a chunk differ at least by this standard deviation, in VMAF, whatever the first ones look like.
-const LEAST_SPREAD: f64 = 0.8;
+/// Parts of a chunk differ at least by this standard deviation in `ln(101 − VMAF)`, whatever the first ones look like:
+/// against the same frames of another encode, and by themselves.
+const LEAST_SPREAD_PAIRED: f64 = 0.04;
+const LEAST_SPREAD: f64 = 0.2;
 
 /// Frames the encoder is ahead of the scores: they are encoded whether the try is stopped or not.
 const AHEAD: u64 = 64;
@@ -34,6 +40,29 @@ pub enum Verdict {
     },
 }
 
+/// The scores of another whole encode of a chunk: which of its parts are hard, and how much.
+///
+/// Parts of a chunk differ by far more than its tolerance, and its start is the least typical, so scores so far are
+/// held against those of the same frames there.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Profile {
+    /// Position in the chunk and `ln(101 − VMAF)`, by position.
+    frames: Vec<(u64, f64)>,
+    whole: f64,
+}
+
+impl Profile {
+    /// From the scores of frames at positions in display order, and the score of them all.
+    pub fn new(scores: impl IntoIterator<Item = (u64, f64)>, whole: f64) -> Self {
+        let frames = scores.into_iter().map(|(at, score)| (at, log_distance(score))).collect();
+        Profile { frames, whole: log_distance(whole) }
+    }
+
+    fn at(&self, position: u64) -> Option<f64> {
+        self.frames.binary_search_by_key(&position, |f| f.0).ok().map(|i| self.frames[i].1)
+    }
+}
+
 /// Watches the scores of one try in display order.
 ///
 /// What it says depends on the scores and their positions alone, never on how far the encoder is, so a try is
@@ -43,29 +72,29 @@ pub struct Watch {
     aim: f64,
     tolerance: f64,
     frames: u64,
-    stride: u64,
     /// Scores above the aim exclude nothing at the highest CRF, below it nothing at the lowest.
     open_above: bool,
     open_below: bool,
-    group: Vec<f64>,
+    profile: Option<Profile>,
+    /// The group that is not complete: which, its sum and count.
+    group: (u64, f64, u32),
     groups: Vec<f64>,
     enabled: bool,
 }
 
 impl Watch {
-    /// A watch over a try at `crf` of a chunk of `frames`, each `stride`-th of them scored, that aims at `aim`.
-    pub fn new(rules: &SearchRules, aim: f64, crf: crate::media::Crf, frames: u64, stride: u64) -> Self {
+    /// A watch over a try at `crf` of a chunk of `frames` that aims at `aim`; `profile` is of another encode of it.
+    pub fn new(rules: &SearchRules, aim: f64, crf: Crf, frames: u64, profile: Option<Profile>) -> Self {
         Watch {
             aim,
             tolerance: rules.tolerance,
             frames,
-            stride,
             open_above: crf == rules.max,
             open_below: crf == rules.min,
-            group: Vec::new(),
-            groups: Vec::new(),
-            enabled: true,
+            profile,
+            ..Self::idle()
         }
+        .enabled()
     }
 
     /// A watch that lets every try go on to its end.
@@ -74,13 +103,18 @@ impl Watch {
             aim: 0.0,
             tolerance: 0.0,
             frames: 0,
-            stride: 1,
             open_above: true,
             open_below: true,
-            group: Vec::new(),
+            profile: None,
+            group: (0, 0.0, 0),
             groups: Vec::new(),
             enabled: false,
         }
+    }
+
+    fn enabled(mut self) -> Self {
+        self.enabled = true;
+        self
     }
 
     /// Takes the score of the frame at `position` of the chunk.
@@ -88,38 +122,47 @@ impl Watch {
         if !self.enabled || !score.is_finite() {
             return Verdict::Continue;
         }
-        self.group.push(score);
-        if self.group.len() < GROUP {
-            return Verdict::Continue;
+        let mut verdict = Verdict::Continue;
+        // A group is complete when the first frame after it comes.
+        let (group, sum, count) = self.group;
+        if position / GROUP != group {
+            self.group = (position / GROUP, 0.0, 0);
+            if count > 0 {
+                self.groups.push(sum / f64::from(count));
+                verdict = self.judge(position);
+            }
         }
-        self.groups.push(harmonic_mean(&self.group));
-        self.group.clear();
-        let seen = position + self.stride;
-        let saved = self.frames.saturating_sub(seen + AHEAD);
-        if self.groups.len() < FEWEST_GROUPS || (saved as f64) < WORTH * self.frames as f64 {
-            return Verdict::Continue;
+        let other = match &self.profile {
+            None => Some(0.0),
+            Some(profile) => profile.at(position),
+        };
+        if let Some(other) = other {
+            self.group.1 += log_distance(score) - other;
+            self.group.2 += 1;
         }
-        self.judge(seen)
+        verdict
     }
 
     fn judge(&self, seen: u64) -> Verdict {
-        let estimate = harmonic_mean(&self.groups);
+        let (frames, groups) = (self.frames as f64, self.groups.len() as f64);
+        let saved = self.frames.saturating_sub(seen + AHEAD) as f64;
+        let enough = self.profile.is_some() || seen as f64 >= LEAST_SHARE * frames;
+        if self.groups.len() < FEWEST_GROUPS || saved < WORTH * frames || !enough {
+            return Verdict::Continue;
+        }
+        let mean = self.groups.iter().sum::<f64>() / groups;
+        let variance = self.groups.iter().map(|g| (g - mean).powi(2)).sum::<f64>() / (groups - 1.0);
+        let (base, least) =
+            self.profile.as_ref().map_or((0.0, LEAST_SPREAD), |profile| (profile.whole, LEAST_SPREAD_PAIRED));
+        let distance = (base + mean).exp();
+        let estimate = (101.0 - distance).clamp(0.0, 100.0);
         let miss = estimate - self.aim;
         if (miss > 0.0 && self.open_above) || (miss < 0.0 && self.open_below) {
             return Verdict::Continue;
         }
-        let n = self.groups.len() as f64;
-        let mean = self.groups.iter().sum::<f64>() / n;
-        let variance = self.groups.iter().map(|g| (g - mean).powi(2)).sum::<f64>() / (n - 1.0);
-        let spread = variance.sqrt().max(LEAST_SPREAD);
         // The part that was seen is known; the mean of the rest is about the same, give or take the spread.
-        let rest = 1.0 - seen as f64 / self.frames as f64;
-        let uncertain = CONFIDENCE * spread * rest;
+        let rest = 1.0 - seen as f64 / frames;
+        let uncertain = CONFIDENCE * variance.sqrt().max(least) * rest * distance;
         if miss.abs() > self.tolerance + uncertain { Verdict::Stop { estimate } } else { Verdict::Continue }
     }
-}
-
-/// As libvmaf pools.
-fn harmonic_mean(scores: &[f64]) -> f64 {
-    scores.len() as f64 / scores.iter().map(|s| 1.0 / (s + 1.0)).sum::<f64>() - 1.0
 }

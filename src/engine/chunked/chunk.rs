@@ -18,6 +18,8 @@ pub(super) struct Chunk {
     pub(super) means: ChunkMeans,
     /// The film's picture, as its first frame has it.
     pub(super) shown: Shown,
+    /// Whether all its frames are 8-bit 4:2:0.
+    pub(super) eight_bit: bool,
     /// Time and duration of each frame.
     pub(super) times: Vec<(Timestamp, Option<Span>)>,
     pub(super) source: Source,

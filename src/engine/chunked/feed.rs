@@ -50,6 +50,7 @@ pub(super) struct Waiting {
     pts: Timestamp,
     duration: Option<Span>,
     measure: PictureMeasure,
+    eight_bit: bool,
     frame: Option<Frame>,
 }
 
@@ -106,6 +107,7 @@ impl Feed {
             pts: frame.pts,
             duration: frame.duration,
             measure,
+            eight_bit: frame.format == PixelFormat::YUV420P8,
             frame: matches!(self.keep, Keep::Held(_)).then_some(frame),
         });
         match self.planner.push(point) {
@@ -128,6 +130,7 @@ impl Feed {
         let frames: Vec<Waiting> = self.waiting.drain(..count).collect();
         let times = frames.iter().map(|w| (w.pts, w.duration)).collect();
         let means = means(&frames);
+        let eight_bit = frames.iter().all(|w| w.eight_bit);
         let finished = self.finished.contains(&SegmentRecord::of(&span));
         let source = match &self.keep {
             Keep::File { path, stream } if !finished => Source::File { path: path.clone(), stream: *stream },
@@ -143,7 +146,7 @@ impl Feed {
         };
         let shown =
             self.shown.ok_or_else(|| Error::new(ErrorKind::Encode, "internal error: a chunk without frames"))?;
-        self.notes.send(Note::Chunk(Box::new(Chunk { span, means, shown, times, source })))
+        self.notes.send(Note::Chunk(Box::new(Chunk { span, means, shown, eight_bit, times, source })))
     }
 }
 

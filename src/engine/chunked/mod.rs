@@ -17,6 +17,7 @@ mod feed;
 mod film;
 mod layout;
 mod memory;
+mod probe;
 mod schedule;
 mod trial;
 
@@ -44,6 +45,7 @@ use crate::video::CRF_STEP;
 use feed::{Feed, Keep};
 use layout::Room;
 use memory::FrameBudget;
+use probe::Probing;
 use schedule::Schedule;
 use trial::{EncodeTries, Note, ScoreTries, Unit};
 
@@ -210,6 +212,7 @@ impl Plan<'_> {
             settings: self.settings.clone(),
             video,
             session,
+            probe_config: Probing::for_preset(self.settings.preset, room.layout.parallelism),
             rules: self.rules()?,
             lag: lag(self.info.duration_s, self.target.chunk_seconds),
             parallelism: room.layout.parallelism,

@@ -13,6 +13,7 @@ use super::super::queue::{Receiver, Sender};
 use super::super::stage::StageMeter;
 use super::super::tally::Tally;
 use super::chunk::{Chunk, Source};
+use super::probe::Probing;
 use super::trial::{Cost, Note, Order, Task, Tried};
 use crate::base::{Error, ErrorKind, Result};
 use crate::config::EncodeSettings;
@@ -20,7 +21,7 @@ use crate::container::IvfHeader;
 use crate::engine::job::{ChunkFile, ChunkRecord, Job, SegmentRecord, TryRecord};
 use crate::media::{Crf, VideoInfo};
 use crate::meter::{Scores, SessionConfig, Stride};
-use crate::plan::{ChunkSearch, Clamp, Outcome, SearchRules, Step, Tier, Watch, first_crf};
+use crate::plan::{ChunkSearch, Clamp, Outcome, Profile, SearchRules, Step, Tier, Watch, forecast};
 
 /// How often a chunk may fail (an encoder that breaks, not a score) before the run does.
 const FAILURES: u32 = 2;
@@ -37,6 +38,8 @@ pub(super) struct Schedule {
     pub(super) rules: SearchRules,
     /// A chunk's first CRF may depend on chunks at least this far before it.
     pub(super) lag: usize,
+    /// How chunks are probed, if they are.
+    pub(super) probe_config: Option<Probing>,
     /// The encoders' level of parallelism.
     pub(super) parallelism: u32,
     pub(super) tally: Arc<Tally>,
@@ -56,12 +59,17 @@ pub(super) struct Work {
     /// The whole try nearest to the target so far.
     best: Option<Best>,
     ceiling: Option<f64>,
+    /// The score of its probe.
+    probe: Option<f64>,
+    /// Scores of its last whole encode.
+    profile: Option<Profile>,
 }
 
 /// What a worker is at.
 #[derive(Clone, Copy)]
 enum Running {
     Try { crf: Crf, stride: Stride },
+    Probe,
     Ceiling,
 }
 
@@ -132,7 +140,16 @@ impl Schedule {
             self.tally.bytes.fetch_add(record.bytes, Ordering::Relaxed);
             return Ok(());
         }
-        let work = Work { chunk: Arc::new(chunk), search: None, running: None, failures: 0, best: None, ceiling: None };
+        let work = Work {
+            chunk: Arc::new(chunk),
+            search: None,
+            running: None,
+            failures: 0,
+            best: None,
+            ceiling: None,
+            probe: None,
+            profile: None,
+        };
         self.works.insert(index, work);
         Ok(())
     }
@@ -140,10 +157,15 @@ impl Schedule {
     /// Gives orders to workers that are free.
     fn dispatch(&mut self) -> Result<()> {
         while !self.free.is_empty() {
-            let Some(index) = self.choose() else { return Ok(()) };
             // Each turn gives an order or finishes a chunk.
-            self.begin(index)?;
-            self.order(index)?;
+            if let Some(index) = self.choose() {
+                self.begin(index)?;
+                self.order(index)?;
+            } else if let Some(index) = self.next_to_probe() {
+                self.probe(index)?;
+            } else {
+                return Ok(());
+            }
         }
         Ok(())
     }
@@ -151,7 +173,8 @@ impl Schedule {
     /// The chunk to work on next: one that was begun, because its frames are held; else the longest.
     fn choose(&self) -> Option<usize> {
         let ready = |(index, work): &(&usize, &Work)| {
-            work.running.is_none() && (work.search.is_some() || self.prior_is_known(**index))
+            let probed = self.probe_config.is_none() || work.probe.is_some();
+            work.running.is_none() && (work.search.is_some() || (probed && self.prior_is_known(**index)))
         };
         let rank =
             |(index, work): &(&usize, &Work)| (work.search.is_some(), work.chunk.len(), std::cmp::Reverse(**index));
@@ -163,6 +186,20 @@ impl Schedule {
         self.outcomes.get(..needed).is_some_and(|known| known.iter().all(Option::is_some))
     }
 
+    /// The first chunk without a probe.
+    fn next_to_probe(&self) -> Option<usize> {
+        self.probe_config.as_ref()?;
+        let wants = |work: &Work| work.running.is_none() && work.search.is_none() && work.probe.is_none();
+        self.works.iter().find(|(_, work)| wants(work)).map(|(index, _)| *index)
+    }
+
+    fn probe(&mut self, index: usize) -> Result<()> {
+        let (Some(probing), Some(work)) = (&self.probe_config, self.works.get(&index)) else { return Err(unknown()) };
+        let chunk = Arc::clone(&work.chunk);
+        let (config, session) = probing.of(&self.settings, &self.video, &chunk, &self.rules, self.session)?;
+        self.give(index, Order { chunk, session, task: Task::Probe { config: Box::new(config) } }, Running::Probe)
+    }
+
     /// Starts the search of a chunk, from what chunks before it came to and what an earlier run tried.
     fn begin(&mut self, index: usize) -> Result<()> {
         let needed = (index + 1).saturating_sub(self.lag);
@@ -171,7 +208,9 @@ impl Schedule {
         if work.search.is_some() {
             return Ok(());
         }
-        let mut search = ChunkSearch::new(self.rules.clone(), first_crf(&known, &work.chunk.means, &self.rules));
+        let forecast = forecast(&known, &work.chunk.means, work.probe, &self.rules);
+        tracing::info!(chunk = index, probe = work.probe, crf = %forecast.crf, slope = forecast.slope, "forecast");
+        let mut search = ChunkSearch::new(self.rules.clone(), forecast);
         for tried in self.job.tries(index) {
             search.observe(tried.observation());
         }
@@ -191,7 +230,7 @@ impl Schedule {
                 self.give(index, Order { chunk, session: self.session, task: Task::Ceiling }, Running::Ceiling)
             }
             Step::Try(crf) => {
-                let watch = Watch::new(&self.rules, aim, crf, frames, stride.get().into());
+                let watch = Watch::new(&self.rules, aim, crf, frames, work.profile.clone());
                 self.try_at(index, crf, stride, watch)
             }
             Step::Done { crf, clamp } => match &work.best {
@@ -229,10 +268,12 @@ impl Schedule {
     }
 
     fn tried(&mut self, index: usize, cost: Cost, tried: Result<Tried>) -> Result<()> {
-        self.tally.take_back(cost.frames, cost.bytes);
         let work = self.works.get_mut(&index).ok_or_else(unknown)?;
-        let Some(Running::Try { crf, stride }) = work.running.take() else { return Err(unknown()) };
-        let search = work.search.as_mut().ok_or_else(unknown)?;
+        let running = work.running.take();
+        // Probes were never counted.
+        if let Some(Running::Try { .. }) = running {
+            self.tally.take_back(cost.frames, cost.bytes);
+        }
         let tried = match tried {
             Ok(tried) => tried,
             Err(error) => {
@@ -242,10 +283,25 @@ impl Schedule {
                 return if again { Ok(()) } else { Err(error) };
             }
         };
-        let (score, whole, what) = match &tried {
-            Tried::Whole { scores, .. } => (scores.harmonic_mean, true, "scored"),
-            Tried::Stopped { estimate } => (*estimate, false, "stopped early"),
+        let first_frame = work.chunk.first_frame();
+        let profile = |scores: &Scores| {
+            let frames = scores.per_frame.iter().map(|s| (s.index - first_frame, s.vmaf));
+            Some(Profile::new(frames, scores.harmonic_mean))
         };
+        let (score, whole, what) = match &tried {
+            Tried::Whole { scores, .. } => {
+                work.profile = profile(scores);
+                (scores.harmonic_mean, true, "scored")
+            }
+            Tried::Stopped { estimate } => (*estimate, false, "stopped early"),
+            Tried::Probed { scores } => {
+                work.probe = Some(scores.harmonic_mean);
+                work.profile = profile(scores);
+                return Ok(());
+            }
+        };
+        let Some(Running::Try { crf, stride }) = running else { return Err(unknown()) };
+        let search = work.search.as_mut().ok_or_else(unknown)?;
         let tier = search.tier();
         let record = TryRecord {
             chunk: index,
@@ -302,6 +358,7 @@ impl Schedule {
             stride: best.scores.stride.get(),
             scores: best.scores.per_frame.iter().map(|s| (s.vmaf * 100.0).round() as u16).collect(),
             ceiling: work.ceiling,
+            probe: work.probe,
             clamp,
             tries: self.job.tries(index).to_vec(),
         };

@@ -38,6 +38,8 @@ pub(super) struct Order {
 pub(super) enum Task {
     /// Encode it, score it, write its bytes.
     Try { config: Box<EncoderConfig>, watch: Watch, file: ChunkFile },
+    /// Encode it by a fast preset and score that: what it says of the right CRF.
+    Probe { config: Box<EncoderConfig> },
     /// Score the source against itself: the best score there is.
     Ceiling,
 }
@@ -75,6 +77,8 @@ pub(super) enum Tried {
     Whole { scores: Scores, file: ChunkFile },
     /// The scores so far excluded the target; what the score would have been.
     Stopped { estimate: f64 },
+    /// It was a probe.
+    Probed { scores: Scores },
 }
 
 /// What the encoder gave out for a try, kept or not.
@@ -99,7 +103,8 @@ pub(super) struct Begin {
     chunk: Arc<Chunk>,
     session: SessionConfig,
     watch: Watch,
-    file: ChunkFile,
+    /// `None` where the bytes are of no use.
+    file: Option<ChunkFile>,
     stop: CancelToken,
 }
 
@@ -128,14 +133,9 @@ impl EncodeTries {
         while let Some(Order { chunk, session, task }) = self.orders.receive()? {
             match task {
                 Task::Try { config, watch, file } => {
-                    // Stopping a try stops nothing else; stopping the run stops the try.
-                    let stop = self.cancel.child();
-                    let begin = Begin { chunk: Arc::clone(&chunk), session, watch, file, stop: stop.clone() };
-                    self.units.send(Unit::Begin(Box::new(begin)))?;
-                    let result = self.encode(&chunk, &config, &stop, meter);
-                    self.cancel.check()?;
-                    self.units.send(Unit::End(result))?;
+                    self.make(chunk, session, &config, watch, Some(file), meter)?;
                 }
+                Task::Probe { config } => self.make(chunk, session, &config, Watch::idle(), None, meter)?,
                 Task::Ceiling => {
                     let score = self.ceiling(&chunk, session, meter);
                     self.cancel.check()?;
@@ -148,7 +148,34 @@ impl EncodeTries {
         Ok(())
     }
 
-    fn encode(&mut self, chunk: &Chunk, config: &EncoderConfig, stop: &CancelToken, meter: &StageMeter) -> Result<()> {
+    /// Encodes a chunk for the score stage.
+    fn make(
+        &mut self,
+        chunk: Arc<Chunk>,
+        session: SessionConfig,
+        config: &EncoderConfig,
+        watch: Watch,
+        file: Option<ChunkFile>,
+        meter: &StageMeter,
+    ) -> Result<()> {
+        // Stopping a try stops nothing else; stopping the run stops the try.
+        let stop = self.cancel.child();
+        let probe = file.is_none();
+        let begin = Begin { chunk: Arc::clone(&chunk), session, watch, file, stop: stop.clone() };
+        self.units.send(Unit::Begin(Box::new(begin)))?;
+        let result = self.encode(&chunk, config, probe, &stop, meter);
+        self.cancel.check()?;
+        self.units.send(Unit::End(result))
+    }
+
+    fn encode(
+        &mut self,
+        chunk: &Chunk,
+        config: &EncoderConfig,
+        probe: bool,
+        stop: &CancelToken,
+        meter: &StageMeter,
+    ) -> Result<()> {
         let mut frames = chunk.frames(&self.cancel)?;
         let mut encoder = Encoder::open_when_free(config, stop)?;
         let mut pending = VecDeque::new();
@@ -156,10 +183,10 @@ impl EncodeTries {
             if stop.is_cancelled() {
                 return Ok(());
             }
-            encoder.send(&to_encoder(&mut self.converter, frame.clone())?)?;
+            encoder.send(&at_depth(&mut self.converter, frame.clone(), config.bit_depth)?)?;
             pending.push_back(frame);
             while let Some(packet) = encoder.receive()? {
-                self.pass_on(&mut pending, packet, meter)?;
+                self.pass_on(&mut pending, packet, probe, meter)?;
             }
         }
         let mut draining = encoder.finish()?;
@@ -167,13 +194,19 @@ impl EncodeTries {
             if stop.is_cancelled() {
                 return Ok(());
             }
-            self.pass_on(&mut pending, packet, meter)?;
+            self.pass_on(&mut pending, packet, probe, meter)?;
         }
         Ok(())
     }
 
     /// Pairs a packet with its frame by identity.
-    fn pass_on(&self, pending: &mut VecDeque<Frame>, packet: EncodedPacket, meter: &StageMeter) -> Result<()> {
+    fn pass_on(
+        &self,
+        pending: &mut VecDeque<Frame>,
+        packet: EncodedPacket,
+        probe: bool,
+        meter: &StageMeter,
+    ) -> Result<()> {
         let reference = pending
             .pop_front()
             .ok_or_else(|| Error::new(ErrorKind::Encode, "the encoder gave more packets than it was given frames"))?;
@@ -183,8 +216,10 @@ impl EncodeTries {
             return Err(Error::new(ErrorKind::Encode, message).at(reference.pts));
         }
         let data = av1::block_data(&packet.data).map_err(|e| e.at(reference.pts))?.into_owned();
-        self.tally.encoded.fetch_add(1, Ordering::Relaxed);
-        self.tally.bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
+        if !probe {
+            self.tally.encoded.fetch_add(1, Ordering::Relaxed);
+            self.tally.bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
+        }
         meter.item();
         self.units.send(Unit::Picture { data: PacketData::new(data), reference })
     }
@@ -296,7 +331,9 @@ impl Scoring {
         }
         let at = reference.pts;
         self.references.push_back(reference);
-        self.begin.file.write(data)?;
+        if let Some(file) = &mut self.begin.file {
+            file.write(data)?;
+        }
         let packet = self.packets;
         self.packets += 1;
         let sent = self.decoder.send_bytes(data, packet);
@@ -313,7 +350,7 @@ impl Scoring {
                     "the encoder's packets decode to more pictures than it was given",
                 ));
             };
-            let reference = to_encoder(converter, reference)?;
+            let reference = at_depth(converter, reference, self.begin.session.depth)?;
             self.session.score(reference.index, &reference, &twin(&reference, picture))?;
             self.pictures += 1;
             meter.item();
@@ -351,8 +388,23 @@ impl Scoring {
             let message = format!("the packets of {expected} frames decode to {} pictures", self.pictures);
             return Err(Error::new(ErrorKind::Encode, message));
         }
-        Ok(Tried::Whole { scores: self.session.finish()?, file: self.begin.file })
+        let scores = self.session.finish()?;
+        Ok(match self.begin.file {
+            Some(file) => Tried::Whole { scores, file },
+            None => Tried::Probed { scores },
+        })
     }
+}
+
+/// The picture as an encoder of `depth` takes it.
+fn at_depth(converter: &mut Converter, mut frame: Frame, depth: u8) -> Result<Frame> {
+    if depth != 8 {
+        return to_encoder(converter, frame);
+    }
+    // Only asked for where the source is that already.
+    frame.width &= !1;
+    frame.height &= !1;
+    Ok(frame)
 }
 
 /// The decoded picture as the twin of `reference`.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::media::Crf;
-use crate::plan::{ChunkMeans, ChunkSpan, Clamp, Observation, Outcome, Tier};
+use crate::plan::{ChunkMeans, ChunkSpan, Clamp, Observation, Outcome, Tier, slope_of};
 
 /// A line of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -88,6 +88,9 @@ pub(in crate::engine) struct ChunkRecord {
     /// Of every frame that was scored, in hundredths.
     pub(in crate::engine) scores: Vec<u16>,
     pub(in crate::engine) ceiling: Option<f64>,
+    /// The score of its probe.
+    #[serde(default)]
+    pub(in crate::engine) probe: Option<f64>,
     /// Why it is not at the target as asked.
     pub(in crate::engine) clamp: Option<Clamp>,
     pub(in crate::engine) tries: Vec<TryRecord>,
@@ -96,6 +99,12 @@ pub(in crate::engine) struct ChunkRecord {
 impl ChunkRecord {
     /// What later chunks learn of it.
     pub(in crate::engine) fn outcome(&self, means: &ChunkMeans) -> Outcome {
-        Outcome { means: *means, crf: self.crf, score: self.harmonic_mean }
+        Outcome {
+            means: *means,
+            crf: self.crf,
+            score: self.harmonic_mean,
+            probe: self.probe,
+            slope: slope_of(self.tries.iter().map(TryRecord::observation)),
+        }
     }
 }

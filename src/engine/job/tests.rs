@@ -50,6 +50,7 @@ fn record(chunk: usize) -> ChunkRecord {
         harmonic_mean: 93.1,
         stride: 3,
         scores: vec![9310],
+        probe: None,
         ceiling: None,
         clamp: None,
         tries: vec![tried(chunk, 93.1)],

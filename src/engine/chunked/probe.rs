@@ -1,0 +1,54 @@
+//! The fast encode of a chunk that tells about its right CRF.
+
+use super::super::picture::encoder_config;
+use super::chunk::Chunk;
+use crate::base::Result;
+use crate::config::EncodeSettings;
+use crate::media::VideoInfo;
+use crate::meter::{SessionConfig, Stride};
+use crate::plan::{SearchRules, probe_crf};
+use crate::video::EncoderConfig;
+
+/// The preset of probes: the fastest that still costs less than the ones above it (11 to 13 cost the same in SVT-AV1
+/// 2.3.0, a tenth of preset 6).
+const PRESET: u8 = 11;
+
+/// Up to this preset an encode costs so much more than a probe that the probe pays.
+const SLOWEST_ENCODES: u8 = 7;
+
+/// Every how many-th frame of a probe is scored: a multiple of the default stride, so that its scores are of frames
+/// that the tries score, too.
+const STRIDE: u32 = 9;
+
+/// How chunks are probed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Probing {
+    parallelism: u32,
+}
+
+impl Probing {
+    /// `None` where probes do not pay.
+    pub(super) fn for_preset(preset: u8, parallelism: u32) -> Option<Self> {
+        (preset <= SLOWEST_ENCODES).then_some(Probing { parallelism })
+    }
+
+    /// What encodes and scores the probe of `chunk`: in the source's own depth where that is 8, which is faster.
+    pub(super) fn of(
+        self,
+        settings: &EncodeSettings,
+        video: &VideoInfo,
+        chunk: &Chunk,
+        rules: &SearchRules,
+        session: SessionConfig,
+    ) -> Result<(EncoderConfig, SessionConfig)> {
+        let depth = if chunk.eight_bit { 8 } else { 10 };
+        let mut config = encoder_config(settings, video, &chunk.shown)?;
+        config.preset = PRESET;
+        config.crf = probe_crf(rules);
+        config.bit_depth = depth;
+        config.parallelism = self.parallelism;
+        // The user's parameters are for the preset they were given with.
+        config.parameters = Vec::new();
+        Ok((config, SessionConfig { depth, stride: Stride::new(STRIDE)?, ..session }))
+    }
+}
