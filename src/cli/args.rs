@@ -23,6 +23,8 @@ pub enum Command {
     Encode(Box<EncodeArgs>),
     /// Show a file's streams, colour, HDR metadata, chapters and attachments.
     Probe(ProbeArgs),
+    /// Show where a film would be cut into chunks, and its scenes.
+    Scenes(ScenesArgs),
     /// Score a file against its reference with VMAF, frames paired by their order.
     Vmaf(VmafArgs),
     /// Check that an output is a faithful encode of its source.
@@ -115,6 +117,18 @@ pub struct ProbeArgs {
     /// The file to look at.
     pub input: PathBuf,
     /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct ScenesArgs {
+    /// The film.
+    pub input: PathBuf,
+    /// The longest chunk, in seconds, 1 to 300.
+    #[arg(long, value_name = "SECONDS", default_value_t = 15.0)]
+    pub chunk_size: f64,
+    /// Print JSON.
     #[arg(long)]
     pub json: bool,
 }

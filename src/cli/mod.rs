@@ -13,6 +13,7 @@ mod ffi;
 mod logs;
 mod probe;
 mod progress;
+mod scenes;
 mod signals;
 mod summary;
 mod text;
@@ -54,6 +55,7 @@ fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Encode(args) => encode::run(*args),
         Command::Probe(args) => probe::run(&args),
+        Command::Scenes(args) => scenes::run(&args),
         Command::Vmaf(args) => vmaf::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Bench(args) => bench::run(&args),

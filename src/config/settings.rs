@@ -67,7 +67,8 @@ impl Target {
         self.stride.unwrap_or(if preset > 4 { 3 } else { 1 })
     }
 
-    fn check(&self) -> Result<()> {
+    /// Whether every value is within its limits.
+    pub(crate) fn check(&self) -> Result<()> {
         let within = |name: &str, value: f64, low: f64, high: f64| match (low..=high).contains(&value) {
             true => Ok(()),
             false => Err(Error::new(ErrorKind::Usage, format!("{name} {value} is not within {low} to {high}"))),

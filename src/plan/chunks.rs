@@ -47,6 +47,11 @@ pub struct FramePoint {
     pub effort: f32,
 }
 
+/// Whether the frame is unlike the one before, and the frame after it is so too: a flash of one frame comes back.
+pub fn begins_scene(frame: &FramePoint, after: Option<&FramePoint>) -> bool {
+    frame.change >= SCENE_CHANGE && after.is_none_or(|p| p.change_from_second >= SCENE_CHANGE * 0.8)
+}
+
 /// Why a chunk ends where it ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Cut {
@@ -144,16 +149,10 @@ impl ChunkPlanner {
             self.waiting[at].change + step
         };
         (1..self.waiting.len())
-            .filter(|&at| self.begins_scene(at))
+            .filter(|&at| begins_scene(&self.waiting[at], self.waiting.get(at + 1)))
             .filter(|&at| (from_s..=to_s).contains(&self.age(self.waiting[at].pts)))
             .max_by(|&a, &b| worth(a).total_cmp(&worth(b)))
             .map(|at| (at, self.waiting[at].change))
-    }
-
-    /// Whether the frame is unlike the one before and the frame after it is so too: a flash of one frame comes back.
-    fn begins_scene(&self, at: usize) -> bool {
-        let after = self.waiting.get(at + 1).map_or(1.0, |p| p.change_from_second);
-        self.waiting[at].change >= SCENE_CHANGE && after >= SCENE_CHANGE * 0.8
     }
 
     /// The frame that is `reach_s` after the first.

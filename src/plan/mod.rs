@@ -11,7 +11,7 @@ mod search;
 mod watch;
 mod workers;
 
-pub use chunks::{ChunkMeans, ChunkPlanner, ChunkRules, ChunkSpan, Cut, FramePoint};
+pub use chunks::{ChunkMeans, ChunkPlanner, ChunkRules, ChunkSpan, Cut, FramePoint, begins_scene};
 pub use policy::{ChunkSearch, Tier};
 pub use prior::{Forecast, Outcome, forecast, lag, probe_crf, slope_of};
 pub use search::{Clamp, Observation, Search, SearchRules, Step};

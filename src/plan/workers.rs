@@ -30,8 +30,8 @@ pub struct Needs {
 pub struct Layout {
     /// Encoders at once.
     pub workers: usize,
-    /// Each encoder's level of parallelism.
-    pub parallelism: u32,
+    /// Processor cores.
+    pub cores: usize,
     /// Bytes for frames that are held; `None` where chunks are decoded again for each try.
     pub held: Option<u64>,
 }
@@ -39,29 +39,47 @@ pub struct Layout {
 /// Cores one encoder keeps busy at preset 6: beyond them another encoder does more than a wider one.
 const CORES_AN_ENCODER: usize = 4;
 
+/// Encoders beyond those: they fill the cores while others start and drain. On 2 cores, 2 encoders took 0.88 of the
+/// time of one, and 3 no less than 2.
+const SPARE_ENCODERS: usize = 1;
+
+/// Each encoder's level of parallelism where `encoders` run at once on `cores`.
+fn parallelism(cores: usize, encoders: usize) -> u32 {
+    cores.div_ceil(encoders.max(1)).max(1) as u32
+}
+
+impl Layout {
+    /// The level of parallelism of an encoder that starts while `left` chunks are not finished, if it is known that no
+    /// more come: the last ones have the machine to themselves.
+    pub fn parallelism(&self, left: Option<usize>) -> u32 {
+        parallelism(self.cores, self.workers.min(left.unwrap_or(self.workers)))
+    }
+}
+
 /// The layout for `asked` workers, or for as many as the machine bears; `at_once` is how many encoders the library can
 /// run in one process.
 ///
 /// Fewer workers come before frames that are decoded again, unless the number was asked for.
 pub fn layout(machine: Machine, needs: &Needs, asked: Option<usize>, at_once: Option<usize>) -> Layout {
-    let most = asked.unwrap_or(machine.cores.div_ceil(CORES_AN_ENCODER)).min(at_once.unwrap_or(usize::MAX)).max(1);
+    let most = asked
+        .unwrap_or(machine.cores.div_ceil(CORES_AN_ENCODER) + SPARE_ENCODERS)
+        .min(at_once.unwrap_or(usize::MAX))
+        .max(1);
     let fewest = if asked.is_some() { most } else { 1 };
     let with = |workers: usize| {
-        let parallelism = machine.cores.div_ceil(workers).max(1) as u32;
-        let encoder = needs.encoder + needs.encoder_level * u64::from(parallelism - 1);
-        let fixed = workers as u64 * (encoder + needs.meter);
-        (parallelism, machine.memory.saturating_sub(fixed))
+        let encoder = needs.encoder + needs.encoder_level * u64::from(parallelism(machine.cores, workers) - 1);
+        machine.memory.saturating_sub(workers as u64 * (encoder + needs.meter))
     };
     for workers in (fewest..=most).rev() {
-        let (parallelism, left) = with(workers);
+        let left = with(workers);
         // A chunk for each worker, and one that is being gathered meanwhile.
         if left >= (workers as u64 + 1) * needs.chunk {
-            return Layout { workers, parallelism, held: Some(left) };
+            return Layout { workers, cores: machine.cores, held: Some(left) };
         }
     }
-    let fitting = (fewest..=most).rev().find(|&workers| with(workers).1 >= workers as u64 * needs.in_flight);
+    let fitting = (fewest..=most).rev().find(|&workers| with(workers) >= workers as u64 * needs.in_flight);
     let workers = fitting.unwrap_or(fewest);
-    Layout { workers, parallelism: with(workers).0, held: None }
+    Layout { workers, cores: machine.cores, held: None }
 }
 
 #[cfg(test)]
@@ -77,23 +95,30 @@ mod tests {
     }
 
     #[test]
-    fn a_small_machine_runs_one_wide_encoder_a_large_one_several() {
-        assert_eq!(layout(machine(2, 8), &HD, None, None).workers, 1);
-        assert_eq!(layout(machine(2, 8), &HD, None, None).parallelism, 2);
+    fn cores_are_shared_by_as_many_encoders_as_keep_them_busy() {
+        let small = layout(machine(2, 8), &HD, None, None);
+        assert_eq!((small.workers, small.parallelism(None)), (2, 1));
         let large = layout(machine(16, 32), &HD, None, None);
-        assert_eq!((large.workers, large.parallelism), (4, 4));
+        assert_eq!((large.workers, large.parallelism(None)), (5, 4));
+    }
+
+    #[test]
+    fn the_last_chunks_have_the_machine_to_themselves() {
+        let small = layout(machine(2, 8), &HD, None, None);
+        assert_eq!((small.parallelism(Some(9)), small.parallelism(Some(1))), (1, 2));
+        assert_eq!(small.parallelism(Some(0)), 2);
     }
 
     #[test]
     fn workers_give_way_to_frames_that_are_held() {
         let tight = layout(machine(16, 6), &HD, None, None);
-        assert!(tight.workers < 4 && tight.held.is_some(), "{tight:?}");
+        assert!(tight.workers < 5 && tight.held.is_some(), "{tight:?}");
     }
 
     #[test]
     fn workers_that_were_asked_for_stay_and_frames_are_decoded_again() {
         let asked = layout(machine(2, 4), &HD, Some(4), None);
-        assert_eq!((asked.workers, asked.parallelism, asked.held), (4, 1, None));
+        assert_eq!((asked.workers, asked.parallelism(None), asked.held), (4, 1, None));
         assert_eq!(layout(machine(2, 4), &HD, Some(4), Some(1)).workers, 1, "the library can run one");
     }
 

@@ -9,13 +9,14 @@ use super::super::queue::Sender;
 use super::super::stage::StageMeter;
 use super::super::tally::Tally;
 use super::chunk::{Chunk, Source};
+use super::cutter::{Cut, Cutter};
 use super::memory::FrameBudget;
 use super::trial::Note;
 use crate::base::{Error, ErrorKind, Result, Span, Timestamp};
 use crate::engine::job::SegmentRecord;
 use crate::media::{Frame, PixelFormat};
-use crate::pixel::{Converter, PictureMeasure, PictureMeter};
-use crate::plan::{ChunkMeans, ChunkPlanner, ChunkSpan, FramePoint};
+use crate::pixel::PictureMeasure;
+use crate::plan::{ChunkMeans, ChunkSpan};
 use crate::source::Pictures;
 
 /// How the frames of chunks are kept.
@@ -29,16 +30,13 @@ pub(super) enum Keep {
 /// The stage.
 pub(super) struct Feed {
     pub(super) pictures: Pictures,
-    pub(super) meter: PictureMeter,
-    pub(super) planner: ChunkPlanner,
+    pub(super) cutter: Cutter,
     pub(super) keep: Keep,
     /// Chunks an earlier run finished: their frames are not kept.
     pub(super) finished: Vec<SegmentRecord>,
     pub(super) notes: Sender<Note>,
     pub(super) tally: Arc<Tally>,
     pub(super) cancel: crate::base::CancelToken,
-    /// For formats that are not planar.
-    pub(super) converter: Converter,
     /// Frames whose chunk is not decided.
     pub(super) waiting: VecDeque<Waiting>,
     pub(super) size: Option<(u32, u32)>,
@@ -72,7 +70,7 @@ impl Feed {
             self.take(frame)?;
             meter.item();
         }
-        for span in self.planner.finish() {
+        for span in self.cutter.finish() {
             self.hand_over(span)?;
         }
         let mut findings = self.tally.lock();
@@ -80,26 +78,14 @@ impl Feed {
         findings.decoder = self.pictures.decoder_name().to_owned();
         findings.demux.end_s = end_s;
         drop(findings);
-        self.tally.add_pool(self.converter.stats());
+        self.tally.add_pool(self.cutter.pool());
         self.notes.send(Note::End)
     }
 
     fn take(&mut self, frame: Frame) -> Result<()> {
         self.check_size(&frame)?;
-        let frame = match frame.format {
-            PixelFormat::Planar { .. } => frame,
-            // What cannot be measured as it is is converted once and held as the encoder takes it.
-            PixelFormat::Other(_) => self.converter.to_encoder(frame)?,
-        };
+        let Cut { frame, measure, chunk, .. } = self.cutter.take(frame)?;
         self.shown.get_or_insert_with(|| Shown::of(&frame));
-        let measure = self.meter.measure(&frame)?;
-        let point = FramePoint {
-            index: frame.index,
-            pts: frame.pts,
-            change: measure.change,
-            change_from_second: measure.change_from_second,
-            effort: measure.detail + measure.motion,
-        };
         if let Keep::Held(budget) = &self.keep {
             budget.take(frame.byte_len() as u64, &self.cancel)?;
         }
@@ -110,7 +96,7 @@ impl Feed {
             eight_bit: frame.format == PixelFormat::YUV420P8,
             frame: matches!(self.keep, Keep::Held(_)).then_some(frame),
         });
-        match self.planner.push(point) {
+        match chunk {
             Some(span) => self.hand_over(span),
             None => Ok(()),
         }

@@ -13,6 +13,7 @@
 
 mod assemble;
 mod chunk;
+mod cutter;
 mod feed;
 mod film;
 mod layout;
@@ -26,6 +27,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub(super) use assemble::Chunks;
+pub(super) use cutter::Cutter;
 pub(super) use film::ChunkedFilm;
 
 use super::crew::Crew;
@@ -38,8 +40,8 @@ use crate::base::{CancelToken, Error, ErrorKind, Result};
 use crate::config::{EncodeSettings, Target};
 use crate::media::{Crf, MediaInfo, StreamInfo, VideoInfo};
 use crate::meter::{Model, SessionConfig, Stride};
-use crate::pixel::{Converter, PictureMeter};
-use crate::plan::{ChunkPlanner, ChunkRules, SearchRules, lag};
+use crate::pixel::Converter;
+use crate::plan::{SearchRules, lag};
 use crate::source::Pictures;
 use crate::video::CRF_STEP;
 use feed::{Feed, Keep};
@@ -212,10 +214,10 @@ impl Plan<'_> {
             settings: self.settings.clone(),
             video,
             session,
-            probe_config: Probing::for_preset(self.settings.preset, room.layout.parallelism),
+            probe_config: Probing::for_preset(self.settings.preset),
             rules: self.rules()?,
             lag: lag(self.info.duration_s, self.target.chunk_seconds),
-            parallelism: room.layout.parallelism,
+            layout: room.layout,
             tally: Arc::clone(tally),
             free: (0..room.layout.workers).rev().collect(),
             works: BTreeMap::new(),
@@ -237,8 +239,7 @@ impl Plan<'_> {
         let pictures = Pictures::open(&path, |_| Some(stream), decoder_options(), cancel)?;
         Ok(Feed {
             pictures,
-            meter: PictureMeter::new(),
-            planner: ChunkPlanner::new(ChunkRules::up_to(self.target.chunk_seconds)),
+            cutter: Cutter::new(self.target.chunk_seconds),
             keep: match room.layout.held {
                 Some(bytes) => Keep::Held(FrameBudget::new(bytes)),
                 None => Keep::File { path, stream },
@@ -247,7 +248,6 @@ impl Plan<'_> {
             notes,
             tally: Arc::clone(tally),
             cancel: cancel.clone(),
-            converter: Converter::new(),
             waiting: VecDeque::new(),
             size: None,
             shown: None,

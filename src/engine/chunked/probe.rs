@@ -22,14 +22,12 @@ const STRIDE: u32 = 9;
 
 /// How chunks are probed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Probing {
-    parallelism: u32,
-}
+pub(super) struct Probing;
 
 impl Probing {
     /// `None` where probes do not pay.
-    pub(super) fn for_preset(preset: u8, parallelism: u32) -> Option<Self> {
-        (preset <= SLOWEST_ENCODES).then_some(Probing { parallelism })
+    pub(super) fn for_preset(preset: u8) -> Option<Self> {
+        (preset <= SLOWEST_ENCODES).then_some(Probing)
     }
 
     /// What encodes and scores the probe of `chunk`: in the source's own depth where that is 8, which is faster.
@@ -46,7 +44,6 @@ impl Probing {
         config.preset = PRESET;
         config.crf = probe_crf(rules);
         config.bit_depth = depth;
-        config.parallelism = self.parallelism;
         // The user's parameters are for the preset they were given with.
         config.parameters = Vec::new();
         Ok((config, SessionConfig { depth, stride: Stride::new(STRIDE)?, ..session }))

@@ -21,7 +21,7 @@ use crate::container::IvfHeader;
 use crate::engine::job::{ChunkFile, ChunkRecord, Job, SegmentRecord, TryRecord};
 use crate::media::{Crf, VideoInfo};
 use crate::meter::{Scores, SessionConfig, Stride};
-use crate::plan::{ChunkSearch, Clamp, Outcome, Profile, SearchRules, Step, Tier, Watch, forecast};
+use crate::plan::{ChunkSearch, Clamp, Layout, Outcome, Profile, SearchRules, Step, Tier, Watch, forecast};
 
 /// How often a chunk may fail (an encoder that breaks, not a score) before the run does.
 const FAILURES: u32 = 2;
@@ -40,8 +40,7 @@ pub(super) struct Schedule {
     pub(super) lag: usize,
     /// How chunks are probed, if they are.
     pub(super) probe_config: Option<Probing>,
-    /// The encoders' level of parallelism.
-    pub(super) parallelism: u32,
+    pub(super) layout: Layout,
     pub(super) tally: Arc<Tally>,
     pub(super) free: Vec<usize>,
     pub(super) works: BTreeMap<usize, Work>,
@@ -196,7 +195,8 @@ impl Schedule {
     fn probe(&mut self, index: usize) -> Result<()> {
         let (Some(probing), Some(work)) = (&self.probe_config, self.works.get(&index)) else { return Err(unknown()) };
         let chunk = Arc::clone(&work.chunk);
-        let (config, session) = probing.of(&self.settings, &self.video, &chunk, &self.rules, self.session)?;
+        let (mut config, session) = probing.of(&self.settings, &self.video, &chunk, &self.rules, self.session)?;
+        config.parallelism = self.parallelism();
         self.give(index, Order { chunk, session, task: Task::Probe { config: Box::new(config) } }, Running::Probe)
     }
 
@@ -246,7 +246,7 @@ impl Schedule {
         let chunk = Arc::clone(&work.chunk);
         let mut config = encoder_config(&self.settings, &self.video, &chunk.shown)?;
         config.crf = crf;
-        config.parallelism = self.parallelism;
+        config.parallelism = self.parallelism();
         let header = IvfHeader {
             width: u16::try_from(config.width).unwrap_or(0),
             height: u16::try_from(config.height).unwrap_or(0),
@@ -257,6 +257,10 @@ impl Schedule {
         let session = SessionConfig { stride, ..self.session };
         let task = Task::Try { config: Box::new(config), watch, file };
         self.give(index, Order { chunk, session, task }, Running::Try { crf, stride })
+    }
+
+    fn parallelism(&self) -> u32 {
+        self.layout.parallelism(self.ended.then_some(self.works.len()))
     }
 
     fn give(&mut self, index: usize, order: Order, running: Running) -> Result<()> {

@@ -1,0 +1,64 @@
+//! Frames measured and cut into chunks, in display order.
+
+use crate::base::Result;
+use crate::media::{Frame, PixelFormat};
+use crate::pixel::{Converter, PictureMeasure, PictureMeter};
+use crate::plan::{ChunkPlanner, ChunkRules, ChunkSpan, FramePoint};
+
+/// Measures frames and finds where the film is cut.
+pub(in crate::engine) struct Cutter {
+    meter: PictureMeter,
+    planner: ChunkPlanner,
+    /// For formats that are not planar.
+    converter: Converter,
+}
+
+/// A frame that was measured.
+pub(in crate::engine) struct Cut {
+    /// The frame, converted if it was not planar: as the encoder takes it.
+    pub(in crate::engine) frame: Frame,
+    pub(in crate::engine) measure: PictureMeasure,
+    pub(in crate::engine) point: FramePoint,
+    /// The chunk that is decided by it, if one is.
+    pub(in crate::engine) chunk: Option<ChunkSpan>,
+}
+
+impl Cutter {
+    /// For chunks of at most `seconds`.
+    pub(in crate::engine) fn new(seconds: f64) -> Self {
+        Cutter {
+            meter: PictureMeter::new(),
+            planner: ChunkPlanner::new(ChunkRules::up_to(seconds)),
+            converter: Converter::new(),
+        }
+    }
+
+    /// Takes the next frame.
+    pub(in crate::engine) fn take(&mut self, frame: Frame) -> Result<Cut> {
+        let frame = match frame.format {
+            PixelFormat::Planar { .. } => frame,
+            // What cannot be measured as it is is converted once and held as the encoder takes it.
+            PixelFormat::Other(_) => self.converter.to_encoder(frame)?,
+        };
+        let measure = self.meter.measure(&frame)?;
+        let point = FramePoint {
+            index: frame.index,
+            pts: frame.pts,
+            change: measure.change,
+            change_from_second: measure.change_from_second,
+            effort: measure.detail + measure.motion,
+        };
+        let chunk = self.planner.push(point);
+        Ok(Cut { frame, measure, point, chunk })
+    }
+
+    /// The chunks that are left at the end of the film.
+    pub(in crate::engine) fn finish(&mut self) -> Vec<ChunkSpan> {
+        self.planner.finish()
+    }
+
+    /// The buffers of converted frames.
+    pub(in crate::engine) fn pool(&self) -> crate::media::PoolStats {
+        self.converter.stats()
+    }
+}

@@ -1,0 +1,98 @@
+//! Where a film would be cut, and why.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::chunked::Cutter;
+use super::pipeline::decoder_options;
+use super::streams::main_video;
+use crate::base::{CancelToken, Error, ErrorKind, Result};
+use crate::config::Target;
+use crate::plan::{ChunkSpan, Cut, FramePoint, begins_scene};
+use crate::source::Pictures;
+
+/// The chunks of a film and its scenes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ScenesReport {
+    /// Frames of the film.
+    pub frames: u64,
+    /// The chunks a target would encode it in.
+    pub chunks: Vec<SceneChunk>,
+    /// Every frame that begins a scene, whether a chunk begins there or not.
+    pub scenes: Vec<Scene>,
+}
+
+/// One chunk.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SceneChunk {
+    /// Position among the chunks.
+    pub index: usize,
+    /// Index of its first frame.
+    pub first_frame: u64,
+    /// Frames in it.
+    pub frames: u64,
+    /// Time of its first frame, in seconds.
+    pub start_s: f64,
+    /// Why it ends: `scene`, `length` or `end`.
+    pub cut: &'static str,
+}
+
+/// The first frame of a scene.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Scene {
+    /// Its index in display order.
+    pub frame: u64,
+    /// Its time, in seconds.
+    pub start_s: f64,
+    /// How unlike the frame before it is: 0 the same, 1 nothing in common; a scene begins at about 0.5.
+    pub change: f32,
+}
+
+/// Decodes the main video of `input` and tells where [`encode`](super::encode()) would cut it into chunks of at most
+/// `chunk_seconds`.
+///
+/// # Errors
+/// `Input` and `Unsupported` for files that cannot be read or hold no video; `Usage` for a chunk size outside of 1 to
+/// 300 seconds.
+pub fn scenes(input: &Path, chunk_seconds: f64, cancel: &CancelToken) -> Result<ScenesReport> {
+    Target { chunk_seconds, ..Target::default() }.check()?;
+    let in_file = |e: Error| e.with_file(input);
+    let mut pictures = Pictures::open(input, main_video, decoder_options(), cancel)?;
+    let mut cutter = Cutter::new(chunk_seconds);
+    let (mut chunks, mut points) = (Vec::new(), Vec::<FramePoint>::new());
+    while let Some(frame) = pictures.next().map_err(in_file)? {
+        cancel.check()?;
+        let cut = cutter.take(frame).map_err(in_file)?;
+        chunks.extend(cut.chunk);
+        points.push(cut.point);
+    }
+    chunks.extend(cutter.finish());
+    if points.is_empty() {
+        return Err(Error::new(ErrorKind::Input, "no picture of it can be decoded").with_file(input));
+    }
+    let begins = |at: &usize| begins_scene(&points[*at], points.get(at + 1));
+    let scene = |at: usize| {
+        let point = &points[at];
+        Scene { frame: point.index, start_s: point.pts.as_secs_f64(), change: point.change }
+    };
+    Ok(ScenesReport {
+        frames: points.len() as u64,
+        chunks: chunks.iter().map(of_span).collect(),
+        scenes: (1..points.len()).filter(begins).map(scene).collect(),
+    })
+}
+
+fn of_span(span: &ChunkSpan) -> SceneChunk {
+    SceneChunk {
+        index: span.index,
+        first_frame: span.first_frame,
+        frames: span.frames,
+        start_s: span.start.as_secs_f64(),
+        cut: match span.cut {
+            Cut::Scene { .. } => "scene",
+            Cut::Length => "length",
+            Cut::End => "end",
+        },
+    }
+}

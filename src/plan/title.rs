@@ -1,0 +1,99 @@
+//! One CRF for a whole film, from the right CRFs of some of its chunks.
+#![deny(unsafe_code)]
+
+use super::prior::Outcome;
+use super::search::{SLOPE, SearchRules, log_distance};
+use crate::media::Crf;
+
+/// About how many chunks a film is calibrated on.
+const CALIBRATED: f64 = 8.0;
+
+/// Which chunks of a film are calibrated on: one in every so many, spread over the film.
+///
+/// Law: depends on the film's length and on indices alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Calibration {
+    every: usize,
+}
+
+impl Calibration {
+    /// For a film of `film_s` seconds, as far as that is known, in chunks of about `chunk_s`.
+    pub fn of(film_s: Option<f64>, chunk_s: f64) -> Self {
+        let chunks = film_s.unwrap_or(0.0) / chunk_s.max(0.1);
+        Calibration { every: ((chunks / CALIBRATED) as usize).max(1) }
+    }
+
+    /// Whether chunk `index` is one of them, in a film of `chunks`; every film has at least one.
+    pub fn includes(self, index: usize, chunks: usize) -> bool {
+        let first = (self.every / 2).min(chunks.saturating_sub(1));
+        index % self.every == first
+    }
+}
+
+/// The CRF at which a film whose chunks are like these, each with its number of frames, meets the target in the
+/// harmonic mean over all frames.
+pub fn title_crf(chunks: &[(Outcome, u64)], rules: &SearchRules) -> Crf {
+    let target = log_distance(rules.target);
+    let score_at = |crf: Crf| {
+        let (mut sum, mut frames) = (0.0, 0.0);
+        for (outcome, n) in chunks {
+            let slope = outcome.slope.unwrap_or(SLOPE);
+            let score = 101.0 - (log_distance(outcome.score) + slope * (crf.as_f64() - outcome.crf.as_f64())).exp();
+            sum += *n as f64 / (score.clamp(0.0, 100.0) + 1.0);
+            frames += *n as f64;
+        }
+        frames / sum - 1.0
+    };
+    let miss = |crf: &Crf| (log_distance(score_at(*crf)) - target).abs();
+    let crfs = (rules.min.quarters()..=rules.max.quarters()).step_by(usize::from(rules.step.max(1)));
+    let crfs = crfs.filter_map(|quarters| Crf::from_quarters(quarters).ok());
+    crfs.min_by(|a, b| miss(a).total_cmp(&miss(b))).unwrap_or(rules.min)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::plan::ChunkMeans;
+
+    fn rules() -> SearchRules {
+        let whole = |crf| Crf::whole(crf).unwrap();
+        SearchRules { target: 93.0, tolerance: 0.5, min: whole(8), max: whole(55), step: 4, finest: 4, max_tries: 4 }
+    }
+
+    fn chunk(crf: u8, frames: u64) -> (Outcome, u64) {
+        let means = ChunkMeans::default();
+        (Outcome { means, crf: Crf::whole(crf).unwrap(), score: 93.0, probe: None, slope: Some(0.04) }, frames)
+    }
+
+    #[test]
+    fn chunks_that_agree_are_agreed_with_and_long_ones_count_more() {
+        assert_eq!(title_crf(&[chunk(31, 100), chunk(31, 9)], &rules()), Crf::whole(31).unwrap());
+        let mostly_low = title_crf(&[chunk(30, 900), chunk(50, 100)], &rules());
+        let mostly_high = title_crf(&[chunk(30, 100), chunk(50, 900)], &rules());
+        assert!(mostly_low < mostly_high, "{mostly_low} {mostly_high}");
+    }
+
+    #[test]
+    fn a_film_has_about_eight_calibrated_chunks_and_never_none() {
+        let count = |film_s, chunks| {
+            let calibration = Calibration::of(film_s, 15.0);
+            (0..chunks).filter(|&i| calibration.includes(i, chunks)).count()
+        };
+        assert_eq!(count(Some(7200.0), 480), 8);
+        assert_eq!(count(Some(60.0), 4), 4);
+        assert_eq!(count(Some(7200.0), 1), 1, "a duration that is wrong");
+        assert_eq!(count(None, 3), 3);
+    }
+
+    proptest! {
+        #[test]
+        fn the_crf_of_a_title_lies_between_those_of_its_chunks(crfs in proptest::collection::vec((8u8..=55, 1u64..500), 1..12)) {
+            let chunks: Vec<_> = crfs.iter().map(|&(crf, frames)| chunk(crf, frames)).collect();
+            let crf = title_crf(&chunks, &rules());
+            let (low, high) = (crfs.iter().map(|c| c.0).min().unwrap(), crfs.iter().map(|c| c.0).max().unwrap());
+            prop_assert!((Crf::whole(low).unwrap()..=Crf::whole(high).unwrap()).contains(&crf), "{crf}");
+        }
+    }
+}
