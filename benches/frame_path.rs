@@ -1,4 +1,4 @@
-//! The hot frame path, stage by stage: 8→10 bit conversion per kernel, the frame pool, VMAF.
+//! The hot frame path, stage by stage: 8→10 bit conversion per kernel, the frame pool, the measures of pictures, VMAF.
 //!
 //! Bytes a second are bytes of *output* for the conversion. Pictures are 1920×1080.
 
@@ -9,7 +9,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use drapto::base::{Rational, Timestamp};
 use drapto::media::{Color, ColorRange, Frame, FramePool, HdrStatic, PixelFormat, Planes};
 use drapto::meter::{Model, Session, SessionConfig, Stride};
-use drapto::pixel::{Converter, Level, Mapping, Source, Stores, Target, widen_plane};
+use drapto::pixel::{Converter, Level, Mapping, PictureMeter, Source, Stores, Target, widen_plane};
 
 const WIDTH: u32 = 1920;
 const HEIGHT: u32 = 1080;
@@ -103,6 +103,23 @@ fn pool(c: &mut Criterion) {
     c.bench_function("pool/take and drop", |b| b.iter(|| black_box(pool.take())));
 }
 
+/// What is measured of a picture while a film is cut into chunks; bytes of its luma.
+fn measure(c: &mut Criterion) {
+    let mut group = c.benchmark_group("measure");
+    for (name, format, bytes) in [("8-bit", PixelFormat::YUV420P8, 1), ("10-bit", PixelFormat::YUV420P10, 2)] {
+        group.throughput(Throughput::Bytes(u64::from(WIDTH) * u64::from(HEIGHT) * bytes));
+        let pictures: Vec<_> = (0..4).map(|i| frame(format, ColorRange::Limited, i)).collect();
+        let (mut meter, mut turn) = (PictureMeter::new(), 0);
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                turn += 1;
+                black_box(meter.measure(&pictures[turn % pictures.len()]).expect("a planar picture"))
+            });
+        });
+    }
+    group.finish();
+}
+
 /// One pair a step in one open session, in this thread.
 fn vmaf(c: &mut Criterion) {
     let mut group = c.benchmark_group("vmaf");
@@ -127,5 +144,5 @@ fn vmaf(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(frame_path, widen, convert, pool, vmaf);
+criterion_group!(frame_path, widen, convert, pool, measure, vmaf);
 criterion_main!(frame_path);

@@ -37,6 +37,7 @@ pub mod media;
 pub mod meter;
 pub mod pixel;
 pub mod plan;
+pub mod report;
 pub mod source;
 pub mod video;
 

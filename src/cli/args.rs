@@ -48,6 +48,9 @@ pub struct EncodeArgs {
     /// How far a chunk may be from the target on either side, in VMAF [default: 0.5].
     #[arg(long, value_name = "V")]
     pub vmaf_tolerance: Option<f64>,
+    /// Meet the target in every chunk, each at a CRF of its own, or over the whole title at one CRF [default: chunk].
+    #[arg(long, value_name = "WHAT", conflicts_with = "crf")]
+    pub per: Option<PerWhat>,
     /// The longest chunk, in seconds, 1 to 300 [default: 15].
     #[arg(long, value_name = "SECONDS")]
     pub chunk_size: Option<f64>,
@@ -88,6 +91,9 @@ pub struct EncodeArgs {
     /// Write the report as JSON to this file.
     #[arg(long, value_name = "FILE.json")]
     pub report: Option<PathBuf>,
+    /// Write the report as a page with plots of score, CRF, bit rate and stages to this file.
+    #[arg(long, value_name = "FILE.html")]
+    pub report_html: Option<PathBuf>,
     /// Write events to standard output, one JSON object a line, instead of progress and summary.
     #[arg(long, value_name = "FORMAT")]
     pub events: Option<Events>,
@@ -212,6 +218,12 @@ pub enum ConfigCommand {
 pub enum Audio {
     Opus,
     Copy,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum PerWhat {
+    Chunk,
+    Title,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -53,6 +53,7 @@ fn show(file: &FileSettings) -> Result<String> {
         Quality::Target(t) => {
             line("target_vmaf", t.vmaf.to_string(), file.target_vmaf.is_some());
             line("vmaf_tolerance", t.tolerance.to_string(), file.vmaf_tolerance.is_some());
+            line("per", t.per.name().to_owned(), file.per.is_some());
             line("crf_min", t.crf_min.to_string(), file.crf_min.is_some());
             line("crf_max", t.crf_max.to_string(), file.crf_max.is_some());
             line("chunk_size", t.chunk_seconds.to_string(), file.chunk_size.is_some());

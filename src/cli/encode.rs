@@ -4,10 +4,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use drapto::config::{FileSettings, Quality, Target};
-use drapto::{AudioMode, CancelToken, EncodeSettings, Error, ErrorKind, Report, Result};
+use drapto::config::{FileSettings, Per, Quality, Target};
+use drapto::{AudioMode, CancelToken, EncodeSettings, Error, ErrorKind, Result};
 
-use super::args::{Audio, EncodeArgs};
+use super::args::{Audio, EncodeArgs, PerWhat};
 use super::logs::LogFile;
 use super::progress::Progress;
 use super::{print, print_json, signals, summary};
@@ -42,7 +42,12 @@ pub fn run(args: EncodeArgs) -> Result<()> {
     }
     let report = result?;
     if let Some(path) = &args.report {
-        write_report(path, &report)?;
+        let text = serde_json::to_string_pretty(&report)
+            .map_err(|e| Error::new(ErrorKind::Encode, "cannot write the report as JSON").caused_by(e))?;
+        write_report(path, text + "\n")?;
+    }
+    if let Some(path) = &args.report_html {
+        write_report(path, drapto::report::html(&report)?)?;
     }
     if args.quiet || args.events.is_some() {
         return Ok(());
@@ -97,6 +102,11 @@ fn quality(args: &EncodeArgs, from_file: Quality) -> Result<Quality> {
     };
     target.vmaf = args.target_vmaf.unwrap_or(target.vmaf);
     target.tolerance = args.vmaf_tolerance.unwrap_or(target.tolerance);
+    target.per = match args.per {
+        Some(PerWhat::Chunk) => Per::Chunk,
+        Some(PerWhat::Title) => Per::Title,
+        None => target.per,
+    };
     target.chunk_seconds = args.chunk_size.unwrap_or(target.chunk_seconds);
     target.stride = args.stride.or(target.stride);
     target.model = args.model.clone().or(target.model);
@@ -109,12 +119,11 @@ fn default_output(input: &Path) -> PathBuf {
 }
 
 /// Written beside its place and renamed, as the film is.
-fn write_report(path: &Path, report: &Report) -> Result<()> {
+fn write_report(path: &Path, text: String) -> Result<()> {
     let failed =
         |e: std::io::Error| Error::new(ErrorKind::Output, "cannot write the report").caused_by(e).with_file(path);
-    let text = serde_json::to_string_pretty(report)
-        .map_err(|e| Error::new(ErrorKind::Encode, "cannot write the report as JSON").caused_by(e))?;
-    let partial = path.with_extension("json.part");
-    std::fs::write(&partial, text + "\n").map_err(failed)?;
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".part");
+    std::fs::write(&partial, text).map_err(failed)?;
     std::fs::rename(&partial, path).map_err(failed)
 }

@@ -12,8 +12,14 @@ use super::text;
 /// Off a terminal, how often a line is written.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// How events reach the user.
-pub enum Progress {
+/// Events as the user sees them.
+pub struct Progress {
+    view: View,
+    scored: Mutex<Scored>,
+}
+
+/// How they reach the user.
+enum View {
     /// One view that is redrawn.
     Live(ProgressBar),
     /// A line now and then.
@@ -24,34 +30,54 @@ pub enum Progress {
     Quiet,
 }
 
+/// Finished chunks: their frames, and the sum of 1 / (VMAF + 1) over them.
+#[derive(Default)]
+struct Scored {
+    frames: f64,
+    inverse: f64,
+}
+
+impl Scored {
+    fn add(&mut self, frames: u64, vmaf: f64) {
+        self.frames += frames as f64;
+        self.inverse += frames as f64 / (vmaf + 1.0);
+    }
+
+    /// The harmonic mean.
+    fn mean(&self) -> Option<f64> {
+        (self.frames > 0.0).then(|| self.frames / self.inverse - 1.0)
+    }
+}
+
 impl Progress {
     /// Chooses by flags and by whether standard error is a terminal.
     pub fn choose(quiet: bool, json: bool) -> Self {
-        match (json, quiet, std::io::stderr().is_terminal()) {
-            (true, _, _) => Progress::Json,
-            (_, true, _) => Progress::Quiet,
+        let view = match (json, quiet, std::io::stderr().is_terminal()) {
+            (true, _, _) => View::Json,
+            (_, true, _) => View::Quiet,
             (_, _, true) => {
                 let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(8));
                 bar.set_style(style(false));
                 bar.enable_steady_tick(Duration::from_millis(250));
-                Progress::Live(bar)
+                View::Live(bar)
             }
-            _ => Progress::Lines(Mutex::new(Instant::now())),
-        }
+            _ => View::Lines(Mutex::new(Instant::now())),
+        };
+        Progress { view, scored: Mutex::default() }
     }
 
     /// Takes the view off the screen.
     pub fn finish(&self) {
-        if let Progress::Live(bar) = self {
+        if let View::Live(bar) = &self.view {
             bar.finish_and_clear();
         }
     }
 
     fn say(&self, line: &str) {
-        match self {
-            Progress::Live(bar) => bar.suspend(|| write_line(line)),
-            Progress::Lines(_) => write_line(line),
-            Progress::Json | Progress::Quiet => {}
+        match &self.view {
+            View::Live(bar) => bar.suspend(|| write_line(line)),
+            View::Lines(_) => write_line(line),
+            View::Json | View::Quiet => {}
         }
     }
 }
@@ -81,7 +107,7 @@ fn style(known_length: bool) -> ProgressStyle {
 
 impl Sink for Progress {
     fn event(&self, event: &Event) {
-        if let Progress::Json = self {
+        if let View::Json = &self.view {
             if let Ok(line) = serde_json::to_string(event) {
                 let _ = writeln!(std::io::stdout().lock(), "{line}");
             }
@@ -90,7 +116,7 @@ impl Sink for Progress {
         match event {
             Event::Started { input, frames, duration_s, .. } => {
                 let name = std::path::Path::new(input).file_name().unwrap_or_default().to_string_lossy().into_owned();
-                if let Progress::Live(bar) = self {
+                if let View::Live(bar) = &self.view {
                     bar.set_prefix(shortened(&name));
                     if let Some(frames) = frames {
                         bar.set_length(*frames);
@@ -102,7 +128,7 @@ impl Sink for Progress {
                 }
             }
             Event::Stage { name: "verify" } => {
-                if let Progress::Live(bar) = self {
+                if let View::Live(bar) = &self.view {
                     bar.set_message("verifying");
                 } else {
                     self.say("verifying");
@@ -110,6 +136,12 @@ impl Sink for Progress {
             }
             Event::Progress { frames, fps, speed, bytes, eta_s, .. } => {
                 self.progress(*frames, *fps, *speed, *bytes, *eta_s)
+            }
+            Event::Resumed { finished } => self.say(&format!("{finished} chunks are finished already")),
+            Event::Chunk { frames, vmaf, .. } => {
+                if let Ok(mut scored) = self.scored.lock() {
+                    scored.add(*frames, *vmaf);
+                }
             }
             Event::Warning { message } => self.say(&format!("⚠ {message}")),
             _ => {}
@@ -120,23 +152,25 @@ impl Sink for Progress {
 impl Progress {
     fn progress(&self, frames: u64, fps: f64, speed: f64, bytes: u64, eta_s: Option<f64>) {
         let eta = eta_s.map_or(String::new(), |s| format!(" ETA {}", text::duration(s)));
-        let rest = format!("encode {fps:.1} fps {speed:.2}x {}{eta}", text::bytes(bytes));
-        match self {
-            Progress::Live(bar) => {
+        let mean = self.scored.lock().ok().and_then(|scored| scored.mean());
+        let vmaf = mean.map_or(String::new(), |mean| format!(" VMAF {mean:.2}"));
+        let rest = format!("encode {fps:.1} fps {speed:.2}x {}{vmaf}{eta}", text::bytes(bytes));
+        match &self.view {
+            View::Live(bar) => {
                 if bar.length().is_some_and(|length| frames > length) {
                     bar.set_length(frames);
                 }
                 bar.set_position(frames);
                 bar.set_message(rest);
             }
-            Progress::Lines(last) => {
+            View::Lines(last) => {
                 let Ok(mut last) = last.lock() else { return };
                 if last.elapsed() >= LINE_EVERY {
                     *last = Instant::now();
                     write_line(&format!("{frames} frames  {rest}"));
                 }
             }
-            Progress::Json | Progress::Quiet => {}
+            View::Json | View::Quiet => {}
         }
     }
 }

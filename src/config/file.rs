@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{AudioMode, EncodeSettings, Quality, Target};
+use super::{AudioMode, EncodeSettings, Per, Quality, Target};
 use crate::base::{Error, ErrorKind, Result};
 
 /// A settings file with every key, commented out at its default.
@@ -14,6 +14,9 @@ pub const TEMPLATE: &str = "\
 # VMAF that every chunk has to meet, and how far it may be from it on either side.
 # target_vmaf = 93.0
 # vmaf_tolerance = 0.5
+
+# \"chunk\" meets the target in every chunk, each at a CRF of its own, \"title\" over the whole film at one CRF.
+# per = \"chunk\"
 
 # The CRFs the search may use.
 # crf_min = 8.0
@@ -64,6 +67,7 @@ pub const TEMPLATE: &str = "\
 pub struct FileSettings {
     pub target_vmaf: Option<f64>,
     pub vmaf_tolerance: Option<f64>,
+    pub per: Option<Per>,
     pub crf_min: Option<f32>,
     pub crf_max: Option<f32>,
     pub chunk_size: Option<f64>,
@@ -115,6 +119,7 @@ impl FileSettings {
     pub fn aim(&self, target: &mut Target) {
         target.vmaf = self.target_vmaf.unwrap_or(target.vmaf);
         target.tolerance = self.vmaf_tolerance.unwrap_or(target.tolerance);
+        target.per = self.per.unwrap_or(target.per);
         target.crf_min = self.crf_min.unwrap_or(target.crf_min);
         target.crf_max = self.crf_max.unwrap_or(target.crf_max);
         target.chunk_seconds = self.chunk_size.unwrap_or(target.chunk_seconds);

@@ -8,4 +8,4 @@ mod file;
 mod settings;
 
 pub use file::{FileSettings, TEMPLATE};
-pub use settings::{AudioMode, EncodeSettings, Quality, Target, default_crf};
+pub use settings::{AudioMode, EncodeSettings, Per, Quality, Target, default_crf};

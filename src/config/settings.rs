@@ -18,6 +18,27 @@ pub enum AudioMode {
     Copy,
 }
 
+/// What a target holds for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Per {
+    /// For every chunk, each at a CRF of its own.
+    #[default]
+    Chunk,
+    /// For the whole title, at one CRF.
+    Title,
+}
+
+impl Per {
+    /// As it is written in settings and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Per::Chunk => "chunk",
+            Per::Title => "title",
+        }
+    }
+}
+
 /// How good the picture is to be.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -33,7 +54,9 @@ pub enum Quality {
 pub struct Target {
     /// VMAF to aim at, 1 to 99.
     pub vmaf: f64,
-    /// How far a chunk may be from it on either side.
+    /// What that holds for.
+    pub per: Per,
+    /// How far a chunk, or the title, may be from it on either side.
     pub tolerance: f64,
     /// The lowest CRF tried.
     pub crf_min: f32,
@@ -51,6 +74,7 @@ impl Default for Target {
     fn default() -> Self {
         Target {
             vmaf: 93.0,
+            per: Per::default(),
             tolerance: 0.5,
             crf_min: 8.0,
             crf_max: 55.0,

@@ -195,7 +195,8 @@ impl<'a> Run<'a> {
                 self.sink.event(&chunk);
             }
             if counts {
-                self.sink.event(&progress(tally, total, begun.elapsed().as_secs_f64()));
+                let film = total.zip(self.info.duration_s);
+                self.sink.event(&progress(tally, film, begun.elapsed().as_secs_f64()));
             }
         };
         let stages = crew.wait(self.settings.stall_timeout, || {
@@ -348,7 +349,8 @@ impl<'a> Run<'a> {
             peak_memory_bytes: usage.peak_memory_bytes,
             wall_s: wall.as_secs_f64(),
             cpu_s: usage.cpu_s,
-            encode_fps: frames as f64 / encode_time.as_secs_f64().max(1e-9),
+            encode_fps: (frames - chunked.map_or(0, |c| c.resumed).min(frames)) as f64
+                / encode_time.as_secs_f64().max(1e-9),
             verification,
             warnings,
             settings: self.settings.clone(),
@@ -453,17 +455,22 @@ fn picture_warnings(findings: &Findings) -> Vec<String> {
     out
 }
 
-fn progress(tally: &Tally, total: Option<u64>, elapsed: f64) -> Event {
+/// How far a run is; `film` is the frames and seconds of it, as far as they are known.
+fn progress(tally: &Tally, film: Option<(u64, f64)>, elapsed: f64) -> Event {
     let frames = tally.encoded.load(Ordering::Relaxed);
-    let position_s = tally.position_s();
-    let fps = frames as f64 / elapsed.max(1e-9);
-    let left = total.map(|total| total.saturating_sub(frames) as f64);
+    // Chunks are not encoded in order: there the seconds are those of the frames that are done.
+    let done_s = film.map_or(0.0, |(total, seconds)| frames as f64 / total.max(1) as f64 * seconds);
+    let position_s = tally.position_s().unwrap_or(done_s);
+    let resumed = tally.resumed.load(Ordering::Relaxed);
+    let fps = frames.saturating_sub(resumed) as f64 / elapsed.max(1e-9);
+    let left = film.map(|(total, _)| total.saturating_sub(frames) as f64);
+    let speed = position_s * (1.0 - resumed as f64 / frames.max(1) as f64) / elapsed.max(1e-9);
     Event::Progress {
         stage: "encode",
         frames,
         position_s,
         fps,
-        speed: position_s / elapsed.max(1e-9),
+        speed,
         bytes: tally.bytes.load(Ordering::Relaxed),
         eta_s: left.filter(|_| fps > 0.0).map(|left| left / fps),
     }

@@ -111,7 +111,7 @@ pub struct StreamReport {
 /// Quality.
 #[derive(Clone, Debug, Serialize)]
 pub struct QualityReport {
-    /// `crf`: a fixed rate factor; `chunk`: a target for every chunk.
+    /// `crf`: a fixed rate factor; `chunk`: a target for every chunk; `title`: one for the film, at one rate factor.
     pub mode: &'static str,
     /// The rate factor; of several the mean over frames.
     pub crf: f64,

@@ -45,7 +45,7 @@ pub struct Scene {
     pub frame: u64,
     /// Its time, in seconds.
     pub start_s: f64,
-    /// How unlike the frame before it is: 0 the same, 1 nothing in common; a scene begins at about 0.5.
+    /// How unlike the frame before it is: 0 the same, 1 nothing in common; a scene begins from about 0.4.
     pub change: f32,
 }
 
@@ -71,7 +71,7 @@ pub fn scenes(input: &Path, chunk_seconds: f64, cancel: &CancelToken) -> Result<
     if points.is_empty() {
         return Err(Error::new(ErrorKind::Input, "no picture of it can be decoded").with_file(input));
     }
-    let begins = |at: &usize| begins_scene(&points[*at], points.get(at + 1));
+    let begins = |at: &usize| begins_scene(points.get(at - 1), &points[*at], points.get(at + 1));
     let scene = |at: usize| {
         let point = &points[at];
         Scene { frame: point.index, start_s: point.pts.as_secs_f64(), change: point.change }

@@ -19,6 +19,8 @@ pub(super) struct Tally {
     inner: Mutex<Findings>,
     /// Video packets that left the encoder.
     pub(super) encoded: AtomicU64,
+    /// Those of them that an earlier run encoded.
+    pub(super) resumed: AtomicU64,
     /// Where in the film the encoder is, in nanoseconds.
     position_ns: AtomicI64,
     /// Bytes handed to the file.
@@ -115,9 +117,10 @@ impl Tally {
         self.position_ns.store(position.as_nanos(), Ordering::Relaxed);
     }
 
-    /// Seconds of film encoded.
-    pub(super) fn position_s(&self) -> f64 {
-        self.position_ns.load(Ordering::Relaxed) as f64 / 1e9
+    /// Seconds of film encoded, in a run that encodes it in order.
+    pub(super) fn position_s(&self) -> Option<f64> {
+        let position = self.position_ns.load(Ordering::Relaxed);
+        (position != 0).then(|| position as f64 / 1e9)
     }
 
     /// Adds the counts of one stage's frame pool.

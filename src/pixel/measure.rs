@@ -228,3 +228,98 @@ impl Small {
         lanes.iter().map(|&lane| u32::from(lane)).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::base::{Rational, Timestamp};
+    use crate::media::{Color, FramePool, HdrStatic};
+
+    /// A picture whose luma is `value(x, y)` in 8-bit steps.
+    fn picture(format: PixelFormat, width: u32, height: u32, value: impl Fn(usize, usize) -> u8) -> Frame {
+        let wide = format == PixelFormat::YUV420P10;
+        let mut buffer = FramePool::new(format, width, height).take();
+        let (luma, stride) = buffer.planes_mut().into_iter().next().unwrap();
+        for (y, row) in luma.chunks_mut(stride).enumerate().take(height as usize) {
+            for x in 0..width as usize {
+                match wide {
+                    true => row[2 * x..2 * x + 2].copy_from_slice(&(u16::from(value(x, y)) << 2).to_ne_bytes()),
+                    false => row[x] = value(x, y),
+                }
+            }
+        }
+        Frame {
+            index: 0,
+            pts: Timestamp::new(0, Rational::MILLI),
+            duration: None,
+            width,
+            height,
+            format,
+            color: Color::default(),
+            hdr: HdrStatic::default(),
+            planes: Arc::new(buffer),
+        }
+    }
+
+    /// Blobs of a size that the small picture keeps; another seed is another scene.
+    fn texture(seed: usize, dx: usize) -> impl Fn(usize, usize) -> u8 {
+        move |x, y| {
+            let mix = |h: u64, v: usize| (h ^ v as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(31);
+            (mix(mix(mix(seed as u64, (x + dx) / 20), y / 20), seed) >> 40) as u8
+        }
+    }
+
+    fn sequence(pictures: &[Frame]) -> Vec<PictureMeasure> {
+        let mut meter = PictureMeter::new();
+        pictures.iter().map(|p| meter.measure(p).unwrap()).collect()
+    }
+
+    fn hd(value: impl Fn(usize, usize) -> u8) -> Frame {
+        picture(PixelFormat::YUV420P8, 1280, 720, value)
+    }
+
+    #[test]
+    fn motion_is_no_change_of_scene_and_another_picture_is() {
+        let seen = sequence(&[hd(texture(1, 0)), hd(texture(1, 0)), hd(texture(1, 16)), hd(texture(2, 0))]);
+        assert_eq!((seen[0].change, seen[1].change, seen[1].motion), (0.0, 0.0, 0.0));
+        assert!(seen[2].change < 0.2, "a pan: {:?}", seen[2]);
+        assert!(seen[3].change > 0.45, "another scene: {:?}", seen[3]);
+        assert!(seen[3].motion > 10.0 * seen[2].motion.max(0.1), "{:?}", seen[3]);
+    }
+
+    #[test]
+    fn after_a_flash_the_picture_is_like_the_one_two_before() {
+        let seen =
+            sequence(&[hd(texture(1, 0)), hd(|_, _| 255), hd(texture(1, 0)), hd(texture(2, 0)), hd(texture(2, 0))]);
+        assert!(seen[2].change > 0.4 && seen[2].change_from_second < 0.1, "{:?}", seen[2]);
+        assert!(seen[4].change < 0.1 && seen[4].change_from_second > 0.45, "after a cut: {:?}", seen[4]);
+    }
+
+    #[test]
+    fn measures_do_not_depend_on_the_depth() {
+        let of = |format| sequence(&[1, 2].map(|seed| picture(format, 640, 360, texture(seed, 0))));
+        let (eight, ten) = (of(PixelFormat::YUV420P8), of(PixelFormat::YUV420P10));
+        assert_eq!(eight, ten);
+        assert!(eight[0].detail > 1.0 && (0.3..0.7).contains(&eight[0].brightness), "{:?}", eight[0]);
+    }
+
+    #[test]
+    fn pictures_without_room_for_a_block_are_measured_and_those_cut_short_refused() {
+        for (width, height) in [(2, 2), (2, 500), (500, 2), (8, 8), (160, 7)] {
+            let of = |seed| picture(PixelFormat::YUV420P8, width, height, texture(seed, 0));
+            let seen = sequence(&[of(1), of(2)]);
+            assert!((0.0..=1.0).contains(&seen[1].change), "{width}x{height}: {:?}", seen[1]);
+        }
+        let mut cut = hd(|_, _| 0);
+        cut.height = 4000;
+        assert_eq!(PictureMeter::new().measure(&cut).unwrap_err().kind(), ErrorKind::Unsupported);
+    }
+
+    #[test]
+    fn a_picture_of_another_shape_is_held_against_nothing() {
+        let seen = sequence(&[hd(texture(1, 0)), picture(PixelFormat::YUV420P8, 640, 480, texture(2, 0))]);
+        assert_eq!(seen[1].change, 0.0);
+    }
+}

@@ -8,6 +8,7 @@ mod chunks;
 mod policy;
 mod prior;
 mod search;
+mod title;
 mod watch;
 mod workers;
 
@@ -15,6 +16,7 @@ pub use chunks::{ChunkMeans, ChunkPlanner, ChunkRules, ChunkSpan, Cut, FramePoin
 pub use policy::{ChunkSearch, Tier};
 pub use prior::{Forecast, Outcome, forecast, lag, probe_crf, slope_of};
 pub use search::{Clamp, Observation, Search, SearchRules, Step};
+pub use title::{Calibration, title_crf};
 pub use watch::{Profile, Verdict, Watch};
 pub use workers::{Layout, Machine, Needs, layout};
 

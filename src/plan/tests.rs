@@ -211,3 +211,62 @@ fn how_far_back_a_chunk_looks_depends_on_the_film_alone() {
     assert_eq!(lag(Some(7200.0), 15.0), 16);
     assert_eq!(lag(None, 15.0), 2);
 }
+
+/// Frames of a film: the gap before each in milliseconds, and how unlike the one before it is.
+fn points(frames: &[(u16, f32)]) -> Vec<FramePoint> {
+    let mut at = 0;
+    let point = |(index, &(gap, change)): (usize, &(u16, f32))| {
+        at += i64::from(gap);
+        let pts = crate::base::Timestamp::new(at, crate::base::Rational::MILLI);
+        FramePoint { index: index as u64, pts, change, change_from_second: change, effort: change }
+    };
+    frames.iter().enumerate().map(point).collect()
+}
+
+/// The chunks that are decided while frames come, and those at the end.
+fn chunks_of(rules: ChunkRules, points: &[FramePoint]) -> (Vec<ChunkSpan>, Vec<ChunkSpan>) {
+    let mut planner = ChunkPlanner::new(rules);
+    let decided = points.iter().filter_map(|&p| planner.push(p)).collect();
+    (decided, planner.finish())
+}
+
+proptest! {
+    #[test]
+    fn chunks_are_the_film_without_gaps_and_none_is_too_long_or_too_short(
+        frames in proptest::collection::vec((1u16..400, prop_oneof![3 => 0.0..0.3f32, 1 => 0.0..1.0f32]), 1..1500),
+        max in 1.0..40.0f64,
+    ) {
+        let (rules, points) = (ChunkRules::up_to(max), points(&frames));
+        let (mut chunks, rest) = chunks_of(rules, &points);
+        chunks.extend(rest);
+        let mut next = 0;
+        for (i, chunk) in chunks.iter().enumerate() {
+            prop_assert_eq!((chunk.index, chunk.first_frame), (i, next));
+            prop_assert!(chunk.frames > 0);
+            let own = &points[next as usize..(next + chunk.frames) as usize];
+            prop_assert_eq!(chunk.start, own[0].pts);
+            let length = own[own.len() - 1].pts.since(own[0].pts).as_secs_f64();
+            prop_assert!(length <= max.max(1.0) + 1e-9, "chunk {} of {} s", i, length);
+            next += chunk.frames;
+            if let Cut::Scene { .. } = chunk.cut {
+                let at = next as usize;
+                prop_assert!(begins_scene(points.get(at - 1), &points[at], points.get(at + 1)), "frame {}", at);
+                let to_next = points[at].pts.since(chunk.start).as_secs_f64();
+                prop_assert!(to_next >= rules.min_s, "chunk {} lasts {} s", i, to_next);
+            }
+        }
+        prop_assert_eq!(next as usize, points.len());
+    }
+
+    #[test]
+    fn a_chunk_that_is_decided_depends_on_nothing_that_comes_later(
+        frames in proptest::collection::vec((20u16..60, prop_oneof![9 => 0.0..0.3f32, 1 => 0.0..1.0f32]), 600..900),
+        known in 300usize..600,
+    ) {
+        let (rules, points) = (ChunkRules::up_to(5.0), points(&frames));
+        let (of_all, _) = chunks_of(rules, &points);
+        let (of_part, _) = chunks_of(rules, &points[..known]);
+        prop_assert!(!of_part.is_empty());
+        prop_assert_eq!(&of_all[..of_part.len()], &of_part[..]);
+    }
+}

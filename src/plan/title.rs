@@ -23,10 +23,11 @@ impl Calibration {
         Calibration { every: ((chunks / CALIBRATED) as usize).max(1) }
     }
 
-    /// Whether chunk `index` is one of them, in a film of `chunks`; every film has at least one.
-    pub fn includes(self, index: usize, chunks: usize) -> bool {
-        let first = (self.every / 2).min(chunks.saturating_sub(1));
-        index % self.every == first
+    /// Whether chunk `index` is one of them; every film has at least one, for which the number of its chunks has to be
+    /// known where there are fewer than its length let expect.
+    pub fn includes(self, index: usize, chunks: Option<usize>) -> bool {
+        let first = self.every / 2;
+        index % self.every == first || chunks.is_some_and(|n| n <= first && index + 1 == n)
     }
 }
 
@@ -79,7 +80,7 @@ mod tests {
     fn a_film_has_about_eight_calibrated_chunks_and_never_none() {
         let count = |film_s, chunks| {
             let calibration = Calibration::of(film_s, 15.0);
-            (0..chunks).filter(|&i| calibration.includes(i, chunks)).count()
+            (0..chunks).filter(|&i| calibration.includes(i, Some(chunks))).count()
         };
         assert_eq!(count(Some(7200.0), 480), 8);
         assert_eq!(count(Some(60.0), 4), 4);

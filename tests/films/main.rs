@@ -9,6 +9,7 @@ mod encode;
 mod errors;
 mod probe;
 mod quality;
+mod scenes;
 mod scores;
 mod support;
 mod time;

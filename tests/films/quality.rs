@@ -45,7 +45,14 @@ fn every_chunk_meets_its_target_also_when_every_frame_is_scored() {
     let Some(clip) = clip() else { return };
     let folder = scratch();
     let output = folder.path().join("out.mkv");
-    let report = encode_short(folder.path(), &output, &[]);
+    let page = folder.path().join("page.html");
+    let report = encode_short(folder.path(), &output, &["--report-html", page.to_str().expect("a name")]);
+    let page = std::fs::read_to_string(&page).expect("the page");
+    assert_eq!(page.matches("<svg").count(), 4, "scores, CRFs, sizes and stages");
+    // One file: nothing is fetched and nothing runs.
+    for part in ["<script", "<link", "href=", "src=", "url("] {
+        assert!(!page.contains(part), "{part}");
+    }
     let scores =
         drapto::vmaf(&clip, &output, &drapto::VmafOptions::default(), &drapto::Silent, &drapto::CancelToken::new())
             .expect("scores")
@@ -154,6 +161,43 @@ fn chunk_files(folder: &Path) -> Vec<PathBuf> {
         .filter(|n| n.ends_with(".ivf") && !n.starts_with('.'))
         .map(|n| encoded.join(n))
         .collect()
+}
+
+/// At a preset whose chunks are probed first, and killed on the way.
+#[cfg(unix)]
+#[test]
+fn a_title_has_one_crf_and_meets_the_target_as_a_whole() {
+    let Some(clip) = clip() else { return };
+    let folder = scratch();
+    let output = folder.path().join("out.mkv");
+    let settings = ["--per", "title", "--preset", "7", "--target-vmaf", "94"];
+    let report = encode_short(folder.path(), &output, &[&settings[..], &["--workers", "3"]].concat());
+    let undisturbed = std::fs::read(&output).expect("the output");
+    let crfs: Vec<f64> = chunks(&report).iter().filter_map(|c| c["crf"].as_f64()).collect();
+    assert!(crfs.len() >= 5 && crfs.iter().all(|crf| *crf == crfs[0]), "{crfs:?}");
+    let quality = &report["quality"];
+    assert_eq!((quality["mode"].as_str(), quality["crf"].as_f64()), (Some("title"), Some(crfs[0])));
+    let score =
+        drapto::vmaf(&clip, &output, &drapto::VmafOptions::default(), &drapto::Silent, &drapto::CancelToken::new())
+            .expect("scores")
+            .harmonic_mean;
+    assert!((score - 94.0).abs() < 1.0, "{score} over all frames");
+
+    std::fs::remove_file(&output).expect("removed");
+    let mut run = drapto()
+        .args(["encode", "--quiet"])
+        .args(short(folder.path(), &settings))
+        .args([&clip, &output])
+        .spawn()
+        .expect("drapto runs");
+    let begun = Instant::now();
+    while chunk_files(folder.path()).len() < 2 && begun.elapsed() < Duration::from_secs(120) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    run.kill().expect("SIGKILL");
+    run.wait().expect("an exit");
+    encode_short(folder.path(), &output, &[&settings[..], &["--workers", "1"]].concat());
+    assert!(std::fs::read(&output).expect("the output") == undisturbed, "the same bytes");
 }
 
 #[cfg(unix)]

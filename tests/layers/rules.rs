@@ -58,6 +58,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("opusic_sys", &["audio"]),
     ("matroska_demuxer", &["container", "engine"]),
     ("clap", &["cli"]),
+    ("plotters", &["report"]),
     ("indicatif", &["cli"]),
     ("ctrlc", &["cli"]),
     ("tracing_subscriber", &["cli"]),

@@ -1,6 +1,7 @@
 //! The run over all chunks, and what it came to.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::super::crew::Crew;
@@ -11,7 +12,7 @@ use super::super::stage::StageReport;
 use super::super::tally::{Findings, Tally};
 use super::{Plan, Reopen};
 use crate::base::{Error, ErrorKind, Result};
-use crate::config::Target;
+use crate::config::{Per, Target};
 use crate::event::{Event, Sink};
 use crate::media::{StreamInfo, Transfer};
 use crate::meter::SessionConfig;
@@ -23,6 +24,8 @@ pub(in crate::engine) struct ChunkedFilm {
     pub(in crate::engine) findings: Findings,
     pub(in crate::engine) stages: Vec<StageReport>,
     pub(in crate::engine) time: Duration,
+    /// Frames an earlier run encoded.
+    pub(in crate::engine) resumed: u64,
     records: Vec<ChunkRecord>,
     target: Target,
     session: SessionConfig,
@@ -49,7 +52,8 @@ impl ChunkedFilm {
         }
         let stages = run.wait(crew, &tally, true).map_err(|error| reopen.after(error))?;
         let findings = tally.take();
-        Self::whole(plan, &reopen, stages, findings, session, begun).map_err(|error| reopen.after(error))
+        let film = Self::whole(plan, &reopen, stages, findings, session, begun).map_err(|error| reopen.after(error))?;
+        Ok(ChunkedFilm { resumed: tally.resumed.load(Ordering::Relaxed), ..film })
     }
 
     /// The film, once its stages ended well.
@@ -78,6 +82,7 @@ impl ChunkedFilm {
             findings,
             stages,
             time: begun.elapsed(),
+            resumed: 0,
             records,
             target: plan.target.clone(),
             session,
@@ -120,7 +125,7 @@ impl ChunkedFilm {
         let encoded: u64 =
             self.records.iter().map(|r| r.tries.iter().map(|t| t.frames).sum::<u64>().max(r.frames)).sum();
         QualityReport {
-            mode: "chunk",
+            mode: self.target.per.name(),
             crf: weighted(|r| r.crf.as_f64()),
             target: Some(self.target.vmaf),
             tolerance: Some(self.target.tolerance),
@@ -128,12 +133,19 @@ impl ChunkedFilm {
             encodes_a_chunk: Some(encoded as f64 / (frames as f64).max(1.0)),
             relative: self.relative(),
             mean: Some(scores.iter().sum::<f64>() / n),
-            harmonic_mean: Some(n / scores.iter().map(|s| 1.0 / (s + 1.0)).sum::<f64>() - 1.0),
+            harmonic_mean: Some(self.harmonic_mean()),
             p5: sorted.get(sorted.len().div_ceil(20).saturating_sub(1)).copied(),
             min: sorted.first().copied(),
             stride: Some(self.session.stride.get()),
             model: Some(self.session.model.name().to_owned()),
         }
+    }
+
+    /// Over all frames that were scored.
+    fn harmonic_mean(&self) -> f64 {
+        let (sum, n) =
+            self.records.iter().flat_map(scores).fold((0.0, 0.0f64), |(s, n), v| (s + 1.0 / (v + 1.0), n + 1.0));
+        n.max(1.0) / sum - 1.0
     }
 
     fn relative(&self) -> Option<&'static str> {
@@ -174,6 +186,12 @@ impl ChunkedFilm {
 
     /// What the user should know of chunks that are worse than asked for.
     pub(in crate::engine) fn warnings(&self) -> Vec<String> {
+        if self.target.per == Per::Title {
+            let (score, aim, tolerance) = (self.harmonic_mean(), self.target.vmaf, self.target.tolerance);
+            let miss = (score - aim).abs() > tolerance;
+            let message = || format!("the title scores {score:.2}, which is not within {tolerance} of {aim}");
+            return miss.then(message).into_iter().collect();
+        }
         let low = |r: &&ChunkRecord| r.harmonic_mean < self.target.vmaf - self.target.tolerance;
         let chunk = |r: &ChunkRecord| {
             let note = r.clamp.map_or(String::new(), |clamp| format!(": {}", self.note(r, clamp)));

@@ -1,6 +1,6 @@
 //! What a machine offers and what a film needs, in numbers.
 
-use crate::config::{EncodeSettings, Target};
+use crate::config::{EncodeSettings, Per, Target};
 use crate::media::VideoInfo;
 use crate::plan::{Layout, Machine, Needs, layout};
 use crate::video::many_encoders;
@@ -46,7 +46,12 @@ impl Room {
         };
         let machine = Machine { cores, memory: memory.saturating_sub(BASE) };
         let at_once = if many_encoders() { None } else { Some(1) };
-        Room { layout: layout(machine, &needs, settings.workers.map(|n| n as usize), at_once), memory }
+        let mut layout = layout(machine, &needs, settings.workers.map(|n| n as usize), at_once);
+        if target.per == Per::Title {
+            // Most chunks wait until the whole film was read: no memory is enough to hold them all.
+            layout.held = None;
+        }
+        Room { layout, memory }
     }
 }
 

@@ -37,18 +37,18 @@ use super::queue::queue;
 use super::stage::StageMeter;
 use super::tally::Tally;
 use crate::base::{CancelToken, Error, ErrorKind, Result};
-use crate::config::{EncodeSettings, Target};
+use crate::config::{EncodeSettings, Per, Target};
 use crate::media::{Crf, MediaInfo, StreamInfo, VideoInfo};
 use crate::meter::{Model, SessionConfig, Stride};
 use crate::pixel::Converter;
-use crate::plan::{SearchRules, lag};
+use crate::plan::{Calibration, SearchRules, lag};
 use crate::source::Pictures;
 use crate::video::CRF_STEP;
 use feed::{Feed, Keep};
 use layout::Room;
 use memory::FrameBudget;
 use probe::Probing;
-use schedule::Schedule;
+use schedule::{Schedule, Title};
 use trial::{EncodeTries, Note, ScoreTries, Unit};
 
 /// Notes that wait for the scheduler, at most.
@@ -147,6 +147,7 @@ impl Plan<'_> {
             .with("svt_parameters", svt.join(":"))
             .with("target_vmaf", t.vmaf)
             .with("vmaf_tolerance", t.tolerance)
+            .with("per", t.per.name())
             .with("crf_min", f64::from(t.crf_min))
             .with("crf_max", f64::from(t.crf_max))
             .with("chunk_size", t.chunk_seconds)
@@ -210,7 +211,6 @@ impl Plan<'_> {
         let state = Schedule {
             notes,
             orders,
-            job,
             settings: self.settings.clone(),
             video,
             session,
@@ -218,6 +218,8 @@ impl Plan<'_> {
             rules: self.rules()?,
             lag: lag(self.info.duration_s, self.target.chunk_seconds),
             layout: room.layout,
+            title: self.title(&job),
+            job,
             tally: Arc::clone(tally),
             free: (0..room.layout.workers).rev().collect(),
             works: BTreeMap::new(),
@@ -225,6 +227,14 @@ impl Plan<'_> {
             ended: false,
         };
         crew.spawn("schedule", &schedule_meter, state, |s, meter| s.run(meter))
+    }
+
+    /// How the title's one CRF is found, if there is to be one.
+    fn title(&self, job: &Job) -> Option<Title> {
+        (self.target.per == Per::Title).then(|| Title {
+            calibration: Calibration::of(self.info.duration_s, self.target.chunk_seconds),
+            crf: job.title(),
+        })
     }
 
     fn feed(

@@ -4,6 +4,8 @@
 //! depends on the chunk's own scores and on chunks at fixed earlier indices; which worker is free when decides
 //! only when something happens.
 
+mod title;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -23,6 +25,8 @@ use crate::media::{Crf, VideoInfo};
 use crate::meter::{Scores, SessionConfig, Stride};
 use crate::plan::{ChunkSearch, Clamp, Layout, Outcome, Profile, SearchRules, Step, Tier, Watch, forecast};
 
+pub(super) use title::Title;
+
 /// How often a chunk may fail (an encoder that breaks, not a score) before the run does.
 const FAILURES: u32 = 2;
 
@@ -41,6 +45,8 @@ pub(super) struct Schedule {
     /// How chunks are probed, if they are.
     pub(super) probe_config: Option<Probing>,
     pub(super) layout: Layout,
+    /// Where all chunks have the same CRF.
+    pub(super) title: Option<Title>,
     pub(super) tally: Arc<Tally>,
     pub(super) free: Vec<usize>,
     pub(super) works: BTreeMap<usize, Work>,
@@ -136,6 +142,7 @@ impl Schedule {
             let record = self.job.finished(index).ok_or_else(unknown)?;
             self.outcomes[index] = Some(record.outcome(&chunk.means));
             self.tally.encoded.fetch_add(chunk.len(), Ordering::Relaxed);
+            self.tally.resumed.fetch_add(chunk.len(), Ordering::Relaxed);
             self.tally.bytes.fetch_add(record.bytes, Ordering::Relaxed);
             return Ok(());
         }
@@ -156,7 +163,8 @@ impl Schedule {
     /// Gives orders to workers that are free.
     fn dispatch(&mut self) -> Result<()> {
         while !self.free.is_empty() {
-            // Each turn gives an order or finishes a chunk.
+            // Each turn gives an order, or finishes or calibrates a chunk.
+            self.decide_title()?;
             if let Some(index) = self.choose() {
                 self.begin(index)?;
                 self.order(index)?;
@@ -173,23 +181,29 @@ impl Schedule {
     fn choose(&self) -> Option<usize> {
         let ready = |(index, work): &(&usize, &Work)| {
             let probed = self.probe_config.is_none() || work.probe.is_some();
-            work.running.is_none() && (work.search.is_some() || (probed && self.prior_is_known(**index)))
+            let begun = work.search.is_some() || self.title_crf().is_some();
+            work.running.is_none() && self.is_due(**index) && (begun || (probed && self.prior_is_known(**index)))
         };
         let rank =
             |(index, work): &(&usize, &Work)| (work.search.is_some(), work.chunk.len(), std::cmp::Reverse(**index));
         self.works.iter().filter(ready).max_by_key(rank).map(|(index, _)| *index)
     }
 
+    /// How many chunks from the start of the film the first CRF of a chunk depends on.
+    fn needed(&self, index: usize) -> usize {
+        // The chunks a title is calibrated on are searched each on its own.
+        if self.title.is_some() { 0 } else { (index + 1).saturating_sub(self.lag) }
+    }
+
     fn prior_is_known(&self, index: usize) -> bool {
-        let needed = (index + 1).saturating_sub(self.lag);
-        self.outcomes.get(..needed).is_some_and(|known| known.iter().all(Option::is_some))
+        self.outcomes.get(..self.needed(index)).is_some_and(|known| known.iter().all(Option::is_some))
     }
 
     /// The first chunk without a probe.
     fn next_to_probe(&self) -> Option<usize> {
-        self.probe_config.as_ref()?;
+        self.probe_config.as_ref().filter(|_| self.title_crf().is_none())?;
         let wants = |work: &Work| work.running.is_none() && work.search.is_none() && work.probe.is_none();
-        self.works.iter().find(|(_, work)| wants(work)).map(|(index, _)| *index)
+        self.works.iter().find(|(index, work)| wants(work) && self.is_due(**index)).map(|(index, _)| *index)
     }
 
     fn probe(&mut self, index: usize) -> Result<()> {
@@ -202,10 +216,11 @@ impl Schedule {
 
     /// Starts the search of a chunk, from what chunks before it came to and what an earlier run tried.
     fn begin(&mut self, index: usize) -> Result<()> {
-        let needed = (index + 1).saturating_sub(self.lag);
+        let needed = self.needed(index);
         let known: Vec<Outcome> = self.outcomes.iter().take(needed).flatten().cloned().collect();
+        let title = self.title_crf().is_some();
         let work = self.works.get_mut(&index).ok_or_else(unknown)?;
-        if work.search.is_some() {
+        if work.search.is_some() || title {
             return Ok(());
         }
         let forecast = forecast(&known, &work.chunk.means, work.probe, &self.rules);
@@ -221,6 +236,12 @@ impl Schedule {
     /// Gives the next step of a chunk to a worker, or finishes the chunk.
     fn order(&mut self, index: usize) -> Result<()> {
         let work = self.works.get(&index).ok_or_else(unknown)?;
+        if let Some(crf) = self.title_crf() {
+            return match &work.best {
+                Some(best) if best.crf == crf => self.finish(index, None),
+                _ => self.try_at(index, crf, self.session.stride, Watch::idle()),
+            };
+        }
         let search = work.search.as_ref().ok_or_else(unknown)?;
         let (tier, aim) = (search.tier(), search.aim());
         let stride = if tier == Tier::Configured { self.session.stride } else { Stride::EVERY };
@@ -233,6 +254,7 @@ impl Schedule {
                 let watch = Watch::new(&self.rules, aim, crf, frames, work.profile.clone());
                 self.try_at(index, crf, stride, watch)
             }
+            Step::Done { crf, .. } if self.title.is_some() => self.calibrated(index, crf),
             Step::Done { crf, clamp } => match &work.best {
                 Some(best) if best.crf == crf => self.finish(index, clamp),
                 // The bytes went with an earlier run, or were not the best when they were made.
@@ -305,31 +327,35 @@ impl Schedule {
             }
         };
         let Some(Running::Try { crf, stride }) = running else { return Err(unknown()) };
-        let search = work.search.as_mut().ok_or_else(unknown)?;
-        let tier = search.tier();
-        let record = TryRecord {
-            chunk: index,
-            crf,
-            tier,
-            stride: stride.get(),
-            whole,
-            score,
-            frames: cost.frames,
-            bytes: cost.bytes,
-            reason: format!("{}: {what}", tier.reason()),
-        };
-        tracing::info!(chunk = index, %crf, score, whole, frames = cost.frames, aim = search.aim(), "try");
+        let title = self.title_crf().is_some();
+        let search = self.works.get(&index).and_then(|work| work.search.as_ref()).filter(|_| !title);
+        let tier = search.map_or(Tier::Configured, ChunkSearch::tier);
+        let reason = format!("{}: {what}", if title { "the CRF of the title" } else { tier.reason() });
+        let (stride, Cost { frames, bytes }) = (stride.get(), cost);
+        tracing::info!(chunk = index, %crf, score, whole, frames, reason, "try");
+        self.learn(TryRecord { chunk: index, crf, tier, stride, whole, score, frames, bytes, reason }, tried)
+    }
+
+    /// Takes what a try came to into the search of its chunk and the journal, and keeps its bytes if they are the best.
+    fn learn(&mut self, record: TryRecord, tried: Tried) -> Result<()> {
+        let (index, crf, score, bytes) = (record.chunk, record.crf, record.score, record.bytes);
+        let title = self.title_crf().is_some();
+        let work = self.works.get_mut(&index).ok_or_else(unknown)?;
         // A chunk whose bytes are made again was decided before: that decides nothing anew.
-        let decided = matches!(search.next(), Step::Done { .. });
-        if !decided {
+        let search = work.search.as_mut().filter(|search| !title && !matches!(search.next(), Step::Done { .. }));
+        let decided = search.is_none();
+        if let Some(search) = search {
             search.observe(record.observation());
+        }
+        if !decided || (title && !self.job.tries(index).contains(&record)) {
             self.job.record_try(record)?;
         }
         if let Tried::Whole { scores, file } = tried {
-            let miss = |score: f64| (score - search.aim()).abs();
+            let aim = work.search.as_ref().map_or(self.rules.target, ChunkSearch::aim);
+            let miss = |score: f64| (score - aim).abs();
             let best = work.best.as_ref().is_none_or(|best| decided || miss(score) <= miss(best.scores.harmonic_mean));
             if best {
-                work.best = Some(Best { crf, scores, bytes: cost.bytes, file });
+                work.best = Some(Best { crf, scores, bytes, file });
             }
         }
         self.settle(index)
@@ -338,6 +364,10 @@ impl Schedule {
     /// Finishes the chunk if its search is over and its bytes are there.
     fn settle(&mut self, index: usize) -> Result<()> {
         let work = self.works.get(&index).ok_or_else(unknown)?;
+        if let Some(title) = &self.title {
+            let made = title.crf.is_some() && work.best.as_ref().map(|best| best.crf) == title.crf;
+            return if made { self.finish(index, None) } else { Ok(()) };
+        }
         match (work.search.as_ref().map(ChunkSearch::next), &work.best) {
             (Some(Step::Done { crf, clamp }), Some(best)) if best.crf == crf => self.finish(index, clamp),
             _ => Ok(()),
@@ -346,7 +376,8 @@ impl Schedule {
 
     fn finish(&mut self, index: usize, clamp: Option<Clamp>) -> Result<()> {
         let work = self.works.remove(&index).ok_or_else(unknown)?;
-        let (best, search) = work.best.zip(work.search).ok_or_else(unknown)?;
+        let best = work.best.ok_or_else(unknown)?;
+        let aim = work.search.filter(|_| self.title.is_none()).map_or(self.rules.target, |search| search.aim());
         let span = &work.chunk.span;
         let record = ChunkRecord {
             chunk: index,
@@ -357,7 +388,7 @@ impl Schedule {
             hash: String::new(),
             bytes: best.bytes,
             crf: best.crf,
-            aim: search.aim(),
+            aim,
             harmonic_mean: best.scores.harmonic_mean,
             stride: best.scores.stride.get(),
             scores: best.scores.per_frame.iter().map(|s| (s.vmaf * 100.0).round() as u16).collect(),

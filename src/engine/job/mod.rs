@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::{Error, ErrorKind, Result};
 use crate::container::{IvfHeader, IvfReader, IvfWriter};
+use crate::media::Crf;
 
 pub(super) use identity::Identity;
 use journal::Journal;
@@ -50,6 +51,7 @@ pub(super) struct Job {
     journal: Journal,
     finished: BTreeMap<usize, ChunkRecord>,
     tries: BTreeMap<usize, Vec<TryRecord>>,
+    title: Option<Crf>,
     segments: Vec<SegmentRecord>,
     /// Of the run before, for chunks that are finished.
     planned: Vec<SegmentRecord>,
@@ -98,6 +100,7 @@ impl Job {
             journal,
             finished: BTreeMap::new(),
             tries: BTreeMap::new(),
+            title: None,
             segments: Vec::new(),
             parts: 0,
             _lock: lock,
@@ -119,6 +122,7 @@ impl Job {
                 Record::Chunk(chunk) => {
                     self.finished.insert(chunk.chunk, chunk);
                 }
+                Record::Title { crf } => self.title = Some(crf),
             }
         }
         let whole = |record: &ChunkRecord| match self.check(record) {
@@ -186,6 +190,18 @@ impl Job {
     /// What was tried of a chunk that is not finished.
     pub(super) fn tries(&self, chunk: usize) -> &[TryRecord] {
         self.tries.get(&chunk).map_or(&[], Vec::as_slice)
+    }
+
+    /// The one CRF of the title, once that is decided.
+    pub(super) fn title(&self) -> Option<Crf> {
+        self.title
+    }
+
+    /// Records the one CRF of the title.
+    pub(super) fn record_title(&mut self, crf: Crf) -> Result<()> {
+        self.journal.append(&Record::Title { crf })?;
+        self.title = Some(crf);
+        Ok(())
     }
 
     /// Adds a chunk to the plan; it is written with the next record that needs it.

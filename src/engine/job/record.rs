@@ -13,6 +13,11 @@ pub(in crate::engine) enum Record {
     Try(TryRecord),
     /// A chunk whose bytes are on the disk.
     Chunk(ChunkRecord),
+    /// What the calibration of a title came to.
+    Title {
+        /// The CRF of all its chunks.
+        crf: Crf,
+    },
 }
 
 /// A chunk of the plan.

@@ -1,0 +1,64 @@
+//! The part of the scheduler for a title with one CRF.
+//!
+//! The chunks it is calibrated on are searched, each on its own; when the whole film was read and all of them are known, the CRF is
+//! decided and written down, and every chunk is encoded at it and scored. Bytes a search made at that very CRF are kept.
+
+use super::{Schedule, Work, unknown};
+use crate::base::Result;
+use crate::media::Crf;
+use crate::plan::{Calibration, Observation, Outcome, slope_of, title_crf};
+
+/// One CRF for all chunks: that at which the film as a whole meets the target, by the chunks it is calibrated on.
+pub(in crate::engine::chunked) struct Title {
+    pub(in crate::engine::chunked) calibration: Calibration,
+    /// Known when those were searched.
+    pub(in crate::engine::chunked) crf: Option<Crf>,
+}
+
+impl Schedule {
+    /// Whether a chunk is worked on now: until the CRF of a title is known, those it is calibrated on, each once.
+    pub(super) fn is_due(&self, index: usize) -> bool {
+        match &self.title {
+            Some(Title { calibration, crf: None }) => {
+                let chunks = self.ended.then_some(self.outcomes.len());
+                calibration.includes(index, chunks) && self.outcomes[index].is_none()
+            }
+            _ => true,
+        }
+    }
+
+    pub(super) fn title_crf(&self) -> Option<Crf> {
+        self.title.as_ref()?.crf
+    }
+
+    /// Decides the CRF of the title once all it depends on is known.
+    pub(super) fn decide_title(&mut self) -> Result<()> {
+        let Some(Title { crf: None, .. }) = self.title else { return Ok(()) };
+        if !self.ended || self.works.keys().any(|&index| self.is_due(index)) {
+            return Ok(());
+        }
+        let calibrated = |work: &Work| Some((self.outcomes[work.chunk.index()].clone()?, work.chunk.len()));
+        let known: Vec<_> = self.works.values().filter_map(calibrated).collect();
+        if known.is_empty() {
+            return Ok(());
+        }
+        let crf = title_crf(&known, &self.rules);
+        tracing::info!(%crf, chunks = known.len(), "the title is calibrated");
+        self.job.record_title(crf)?;
+        if let Some(title) = &mut self.title {
+            title.crf = Some(crf);
+        }
+        Ok(())
+    }
+
+    /// Takes what the search of a calibrated chunk came to.
+    pub(super) fn calibrated(&mut self, index: usize, crf: Crf) -> Result<()> {
+        let work = self.works.get(&index).ok_or_else(unknown)?;
+        let tries = || self.job.tries(index).iter().map(|t| t.observation());
+        let at_crf = |t: &Observation| t.whole && t.crf == crf;
+        let score = tries().rfind(at_crf).ok_or_else(unknown)?.score;
+        let outcome = Outcome { means: work.chunk.means, crf, score, probe: work.probe, slope: slope_of(tries()) };
+        self.outcomes[index] = Some(outcome);
+        Ok(())
+    }
+}
