@@ -14,7 +14,7 @@ mod workers;
 
 pub use chunks::{ChunkMeans, ChunkPlanner, ChunkRules, ChunkSpan, Cut, FramePoint, begins_scene};
 pub use policy::{ChunkSearch, Tier};
-pub use prior::{Forecast, Outcome, forecast, lag, probe_crf, slope_of};
+pub use prior::{Forecast, Outcome, Reading, forecast, lag, probe_crf, slope_of};
 pub use search::{Clamp, Observation, Search, SearchRules, Step};
 pub use title::{Calibration, title_crf};
 pub use watch::{Profile, Verdict, Watch};

@@ -87,7 +87,7 @@ impl ChunkSearch {
             }
             Tier::EveryFrame | Tier::Lowered => return,
         }
-        let mut search = Search::new(rules, Forecast { crf, slope: self.slope });
+        let mut search = Search::new(rules, Forecast { crf, slope: self.slope, reading: None });
         if let Some(ceiling) = self.search.ceiling() {
             search.observe_ceiling(ceiling);
         }

@@ -62,6 +62,17 @@ pub struct Forecast {
     pub crf: Crf,
     /// `ln(101 − VMAF)` a CRF.
     pub slope: f64,
+    /// The chunk's probe, if it had one.
+    pub reading: Option<Reading>,
+}
+
+/// A probe as a point near the chunk's own curve: its offset is taken off.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reading {
+    /// The CRF at which the chunk is thought to score that.
+    pub crf: f64,
+    /// The probe's score.
+    pub score: f64,
 }
 
 /// The CRF at which probes are made.
@@ -94,7 +105,9 @@ pub fn forecast(outcomes: &[Outcome], means: &ChunkMeans, probe: Option<f64>, ru
             sum += near * (outcome.crf.as_f64() + to_target(outcome.score) - by_probe(of_it));
             weight += near;
         }
-        return Forecast { crf: rules.nearest(by_probe(probe) + sum / weight), slope };
+        let offset = sum / weight;
+        let reading = Reading { crf: probe_crf(rules).as_f64() + offset, score: probe };
+        return Forecast { crf: rules.nearest(by_probe(probe) + offset), slope, reading: Some(reading) };
     }
     for (age, outcome) in outcomes.iter().rev().enumerate() {
         let near = FADE.powi(age.min(200) as i32) * outcome.means.likeness(means);
@@ -102,5 +115,5 @@ pub fn forecast(outcomes: &[Outcome], means: &ChunkMeans, probe: Option<f64>, ru
         sum += near * (outcome.crf.as_f64() + to_target(outcome.score));
         weight += near;
     }
-    Forecast { crf: rules.nearest(if weight > 0.0 { sum / weight } else { UNKNOWN }), slope }
+    Forecast { crf: rules.nearest(if weight > 0.0 { sum / weight } else { UNKNOWN }), slope, reading: None }
 }

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::prior::Forecast;
+use super::prior::{Forecast, Reading};
 use crate::media::Crf;
 
 /// `ln(101 − VMAF)` a CRF where neither a chunk nor its film has shown a slope.
@@ -23,6 +23,9 @@ const BELOW_CEILING: f64 = 1.0;
 
 /// From this close to the lowest CRF the ceiling is asked for before the bytes of a very low CRF are spent.
 const NEAR_LOWEST: f64 = 6.0;
+
+/// From this close to the highest CRF that is tried itself: curves are flat there.
+const NEAR_HIGHEST: f64 = 2.5;
 
 /// What a chunk's search may do.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,6 +113,8 @@ pub struct Search {
     first: Crf,
     /// `ln(101 − VMAF)` a CRF as far as the film is known.
     slope: f64,
+    /// The chunk's probe.
+    reading: Option<Reading>,
     points: Vec<Observation>,
     ceiling: Option<f64>,
 }
@@ -122,6 +127,7 @@ impl Search {
             rules,
             first,
             slope: forecast.slope.clamp(*SLOPES.start(), *SLOPES.end()),
+            reading: forecast.reading,
             points: Vec::new(),
             ceiling: None,
         }
@@ -198,7 +204,10 @@ impl Search {
             return Step::MeasureCeiling;
         }
         let (low, high) = self.bracket();
-        let crf = self.rules.nearest(wanted).clamp(low, high);
+        // A chunk that was too good so far and is to be tried next to the end of the range most often is so there, too.
+        let at_the_end =
+            self.points.iter().all(|p| p.score > self.aim()) && wanted > self.rules.max.as_f64() - NEAR_HIGHEST;
+        let crf = if at_the_end { high } else { self.rules.nearest(wanted).clamp(low, high) };
         if let Some(free) = self.free_near(crf, low, high) {
             return Step::Try(free);
         }
@@ -260,8 +269,21 @@ impl Search {
         let miss = |p: &Observation| (p.score - aim).abs();
         near.sort_by(|a, b| miss(a).total_cmp(&miss(b)).then(beyond(a).total_cmp(&beyond(b))));
         let Some(first) = near.first() else { return self.first.as_f64() };
-        let slope = near.get(1).map_or(self.slope, |second| self.slope_between(first, second));
+        let slope = near.get(1).map_or_else(|| self.slope_by_probe(first), |second| self.slope_between(first, second));
         first.crf.as_f64() + (wanted(first) / slope).clamp(-LONGEST_STEP, LONGEST_STEP)
+    }
+
+    /// The slope of the line through a try and the probe, where that is far enough away to tell one: chunks of one
+    /// film differ by more in slope than a probe is off.
+    fn slope_by_probe(&self, first: &Observation) -> f64 {
+        const APART: f64 = 4.0;
+        let read = self.reading.and_then(|r| Some((Crf::from_f64((r.crf * 4.0).round() / 4.0).ok()?, r.score)));
+        match read {
+            Some((crf, score)) if (crf.as_f64() - first.crf.as_f64()).abs() >= APART => {
+                self.slope_between(first, &Observation { crf, score, whole: false })
+            }
+            _ => self.slope,
+        }
     }
 
     /// The slope of the line through two tries. The nearer they are the more of it is noise, so it is drawn towards

@@ -17,7 +17,8 @@ fn run(
     ceiling: f64,
     mut score: impl FnMut(Crf) -> f64,
 ) -> (Vec<Crf>, Crf, Option<Clamp>) {
-    let mut search = ChunkSearch::new(rules.clone(), Forecast { crf: Crf::whole(first).unwrap(), slope: 0.042 });
+    let mut search =
+        ChunkSearch::new(rules.clone(), Forecast { crf: Crf::whole(first).unwrap(), slope: 0.042, reading: None });
     let mut tried = Vec::new();
     for _ in 0..40 {
         match search.next() {
@@ -269,4 +270,21 @@ proptest! {
         prop_assert!(!of_part.is_empty());
         prop_assert_eq!(&of_all[..of_part.len()], &of_part[..]);
     }
+}
+
+#[test]
+fn a_probe_tells_how_steep_a_chunk_is_after_one_try() {
+    // A chunk of titles: 0.088 a CRF where films have 0.04.
+    let score = |crf: Crf| 101.0 - (2.675 + 0.088 * (crf.as_f64() - 55.0)).exp();
+    let tries = |reading| {
+        let forecast = Forecast { crf: Crf::whole(55).unwrap(), slope: 0.04, reading };
+        let mut search = ChunkSearch::new(rules(93.0), forecast);
+        let mut tries = 0;
+        while let Step::Try(crf) = search.next() {
+            tries += 1;
+            search.observe(Observation { crf, score: score(crf), whole: true });
+        }
+        tries
+    };
+    assert_eq!((tries(Some(Reading { crf: 45.4, score: 95.2 })), tries(None)), (2, 3));
 }
