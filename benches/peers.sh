@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # drapto against what a user would pick instead, on the same clip, in turn.
 #
-#   benches/peers.sh [CLIP...]
+#   benches/peers.sh [CLIP...]            at a fixed CRF
+#   benches/peers.sh --target [CLIP...]   at a quality target; see peers_target.sh
 #
 #   N=3               rounds; the order of the programs rotates from round to round, medians are printed
 #   CRF=25 PRESET=6 KEYINT=10s LP=   the same for all; an empty LP leaves each program's own default
+#   TARGET=93         the VMAF of --target; AB_AV1=PATH VMAF_FFMPEG=PATH: what its peers are, fetched if not given
 #   DRAPTO=PATH       the program to measure (default: target/release/drapto)
 #   DRAPTO_ARGS="..." further options for it
 #
@@ -22,6 +24,8 @@ N=${N:-3} CRF=${CRF:-25} PRESET=${PRESET:-6} KEYINT=${KEYINT:-10s} LP=${LP:-}
 DRAPTO=${DRAPTO:-${CARGO_TARGET_DIR:-target}/release/drapto}
 work=${CARGO_TARGET_DIR:-target}/peers
 read -r -a drapto_args <<<"${DRAPTO_ARGS:-}"
+at_target=0
+if [ "${1:-}" = --target ]; then at_target=1 && shift; fi
 
 die() {
     printf 'peers: %s\n' "$*" >&2
@@ -78,7 +82,7 @@ elif [ "$app_svt" != "$drapto_svt" ]; then
 else
     with_pipe=1
 fi
-[ $((with_ffmpeg + with_pipe)) -gt 0 ] || die 'no peer of the same SVT-AV1 version: nothing to compare with'
+[ $((with_ffmpeg + with_pipe + at_target)) -gt 0 ] || die 'no peer of the same SVT-AV1 version: nothing to compare with'
 
 # ---- one run each ----------------------------------------------------------------------------------------
 
@@ -271,4 +275,11 @@ if [ ${#clips[@]} = 0 ]; then
         clips=(target/fixtures/sample.mkv)
     fi
 fi
-for clip in "${clips[@]}"; do bench_clip "$clip"; done
+bench=bench_clip
+if [ $at_target = 1 ]; then
+    # shellcheck source-path=SCRIPTDIR
+    . benches/peers_target.sh
+    fetch_tools
+    bench=bench_target
+fi
+for clip in "${clips[@]}"; do $bench "$clip"; done

@@ -106,8 +106,8 @@ pub struct EncodeArgs {
     /// Read settings from this TOML file; flags go before it.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Where finished chunks and the log are kept while the run lasts [default: chunks beside the output, the log
-    /// in the system's folder for temporary files].
+    /// Where finished chunks and the log are kept while the run lasts [default: beside the output; at a fixed CRF,
+    /// where there is only a log, the system's folder for temporary files].
     #[arg(long, value_name = "DIR")]
     pub temp_dir: Option<PathBuf>,
     /// Keep chunks and log after a run that succeeded.

@@ -19,14 +19,15 @@ pub fn run(args: EncodeArgs) -> Result<()> {
     if args.dry_run {
         return print_json(&drapto::plan(&settings, &cancel)?);
     }
-    let log = LogFile::start(args.temp_dir.as_deref(), args.log_level, args.keep_temp)?;
+    let job = drapto::engine::job_dir(&settings);
+    let log = LogFile::start(job.as_deref(), settings.temp_dir.as_deref(), args.log_level, args.keep_temp)?;
     tracing::info!(?settings, "encode");
     let progress = Progress::choose(args.quiet, args.events.is_some());
     let result = drapto::encode(&settings, &progress, &cancel);
     progress.finish();
     match &result {
         Ok(_) => {
-            if let Some(path) = log.finish() {
+            if let Some(path) = log.finish(true) {
                 note(&args, &format!("log: {}", path.display()));
             }
         }
@@ -36,7 +37,7 @@ pub fn run(args: EncodeArgs) -> Result<()> {
                 ErrorKind::Encode | ErrorKind::Verification => {
                     note(&args, &format!("log: {}", log.keep().display()));
                 }
-                _ => drop(log.finish()),
+                _ => drop(log.finish(false)),
             }
         }
     }

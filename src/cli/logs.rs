@@ -14,31 +14,47 @@ use tracing_subscriber::prelude::*;
 pub struct LogFile {
     path: PathBuf,
     keep: bool,
+    /// Whether it is in the `logs` of a job directory.
+    in_job: bool,
 }
 
 impl LogFile {
-    /// Starts logging: at debug level to a file under `folder`, at `level` to standard error.
-    pub fn start(folder: Option<&Path>, level: Level, keep: bool) -> Result<Self> {
-        let folder = folder.map_or_else(std::env::temp_dir, Path::to_path_buf);
-        let path = folder.join(format!("drapto-{}.log", std::process::id()));
-        let failed = |e| Error::new(ErrorKind::Output, "cannot write the log").caused_by(e).with_file(&path);
-        std::fs::create_dir_all(&folder).map_err(failed)?;
-        let file = File::create(&path).map_err(failed)?;
+    /// Starts logging: at debug level to a file in the `logs` of the directory `job`, or where that cannot be, under `temp`;
+    /// at `level` to standard error.
+    pub fn start(job: Option<&Path>, temp: Option<&Path>, level: Level, keep: bool) -> Result<Self> {
+        let temp = temp.map_or_else(std::env::temp_dir, Path::to_path_buf);
+        // A folder that is missing is not made for a log's sake: whether it should be there is for the run to say.
+        let job = job.filter(|job| job.parent().is_some_and(|p| p.as_os_str().is_empty() || p.is_dir()));
+        let in_job = job.and_then(|job| open(&job.join("logs")).ok());
+        let (in_job, (path, file)) = match in_job {
+            Some(opened) => (true, opened),
+            None => (false, open(&temp)?),
+        };
         let to_file = layer().with_ansi(false).with_writer(Arc::new(file)).with_filter(LevelFilter::DEBUG);
         let to_terminal = layer()
             .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
             .with_writer(std::io::stderr)
             .with_filter(LevelFilter::from_level(level));
         tracing_subscriber::registry().with(to_file).with(to_terminal).init();
-        Ok(LogFile { path, keep })
+        Ok(LogFile { path, keep, in_job })
     }
 
-    /// Removes the file unless it is to be kept.
-    pub fn finish(self) -> Option<PathBuf> {
+    /// Removes the file unless it is to be kept; after a run that succeeded also those of the job's runs before.
+    pub fn finish(self, succeeded: bool) -> Option<PathBuf> {
         if self.keep {
             return Some(self.path);
         }
         let _ = std::fs::remove_file(&self.path);
+        if let (true, Some(logs)) = (self.in_job, self.path.parent()) {
+            for entry in std::fs::read_dir(logs).into_iter().flatten().flatten().filter(|_| succeeded) {
+                if entry.file_name().to_string_lossy().starts_with(PREFIX) {
+                    let _ = std::fs::remove_file(entry.path());
+                }
+            }
+            // What is not empty is still of use.
+            let _ = std::fs::remove_dir(logs);
+            let _ = logs.parent().map(std::fs::remove_dir);
+        }
         None
     }
 
@@ -46,4 +62,15 @@ impl LogFile {
     pub fn keep(self) -> PathBuf {
         self.path
     }
+}
+
+/// What names of log files begin with.
+const PREFIX: &str = "drapto-";
+
+fn open(folder: &Path) -> Result<(PathBuf, File)> {
+    let path = folder.join(format!("{PREFIX}{}.log", std::process::id()));
+    let failed = |e| Error::new(ErrorKind::Output, "cannot write the log").caused_by(e).with_file(&path);
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    let file = File::create(&path).map_err(failed)?;
+    Ok((path, file))
 }

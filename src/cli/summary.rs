@@ -69,13 +69,19 @@ pub fn summary(report: &Report) -> String {
     line(
         "time",
         format!(
-            "{}  {:.1} fps  {:.2}x",
+            "{}  {:.1} fps  {:.2}x{}",
             text::duration(report.wall_s),
             report.encode_fps,
-            report.output.duration_s / report.wall_s.max(1e-9)
+            report.output.duration_s / report.wall_s.max(1e-9),
+            utilisation(report)
         ),
     );
     out
+}
+
+/// How busy the processor was.
+fn utilisation(report: &Report) -> String {
+    report.utilisation.map_or(String::new(), |u| format!("  {:.0} % of {} cores", u * 100.0, report.cores))
 }
 
 /// The CRF, or the range over the chunks.

@@ -28,7 +28,7 @@ mod vmaf;
 
 pub use bench::{BenchReport, BenchStage, bench};
 pub use encode::{encode, plan};
-pub use job::TryRecord;
+pub use job::{TryRecord, job_dir};
 pub use report::{ChunkReport, FileReport, QualityReport, Report, StreamReport, VideoReport, versions};
 pub use scenes::{Scene, SceneChunk, ScenesReport, scenes};
 pub use stage::StageReport;

@@ -42,6 +42,10 @@ pub struct Report {
     pub wall_s: f64,
     /// Processor seconds of the whole process, all threads.
     pub cpu_s: Option<f64>,
+    /// Processor cores the process may use.
+    pub cores: usize,
+    /// How much of them it used, 0 to 1.
+    pub utilisation: Option<f64>,
     /// Frames a second over the encode without verification.
     pub encode_fps: f64,
     /// The checks of the written file.

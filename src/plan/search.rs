@@ -13,7 +13,7 @@ use crate::media::Crf;
 pub(super) const SLOPE: f64 = 0.04;
 
 /// Slopes outside of this are noise: two tries close together, or a curve that is flat at its end.
-const SLOPES: std::ops::RangeInclusive<f64> = 0.02..=0.12;
+const SLOPES: std::ops::RangeInclusive<f64> = 0.015..=0.13;
 
 /// The farthest one try goes from the ones before it, in CRF.
 const LONGEST_STEP: f64 = 20.0;
@@ -277,9 +277,8 @@ impl Search {
     /// film differ by more in slope than a probe is off.
     fn slope_by_probe(&self, first: &Observation) -> f64 {
         const APART: f64 = 4.0;
-        let read = self.reading.and_then(|r| Some((Crf::from_f64((r.crf * 4.0).round() / 4.0).ok()?, r.score)));
-        match read {
-            Some((crf, score)) if (crf.as_f64() - first.crf.as_f64()).abs() >= APART => {
+        match self.reading {
+            Some(Reading { crf, score }) if (crf.as_f64() - first.crf.as_f64()).abs() >= APART => {
                 self.slope_between(first, &Observation { crf, score, whole: false })
             }
             _ => self.slope,

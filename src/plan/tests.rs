@@ -208,9 +208,9 @@ fn scores_held_against_no_others_stop_a_try_only_late_and_when_far_off() {
 
 #[test]
 fn how_far_back_a_chunk_looks_depends_on_the_film_alone() {
-    assert_eq!(lag(Some(50.0), 15.0), 2);
+    assert_eq!(lag(Some(50.0), 15.0), 3);
     assert_eq!(lag(Some(7200.0), 15.0), 16);
-    assert_eq!(lag(None, 15.0), 2);
+    assert_eq!(lag(None, 15.0), 3);
 }
 
 /// Frames of a film: the gap before each in milliseconds, and how unlike the one before it is.
@@ -286,5 +286,16 @@ fn a_probe_tells_how_steep_a_chunk_is_after_one_try() {
         }
         tries
     };
-    assert_eq!((tries(Some(Reading { crf: 45.4, score: 95.2 })), tries(None)), (2, 3));
+    assert_eq!((tries(Some(Reading { crf: Crf::whole(36).unwrap(), score: 98.2 })), tries(None)), (2, 3));
+}
+
+#[test]
+fn a_still_chunk_goes_farther_in_crf_than_a_fast_one() {
+    let of = |motion, probe| {
+        let means = ChunkMeans { motion, ..means(1.0) };
+        forecast(&[], &means, Some(probe), &rules(93.0)).crf.as_f64()
+    };
+    assert!(of(0.3, 92.0) > of(5.0, 92.0) + 5.0, "{} {}", of(0.3, 92.0), of(5.0, 92.0));
+    // The three films' usual: the probe scores 90.6 where the encode meets 93 at CRF 40.
+    assert!((of(1.1, 90.6) - 40.0).abs() <= 2.0, "{}", of(1.1, 90.6));
 }

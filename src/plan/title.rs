@@ -1,8 +1,8 @@
 //! One CRF for a whole film, from the right CRFs of some of its chunks.
 #![deny(unsafe_code)]
 
-use super::prior::Outcome;
-use super::search::{SLOPE, SearchRules, log_distance};
+use super::prior::{Outcome, usual_slope};
+use super::search::{SearchRules, log_distance};
 use crate::media::Crf;
 
 /// About how many chunks a film is calibrated on.
@@ -38,7 +38,7 @@ pub fn title_crf(chunks: &[(Outcome, u64)], rules: &SearchRules) -> Crf {
     let score_at = |crf: Crf| {
         let (mut sum, mut frames) = (0.0, 0.0);
         for (outcome, n) in chunks {
-            let slope = outcome.slope.unwrap_or(SLOPE);
+            let slope = outcome.slope.unwrap_or_else(|| usual_slope(&outcome.means));
             let score = 101.0 - (log_distance(outcome.score) + slope * (crf.as_f64() - outcome.crf.as_f64())).exp();
             sum += *n as f64 / (score.clamp(0.0, 100.0) + 1.0);
             frames += *n as f64;

@@ -50,9 +50,15 @@ fn parallelism(cores: usize, encoders: usize) -> u32 {
 
 impl Layout {
     /// The level of parallelism of an encoder that starts while `left` chunks are not finished, if it is known that no
-    /// more come: the last ones have the machine to themselves.
+    /// more come: the last ones will have more of the machine to themselves, whichever of them ends first.
     pub fn parallelism(&self, left: Option<usize>) -> u32 {
-        parallelism(self.cores, self.workers.min(left.unwrap_or(self.workers)))
+        let usual = parallelism(self.cores, self.workers);
+        match left {
+            Some(left) if left <= self.workers => {
+                parallelism(self.cores, left).max(2 * usual).min(parallelism(self.cores, 1))
+            }
+            _ => usual,
+        }
     }
 }
 
@@ -105,7 +111,9 @@ mod tests {
     #[test]
     fn the_last_chunks_have_the_machine_to_themselves() {
         let small = layout(machine(2, 8), &HD, None, None);
-        assert_eq!((small.parallelism(Some(9)), small.parallelism(Some(1))), (1, 2));
+        assert_eq!([9, 3, 2, 1].map(|left| small.parallelism(Some(left))), [1, 1, 2, 2]);
+        let large = layout(machine(16, 32), &HD, None, None);
+        assert_eq!([6, 5, 2, 1].map(|left| large.parallelism(Some(left))), [4, 8, 8, 16]);
         assert_eq!(small.parallelism(Some(0)), 2);
     }
 

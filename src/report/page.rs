@@ -82,6 +82,9 @@ fn facts(out: &mut String, report: &Report) {
         fact("encodes a frame", format!("{encodes:.2}"));
     }
     fact("time", format!("{}, {:.1} fps", duration(report.wall_s), report.encode_fps));
+    if let Some(utilisation) = report.utilisation {
+        fact("processor", format!("{:.0} % of {} cores", utilisation * 100.0, report.cores));
+    }
     if let Some(memory) = report.peak_memory_bytes {
         fact("peak memory", bytes(memory));
     }

@@ -67,6 +67,22 @@ fn keyframes_carry_their_sequence_header() {
 }
 
 #[test]
+fn the_sequence_header_is_the_same_at_any_crf() {
+    for (preset, size) in [(4, 512), (6, 320), (10, 320)] {
+        let header = |crf: u8| {
+            let crf = crate::media::Crf::whole(crf).unwrap();
+            let config = EncoderConfig { preset, crf, ..config(size, 180, 10) };
+            let packets = encode(&config, film(size, 180, 10, 3));
+            packets[0].sequence_header().expect("a keyframe").to_vec()
+        };
+        let lowest = header(8);
+        for crf in [25, 40, 55, 63] {
+            assert_eq!(header(crf), lowest, "preset {preset}, CRF {crf}");
+        }
+    }
+}
+
+#[test]
 fn colour_and_hdr_metadata_reach_the_stream() {
     let (color, hdr) = hdr10();
     let packets = encode(&EncoderConfig { color, hdr, ..config(320, 180, 10) }, film(320, 180, 10, 60));

@@ -29,6 +29,7 @@ impl Chunks {
         self.tally.lock().video = Some(findings(&self.video, &shown, self.mean_crf()));
         let mut out = Outgoing::new(self.track, track(&self.video, &shown), self.mux.another(), &self.tally);
         let mut times = self.film.times.iter();
+        let mut private = None;
         for (chunk, frames) in self.film.chunks.iter().enumerate() {
             let place = |e: Error| e.with_chunk(chunk);
             let mut units = self.job.read(chunk).map_err(place)?;
@@ -36,6 +37,14 @@ impl Chunks {
             while let Some(unit) = units.next().map_err(place)? {
                 self.cancel.check()?;
                 let (pts, duration) = times.next().ok_or_else(|| wrong_count(chunk))?;
+                if count == 0 {
+                    // Matroska has one codec configuration for the track.
+                    let own = av1::codec_private(&unit).map_err(place)?;
+                    if *private.get_or_insert_with(|| own.clone()) != own {
+                        let message = "internal error: the chunk has another sequence header than the film";
+                        return Err(place(Error::new(ErrorKind::Encode, message)));
+                    }
+                }
                 let keyframe = av1::is_keyframe(&unit);
                 out.send(PacketData::new(unit), keyframe, *pts, *duration)?;
                 count += 1;

@@ -31,7 +31,7 @@ pub(super) use cutter::Cutter;
 pub(super) use film::ChunkedFilm;
 
 use super::crew::Crew;
-use super::job::{Identity, Job, Opened, job_dir};
+use super::job::{Identity, Job, Opened, place};
 use super::pipeline::decoder_options;
 use super::queue::queue;
 use super::stage::StageMeter;
@@ -129,7 +129,7 @@ impl Plan<'_> {
         session.stride = Stride::new(self.target.stride(self.settings.preset))?;
         // Refused here rather than after the first chunk.
         drop(crate::meter::Session::new(session)?);
-        let dir = job_dir(self.settings.temp_dir.as_deref(), &self.settings.input, &self.settings.output);
+        let dir = place(self.settings.temp_dir.as_deref(), &self.settings.input, &self.settings.output);
         let reopen = Reopen { dir, identity: self.identity(&session)? };
         let (job, opened) = Job::open(&reopen.dir, &reopen.identity)?;
         let room = Room::of(self.settings, self.target, &video);

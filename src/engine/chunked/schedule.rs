@@ -224,7 +224,7 @@ impl Schedule {
             return Ok(());
         }
         let forecast = forecast(&known, &work.chunk.means, work.probe, &self.rules);
-        tracing::info!(chunk = index, probe = work.probe, crf = %forecast.crf, slope = forecast.slope, "forecast");
+        tracing::info!(chunk = index, probe = work.probe, crf = %forecast.crf, slope = forecast.slope, means = ?work.chunk.means, "forecast");
         let mut search = ChunkSearch::new(self.rules.clone(), forecast);
         for tried in self.job.tries(index) {
             search.observe(tried.observation());

@@ -83,6 +83,8 @@ fn parse_line(line: &[u8]) -> Option<Record> {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::media::Crf;
     use crate::plan::Tier;
@@ -103,6 +105,34 @@ mod tests {
         assert!(error.to_string().contains("progress.json"), "{error}");
         disk.seek(SeekFrom::Start(journal.good)).and_then(|_| disk.write_all(torn)).unwrap();
         journal.file = disk;
+    }
+
+    proptest! {
+        #[test]
+        fn a_journal_cut_or_changed_anywhere_gives_the_records_before_that(
+            reasons in proptest::collection::vec("[ -~]{0,40}", 1..8), at in any::<prop::sample::Index>(), flip in 1u8..,
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("progress.json");
+            let (mut journal, _) = Journal::open(&path).unwrap();
+            let written: Vec<Record> = reasons.iter().enumerate().map(|(i, reason)| tried(i, reason)).collect();
+            written.iter().for_each(|record| journal.append(record).unwrap());
+            let whole = std::fs::read(&path).unwrap();
+            prop_assert_eq!(parse(&whole), (written.clone(), whole.len()));
+            let at = at.index(whole.len());
+            let lines_before = whole[..at].iter().filter(|b| **b == b'\n').count();
+            let (cut, good) = parse(&whole[..at]);
+            prop_assert_eq!(&cut[..], &written[..lines_before]);
+            prop_assert!(good <= at);
+            let mut changed = whole.clone();
+            changed[at] ^= flip;
+            prop_assert_eq!(parse(&changed).0, &written[..lines_before]);
+        }
+
+        #[test]
+        fn bytes_that_are_no_journal_are_none(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            prop_assert_eq!(parse(&bytes), (Vec::new(), 0));
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! encode_data/progress.json   the journal: a try or a finished chunk a line
 //! encode_data/lock            held while a run works on it
 //! encoded/00007.ivf           the bytes of chunk 7
+//! logs/                       the command line's logs of its runs
 //! ```
 //!
 //! Law: a chunk is recorded only when its bytes are on the disk under their name. A line of the journal counts only
@@ -25,6 +26,7 @@ use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::base::{Error, ErrorKind, Result};
+use crate::config::{EncodeSettings, Quality};
 use crate::container::{IvfHeader, IvfReader, IvfWriter};
 use crate::media::Crf;
 
@@ -330,8 +332,14 @@ impl Write for Hashing {
     }
 }
 
+/// Where an encode with these settings keeps what is finished; `None` at a fixed CRF, where nothing is kept.
+pub fn job_dir(settings: &EncodeSettings) -> Option<PathBuf> {
+    let target = matches!(settings.quality, Quality::Target(_));
+    target.then(|| place(settings.temp_dir.as_deref(), &settings.input, &settings.output))
+}
+
 /// Where the job of a run is: beside the output or in `temp`, with a name of its own for each input and output.
-pub(super) fn job_dir(temp: Option<&Path>, input: &Path, output: &Path) -> PathBuf {
+pub(super) fn place(temp: Option<&Path>, input: &Path, output: &Path) -> PathBuf {
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     let (input, output) = (absolute(input), absolute(output));
     let mut hasher = blake3::Hasher::new();

@@ -204,7 +204,7 @@ fn removing_a_job_spares_what_is_not_its_own() {
 
 #[test]
 fn each_input_and_output_has_a_job_of_its_own() {
-    let dir = |temp, input: &str, output: &str| job_dir(temp, Path::new(input), Path::new(output));
+    let dir = |temp, input: &str, output: &str| place(temp, Path::new(input), Path::new(output));
     let one = dir(None, "/a/film.mkv", "/b/out.mkv");
     assert!(one.starts_with("/b") && one.file_name().unwrap().to_str().unwrap().starts_with(".out.drapto-"), "{one:?}");
     assert_ne!(one, dir(None, "/a/other.mkv", "/b/out.mkv"));

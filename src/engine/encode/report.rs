@@ -1,0 +1,223 @@
+//! The report of a run that ended well.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::super::chunked::ChunkedFilm;
+use super::super::report::{ChunkReport, FileReport, QualityReport, Report, StreamReport, VideoReport, versions};
+use super::super::stage::StageReport;
+use super::super::tally::Findings;
+use super::super::usage;
+use super::super::verify::Verification;
+use super::Run;
+use crate::audio::OPUS_RATE;
+use crate::event::Event;
+use crate::media::FieldOrder;
+
+impl Run<'_> {
+    pub(super) fn report(
+        &self,
+        findings: Findings,
+        stages: Vec<StageReport>,
+        verification: Verification,
+        wall: Duration,
+        encode_time: Duration,
+        chunked: Option<&ChunkedFilm>,
+    ) -> Report {
+        let size = |path: &Path| std::fs::metadata(path).map_or(0, |m| m.len());
+        let input_bytes = size(&self.settings.input);
+        let output_bytes = findings.mux.as_ref().map_or(0, |m| m.bytes);
+        let duration = findings.mux.as_ref().map_or(0.0, |m| m.duration.as_secs_f64());
+        let frames = findings.video.as_ref().map_or(0, |v| v.times.len() as u64);
+        let mut warnings = findings.warnings.clone();
+        warnings.extend(self.audio_warnings(&findings));
+        warnings.extend(picture_warnings(&findings));
+        warnings.extend(chunked.map(ChunkedFilm::warnings).unwrap_or_default());
+        if let Some(FieldOrder::TopFirst | FieldOrder::BottomFirst) =
+            self.video().and_then(|s| Some(s.video.as_ref()?.field_order))
+        {
+            warnings.push("the picture is interlaced and is encoded as it is".to_owned());
+        }
+        for message in &warnings {
+            self.sink.event(&Event::Warning { message: message.clone() });
+        }
+        let usage = usage::of_this_process();
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Report {
+            input: FileReport {
+                path: self.settings.input.clone(),
+                bytes: input_bytes,
+                duration_s: self.info.duration_s.unwrap_or(findings.demux.end_s),
+                frames: findings.decode.frames,
+            },
+            output: FileReport {
+                path: self.settings.output.clone(),
+                bytes: output_bytes,
+                duration_s: duration,
+                frames,
+            },
+            reduction_percent: reduction(input_bytes, output_bytes),
+            video: self.video_report(&findings),
+            streams: self
+                .decisions
+                .iter()
+                .map(|d| StreamReport {
+                    decision: d.clone(),
+                    audio: findings.audio.get(&d.index).and_then(|a| a.stats),
+                })
+                .collect(),
+            quality: chunked.map_or_else(|| quality(&findings), |c| c.quality()),
+            chunks: chunked.map_or_else(|| chunks(&findings), ChunkedFilm::chunks),
+            stages,
+            decode: findings.decode,
+            frame_pool: findings.pool,
+            peak_memory_bytes: usage.peak_memory_bytes,
+            wall_s: wall.as_secs_f64(),
+            cpu_s: usage.cpu_s,
+            cores,
+            utilisation: usage.cpu_s.map(|cpu| cpu / (wall.as_secs_f64() * cores as f64).max(1e-9)),
+            encode_fps: (frames - chunked.map_or(0, |c| c.resumed).min(frames)) as f64
+                / encode_time.as_secs_f64().max(1e-9),
+            verification,
+            warnings,
+            settings: self.settings.clone(),
+            versions: versions(),
+        }
+    }
+
+    fn audio_warnings(&self, findings: &Findings) -> Vec<String> {
+        let mut out = Vec::new();
+        for (stream, audio) in &findings.audio {
+            let mut say = |what: String| out.push(format!("audio stream {stream}: {what}"));
+            if audio.damaged_packets > 0 {
+                say(format!("{} packets cannot be decoded", audio.damaged_packets));
+            }
+            if audio.skipped_packets > 0 {
+                say(format!("{} packets before the start of the film are left out", audio.skipped_packets));
+            }
+            let Some(stats) = audio.stats else { continue };
+            if stats.frames == 0 {
+                say("there is no sound in it; the track is empty".to_owned());
+            }
+            if stats.gaps + stats.overlaps > 0 {
+                say(format!(
+                    "{} gaps were filled with {:.2} s of silence and {} overlaps cut by {:.2} s",
+                    stats.gaps,
+                    stats.inserted_samples as f64 / f64::from(OPUS_RATE),
+                    stats.overlaps,
+                    stats.trimmed_samples as f64 / f64::from(OPUS_RATE)
+                ));
+            }
+        }
+        out
+    }
+
+    fn video_report(&self, findings: &Findings) -> VideoReport {
+        let stream = self.video();
+        let info = stream.and_then(|s| s.video.as_ref());
+        let v = findings.video.as_ref();
+        let (width, height) = v.map_or((0, 0), |v| (v.width, v.height));
+        let cropped = v.is_some_and(|v| (v.source_width, v.source_height) != (v.width, v.height));
+        let color = v.map(|v| v.color).unwrap_or_default();
+        VideoReport {
+            width,
+            height,
+            bit_depth: 10,
+            crop: cropped.then(|| format!("{width}:{height}:0:0")),
+            frame_rate: info.and_then(|i| i.frame_rate).map(|r| r.to_string()),
+            sample_aspect_ratio: info.and_then(|i| i.sample_aspect_ratio).map(|r| r.to_string()),
+            rotation: v.map_or(0, |v| v.rotation),
+            color,
+            implied_color: (!color.primaries.is_specified() && !color.matrix.is_specified())
+                .then(|| implied_color(width, height)),
+            hdr: v.map(|v| v.hdr).unwrap_or_default(),
+            source_codec: stream.map(|s| s.codec.clone()).unwrap_or_default(),
+            decoder: findings.decoder.clone(),
+            codec: "av1",
+        }
+    }
+}
+
+/// What players assume of a picture that does not say (as mpv and FFmpeg's scaler do).
+fn implied_color(width: u32, height: u32) -> &'static str {
+    match (width, height) {
+        (w, h) if w >= 1280 || h > 576 => "bt709",
+        (_, 576) => "bt470bg",
+        _ => "smpte170m",
+    }
+}
+
+fn picture_warnings(findings: &Findings) -> Vec<String> {
+    let mut out = Vec::new();
+    let decode = &findings.decode;
+    if decode.synthesised_timestamps > 0 {
+        out.push(format!(
+            "{} pictures have no time in the source and follow its frame rate",
+            decode.synthesised_timestamps
+        ));
+    }
+    if decode.repaired_timestamps > 0 {
+        out.push(format!(
+            "{} pictures had times that do not increase and were moved by a tick",
+            decode.repaired_timestamps
+        ));
+    }
+    for (frames, what) in [
+        (decode.hdr10_plus_frames, "HDR10+ metadata"),
+        (decode.dolby_vision_frames, "Dolby Vision metadata"),
+        (decode.caption_frames, "closed captions inside the picture stream"),
+    ] {
+        if frames > 0 {
+            out.push(format!("{what} of {frames} pictures is not carried; the picture itself is"));
+        }
+    }
+    if let Some(v) = &findings.video
+        && (v.source_width, v.source_height) != (v.width, v.height)
+    {
+        out.push(format!(
+            "the picture was cut from {}x{} to {}x{}: 4:2:0 needs even sizes",
+            v.source_width, v.source_height, v.width, v.height
+        ));
+    }
+    out
+}
+
+fn quality(findings: &Findings) -> QualityReport {
+    QualityReport {
+        mode: "crf",
+        crf: findings.video.as_ref().map_or(0.0, |v| v.crf),
+        target: None,
+        tolerance: None,
+        worst_chunk: None,
+        encodes_a_chunk: None,
+        relative: None,
+        mean: None,
+        harmonic_mean: None,
+        p5: None,
+        min: None,
+        stride: None,
+        model: None,
+    }
+}
+
+/// At a fixed CRF the film is one chunk.
+fn chunks(findings: &Findings) -> Vec<ChunkReport> {
+    let chunk = findings.video.as_ref().map(|v| ChunkReport {
+        index: 0,
+        start_pts: v.times.first().map_or(0.0, |t| t.as_secs_f64()),
+        frames: v.times.len() as u64,
+        crf: v.crf,
+        attempts: 1,
+        bytes: v.bytes,
+        vmaf: None,
+        ceiling: None,
+        note: None,
+        tries: Vec::new(),
+        scores: Vec::new(),
+    });
+    chunk.into_iter().collect()
+}
+
+fn reduction(input: u64, output: u64) -> f64 {
+    if input == 0 { 0.0 } else { (1.0 - output as f64 / input as f64) * 100.0 }
+}
