@@ -19,8 +19,8 @@ pub struct LogFile {
 }
 
 impl LogFile {
-    /// Starts logging: at debug level to a file in the `logs` of the directory `job`, or where that cannot be, under `temp`;
-    /// at `level` to standard error.
+    /// Starts logging: at debug level to a file in the `logs` of the directory `job`, or where that cannot be, under
+    /// `temp`; at `level` to standard error.
     pub fn start(job: Option<&Path>, temp: Option<&Path>, level: Level, keep: bool) -> Result<Self> {
         let temp = temp.map_or_else(std::env::temp_dir, Path::to_path_buf);
         // A folder that is missing is not made for a log's sake: whether it should be there is for the run to say.

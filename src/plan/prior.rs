@@ -90,11 +90,12 @@ pub fn probe_crf(rules: &SearchRules) -> Crf {
     rules.nearest(PROBE_CRF + (log_distance(rules.target) - log_distance(93.0)) / SLOPE)
 }
 
-/// How many chunks back the nearest one is that a chunk may learn from: enough that workers seldom wait for it,
-/// and fixed by the film's length, so that it is the same on any machine.
+/// How many chunks back the nearest one is that a chunk may learn from: enough that workers seldom wait for one that is
+/// tried again, and fixed by the film's length, so that it is the same on any machine. Learning that much later was
+/// seen to cost nothing.
 pub fn lag(film_s: Option<f64>, chunk_s: f64) -> usize {
     let chunks = film_s.unwrap_or(0.0) / chunk_s.max(0.1);
-    ((chunks / 8.0) as usize).clamp(3, 16)
+    ((chunks / 8.0) as usize).clamp(6, 32)
 }
 
 /// The forecast for a chunk with these `means` and this `probe`, after chunks with these `outcomes` in the order of

@@ -208,9 +208,9 @@ fn scores_held_against_no_others_stop_a_try_only_late_and_when_far_off() {
 
 #[test]
 fn how_far_back_a_chunk_looks_depends_on_the_film_alone() {
-    assert_eq!(lag(Some(50.0), 15.0), 3);
-    assert_eq!(lag(Some(7200.0), 15.0), 16);
-    assert_eq!(lag(None, 15.0), 3);
+    assert_eq!(lag(Some(50.0), 15.0), 6);
+    assert_eq!(lag(Some(7200.0), 15.0), 32);
+    assert_eq!(lag(None, 15.0), 6);
 }
 
 /// Frames of a film: the gap before each in milliseconds, and how unlike the one before it is.

@@ -1,7 +1,8 @@
 //! The part of the scheduler for a title with one CRF.
 //!
-//! The chunks it is calibrated on are searched, each on its own; when the whole film was read and all of them are known, the CRF is
-//! decided and written down, and every chunk is encoded at it and scored. Bytes a search made at that very CRF are kept.
+//! The chunks it is calibrated on are searched, each on its own; when the whole film was read and all of them are known,
+//! the CRF is decided and written down, and every chunk is encoded at it and scored. Bytes a search made at that very
+//! CRF are kept.
 
 use super::{Schedule, Work, unknown};
 use crate::base::Result;
