@@ -34,6 +34,10 @@ pub struct Layout {
     pub cores: usize,
     /// Bytes for frames that are held; `None` where chunks are decoded again for each try.
     pub held: Option<u64>,
+    /// Encoders have one level of parallelism each: there is not the memory for more.
+    pub narrow: bool,
+    /// Bytes that are missing even so.
+    pub short: u64,
 }
 
 /// Cores one encoder keeps busy at preset 6: beyond them another encoder does more than a wider one.
@@ -54,12 +58,18 @@ impl Layout {
     pub fn parallelism(&self, left: Option<usize>) -> u32 {
         let usual = parallelism(self.cores, self.workers);
         match left {
+            _ if self.narrow => 1,
             Some(left) if left <= self.workers => {
-                parallelism(self.cores, left).max(2 * usual).min(parallelism(self.cores, 1))
+                parallelism(self.cores, left).max(at_the_end(self.cores, self.workers))
             }
             _ => usual,
         }
     }
+}
+
+/// The level of parallelism of the last chunks, of which there are as many as workers.
+fn at_the_end(cores: usize, workers: usize) -> u32 {
+    (2 * parallelism(cores, workers)).min(parallelism(cores, 1))
 }
 
 /// The layout for `asked` workers, or for as many as the machine bears; `at_once` is how many encoders the library can
@@ -72,20 +82,23 @@ pub fn layout(machine: Machine, needs: &Needs, asked: Option<usize>, at_once: Op
         .min(at_once.unwrap_or(usize::MAX))
         .max(1);
     let fewest = if asked.is_some() { most } else { 1 };
-    let with = |workers: usize| {
-        let encoder = needs.encoder + needs.encoder_level * u64::from(parallelism(machine.cores, workers) - 1);
-        machine.memory.saturating_sub(workers as u64 * (encoder + needs.meter))
+    let encoders = |workers: usize, levels: u32| {
+        workers as u64 * (needs.encoder + needs.encoder_level * u64::from(levels - 1) + needs.meter)
     };
+    let with = |workers| machine.memory.saturating_sub(encoders(workers, at_the_end(machine.cores, workers)));
+    let layout = |workers, held| Layout { workers, cores: machine.cores, held, narrow: false, short: 0 };
     for workers in (fewest..=most).rev() {
         let left = with(workers);
         // A chunk for each worker, and one that is being gathered meanwhile.
         if left >= (workers as u64 + 1) * needs.chunk {
-            return Layout { workers, cores: machine.cores, held: Some(left) };
+            return layout(workers, Some(left));
         }
     }
-    let fitting = (fewest..=most).rev().find(|&workers| with(workers) >= workers as u64 * needs.in_flight);
-    let workers = fitting.unwrap_or(fewest);
-    Layout { workers, cores: machine.cores, held: None }
+    if let Some(workers) = (fewest..=most).rev().find(|&w| with(w) >= w as u64 * needs.in_flight) {
+        return layout(workers, None);
+    }
+    let least = encoders(fewest, 1) + fewest as u64 * needs.in_flight;
+    Layout { narrow: true, short: least.saturating_sub(machine.memory), ..layout(fewest, None) }
 }
 
 #[cfg(test)]
@@ -134,6 +147,9 @@ mod tests {
     fn a_film_too_large_for_the_memory_still_has_one_worker() {
         let uhd = Needs { chunk: 9 * GIB, in_flight: 2 * GIB, ..HD };
         assert_eq!(layout(machine(8, 8), &uhd, None, None).held, None);
-        assert_eq!(layout(machine(8, 1), &uhd, None, None).workers, 1);
+        let least = layout(machine(8, 1), &uhd, None, None);
+        assert_eq!((least.workers, least.parallelism(None), least.parallelism(Some(1))), (1, 1, 1));
+        // An encoder, a meter and the frames between them, of which a gigabyte is there.
+        assert_eq!(least.short, 2 * GIB + GIB / 2 + GIB / 4 - GIB);
     }
 }

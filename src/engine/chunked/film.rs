@@ -10,7 +10,7 @@ use super::super::job::{ChunkRecord, Job, Opened};
 use super::super::report::{ChunkReport, QualityReport};
 use super::super::stage::StageReport;
 use super::super::tally::{Findings, Tally};
-use super::{Plan, Reopen};
+use super::{Plan, Prepared, Reopen};
 use crate::base::{Error, ErrorKind, Result};
 use crate::config::{Per, Target};
 use crate::event::{Event, Sink};
@@ -38,7 +38,7 @@ impl ChunkedFilm {
         let plan = Plan { settings: run.settings, target, info: &run.info, stream };
         let (prepared, reopen) = plan.prepare()?;
         say_how_it_was_found(run.sink, &prepared.opened);
-        warn_of_settings(run.sink, &prepared.session);
+        warn_of_settings(run.sink, &prepared);
         let session = prepared.session;
         tracing::info!(layout = ?prepared.room.layout, memory = prepared.room.memory, job = %reopen.dir().display(), "chunks");
 
@@ -232,13 +232,20 @@ fn say_how_it_was_found(sink: &dyn Sink, opened: &Opened) {
     }
 }
 
-fn warn_of_settings(sink: &dyn Sink, session: &SessionConfig) {
+fn warn_of_settings(sink: &dyn Sink, prepared: &Prepared) {
+    let Prepared { session, room, .. } = prepared;
     if session.stride.is_even() {
         let message = format!(
             "a stride of {} is even: it beats with the encoder's pyramid of layers and can read up to 2.7 too high; \
              take an odd one",
             session.stride.get()
         );
+        sink.event(&Event::Warning { message });
+    }
+    if room.layout.short > 0 {
+        let (memory, more) = (room.memory >> 20, (room.layout.short >> 20) + 1);
+        let message =
+            format!("one encoder of this picture takes about {more} MiB more than the {memory} MiB of memory");
         sink.event(&Event::Warning { message });
     }
 }

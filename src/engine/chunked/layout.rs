@@ -9,18 +9,19 @@ use crate::video::many_encoders;
 const MOST: u64 = 8 << 30;
 
 /// What the process needs beside frames, encoders and meters: code, demuxers, decoders, audio.
-const BASE: u64 = 160 << 20;
+const BASE: u64 = 200 << 20;
 
-/// Bytes of encoder a luma sample, at level of parallelism 1 and for each level more: measured at 720p and 1080p with
-/// SVT-AV1 2.3.0, preset 6, 10 bit.
-const ENCODER_A_SAMPLE: u64 = 330;
-const ENCODER_LEVEL_A_SAMPLE: u64 = 75;
+/// Bytes of encoder a luma sample, at level of parallelism 1 and for each level more: measured at 180p, 720p and 1080p
+/// with SVT-AV1 2.3.0, preset 6, 10 bit.
+const ENCODER_A_SAMPLE: u64 = 400;
+const ENCODER_LEVEL_A_SAMPLE: u64 = 220;
 
 /// Bytes of libvmaf's buffers and of dav1d's pictures a luma sample.
-const METER_A_SAMPLE: u64 = 110;
+const METER_A_SAMPLE: u64 = 120;
 
-/// Frames on their way through one try beside the chunk's own: the encoder's look-ahead.
-const IN_FLIGHT: u64 = 80;
+/// Frames on their way through one try beside the chunk's own: the encoder's look-ahead, what waits for the score
+/// stage, and what that has not finished of the try before.
+const IN_FLIGHT: u64 = 160;
 
 /// How the run is laid out, and from what.
 pub(in crate::engine) struct Room {

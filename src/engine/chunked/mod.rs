@@ -54,8 +54,10 @@ use trial::{EncodeTries, Note, ScoreTries, Unit};
 /// Notes that wait for the scheduler, at most.
 const NOTES: usize = 64;
 
-/// Pictures between an encoder and its score stage.
-const UNITS: usize = 64;
+/// Pictures between an encoder and its score stage: as many as an encoder gives out at once, and where frames are held
+/// anyway, as many again.
+const UNITS: usize = 32;
+const UNITS_HELD: usize = 64;
 const UNIT_BYTES: usize = 64 << 20;
 
 /// What the search is made from.
@@ -181,12 +183,13 @@ impl Plan<'_> {
         let cancel = crew.cancel().clone();
         let (schedule_meter, feed_meter) = (StageMeter::new("schedule"), StageMeter::new("feed"));
         let (to_schedule, notes) = queue::<Note>(NOTES, usize::MAX, &cancel, &feed_meter, &schedule_meter);
+        let units = if room.layout.held.is_some() { UNITS_HELD } else { UNITS };
         let mut orders = Vec::new();
         for worker in 0..room.layout.workers {
             let encode = StageMeter::new(format!("encode {worker}"));
             let score = StageMeter::new(format!("score {worker}"));
             let (order_sender, order_receiver) = queue(2, usize::MAX, &cancel, &schedule_meter, &encode);
-            let (unit_sender, units) = queue::<Unit>(UNITS, UNIT_BYTES, &cancel, &encode, &score);
+            let (unit_sender, unit_receiver) = queue::<Unit>(units, UNIT_BYTES, &cancel, &encode, &score);
             orders.push(order_sender);
             let state = EncodeTries {
                 worker,
@@ -199,7 +202,7 @@ impl Plan<'_> {
             };
             crew.spawn("encode", &encode, state, |s, meter| s.run(meter))?;
             let state = ScoreTries {
-                units,
+                units: unit_receiver,
                 notes: to_schedule.for_stage(&score),
                 converter: Converter::new(),
                 tally: Arc::clone(tally),
