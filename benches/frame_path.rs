@@ -9,7 +9,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use drapto::base::{Rational, Timestamp};
 use drapto::media::{Color, ColorRange, Frame, FramePool, HdrStatic, PixelFormat, Planes};
 use drapto::meter::{Model, Session, SessionConfig, Stride};
-use drapto::pixel::{Converter, Level, Mapping, PictureMeter, Source, Stores, Target, widen_plane};
+use drapto::pixel::{Converter, Level, Mapping, PictureMeter, Source, Stores, Target, borders, widen_plane};
 
 const WIDTH: u32 = 1920;
 const HEIGHT: u32 = 1080;
@@ -120,6 +120,21 @@ fn measure(c: &mut Criterion) {
     group.finish();
 }
 
+/// The measure black bars are found by, per kernel; bytes of luma.
+fn bars(c: &mut Criterion) {
+    let mut group = c.benchmark_group("borders");
+    for (name, format, bytes) in [("8-bit", PixelFormat::YUV420P8, 1), ("10-bit", PixelFormat::YUV420P10, 2)] {
+        group.throughput(Throughput::Bytes(u64::from(WIDTH) * u64::from(HEIGHT) * bytes));
+        let picture = frame(format, ColorRange::Limited, 0);
+        for level in Level::available() {
+            group.bench_function(format!("{}/{name}", level.name()), |b| {
+                b.iter(|| black_box(borders(level, &picture).expect("a planar picture")));
+            });
+        }
+    }
+    group.finish();
+}
+
 /// One pair a step in one open session, in this thread.
 fn vmaf(c: &mut Criterion) {
     let mut group = c.benchmark_group("vmaf");
@@ -144,5 +159,5 @@ fn vmaf(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(frame_path, widen, convert, pool, measure, vmaf);
+criterion_group!(frame_path, widen, convert, pool, measure, bars, vmaf);
 criterion_main!(frame_path);

@@ -25,6 +25,8 @@ pub enum Command {
     Probe(ProbeArgs),
     /// Show where a film would be cut into chunks, and its scenes.
     Scenes(ScenesArgs),
+    /// Show which part of a film's picture is not black bars.
+    Crop(CropArgs),
     /// Score a file against its reference with VMAF, frames paired by their order.
     Vmaf(VmafArgs),
     /// Check that an output is a faithful encode of its source.
@@ -135,6 +137,15 @@ pub struct ScenesArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 15.0)]
     pub chunk_size: f64,
     /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct CropArgs {
+    /// The film.
+    pub input: PathBuf,
+    /// Print one JSON object instead of text.
     #[arg(long)]
     pub json: bool,
 }

@@ -7,6 +7,7 @@
 mod args;
 mod bench;
 mod config;
+mod crop;
 mod encode;
 #[allow(unsafe_code)]
 mod ffi;
@@ -56,6 +57,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Encode(args) => encode::run(*args),
         Command::Probe(args) => probe::run(&args),
         Command::Scenes(args) => scenes::run(&args),
+        Command::Crop(args) => crop::run(&args),
         Command::Vmaf(args) => vmaf::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Bench(args) => bench::run(&args),

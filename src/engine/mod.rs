@@ -7,6 +7,7 @@
 mod bench;
 mod chunked;
 mod crew;
+mod crop;
 mod demux;
 mod encode;
 mod job;
@@ -27,6 +28,7 @@ mod verify_source;
 mod vmaf;
 
 pub use bench::{BenchReport, BenchStage, bench};
+pub use crop::{CropReport, crop};
 pub use encode::{encode, plan};
 pub use job::{TryRecord, job_dir};
 pub use report::{ChunkReport, FileReport, QualityReport, Report, StreamReport, VideoReport, versions};

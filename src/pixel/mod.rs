@@ -8,6 +8,10 @@
 //! repeats the high bits for luma and shifts chroma, which is off by one at a few code values.
 #![deny(unsafe_code)]
 
+mod borders;
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)]
+mod borders_avx2;
 mod measure;
 mod widen;
 #[cfg(target_arch = "x86_64")]
@@ -20,6 +24,7 @@ mod widen_scalar;
 
 use std::sync::Arc;
 
+pub use borders::{Borders, Line, borders};
 pub use measure::{PictureMeasure, PictureMeter};
 pub use widen::{Level, Mapping, Source, Stores, Target, widen_plane};
 

@@ -15,6 +15,7 @@ pub struct Pictures {
     input: Input,
     info: MediaInfo,
     decoder: VideoDecoder,
+    options: DecoderOptions,
     stream: usize,
     finished: bool,
     /// Decoded while looking for the first picture.
@@ -45,7 +46,7 @@ impl Pictures {
         let stream = stream.index;
         let decoder = VideoDecoder::open(&input, &info.streams[stream], options).map_err(|e| e.with_file(path))?;
         input.keep_only(&[stream]);
-        Ok(Pictures { input, info, decoder, stream, finished: false, held: None, offset: 0 })
+        Ok(Pictures { input, info, decoder, options, stream, finished: false, held: None, offset: 0 })
     }
 
     /// Opens stream `stream` of the file at `path` and goes to picture `index`, shown at `start`: `next` gives that
@@ -84,6 +85,18 @@ impl Pictures {
             true => Ok(pictures),
             false => Err(Error::new(ErrorKind::Input, "the file ends earlier than at first").with_file(path)),
         }
+    }
+
+    /// Goes to the last keyframe at or before `target`: `next` gives that, counted from 0.
+    ///
+    /// # Errors
+    /// `Input` where the file cannot be sought in.
+    pub fn seek(&mut self, target: Timestamp) -> Result<()> {
+        self.input.seek(self.stream, target)?;
+        // A new decoder costs little, and knows nothing of what was before.
+        self.decoder = VideoDecoder::open(&self.input, &self.info.streams[self.stream], self.options)?;
+        (self.finished, self.held, self.offset) = (false, None, 0);
+        Ok(())
     }
 
     /// Decodes until `found(index, pts)`; whether that was before the end.
