@@ -18,7 +18,7 @@ pub use crop::{CropRules, CropVote, Light, Rect, picture_in, sample_times, vote}
 pub use policy::{ChunkSearch, Tier};
 pub use prior::{Forecast, Outcome, Reading, forecast, lag, probe_crf, slope_of};
 pub use search::{Clamp, Observation, Search, SearchRules, Step};
-pub use title::{Calibration, title_crf};
+pub use title::{Calibration, probed, title_crf};
 pub use watch::{Profile, Verdict, Watch};
 pub use workers::{Layout, Machine, Needs, layout};
 

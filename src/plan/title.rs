@@ -1,7 +1,8 @@
 //! One CRF for a whole film, from the right CRFs of some of its chunks.
 #![deny(unsafe_code)]
 
-use super::prior::{Outcome, usual_slope};
+use super::chunks::ChunkMeans;
+use super::prior::{Forecast, Outcome, Reading, forecast, usual_slope};
 use super::search::{SearchRules, log_distance};
 use crate::media::Crf;
 
@@ -31,6 +32,13 @@ impl Calibration {
     }
 }
 
+/// What is thought of a chunk that was only probed, after the chunks that were `calibrated`.
+pub fn probed(calibrated: &[Outcome], means: &ChunkMeans, probe: f64, rules: &SearchRules) -> Option<Outcome> {
+    let Forecast { slope, reading, .. } = forecast(calibrated, means, Some(probe), rules);
+    let Reading { crf, score } = reading?;
+    Some(Outcome { means: *means, crf, score, probe: Some(probe), slope: Some(slope) })
+}
+
 /// The CRF at which a film whose chunks are like these, each with its number of frames, meets the target in the
 /// harmonic mean over all frames.
 pub fn title_crf(chunks: &[(Outcome, u64)], rules: &SearchRules) -> Crf {
@@ -56,7 +64,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::plan::ChunkMeans;
 
     fn rules() -> SearchRules {
         let whole = |crf| Crf::whole(crf).unwrap();
@@ -74,6 +81,20 @@ mod tests {
         let mostly_low = title_crf(&[chunk(30, 900), chunk(50, 100)], &rules());
         let mostly_high = title_crf(&[chunk(30, 100), chunk(50, 900)], &rules());
         assert!(mostly_low < mostly_high, "{mostly_low} {mostly_high}");
+    }
+
+    #[test]
+    fn chunks_that_were_only_probed_count_by_their_probes() {
+        let rules = rules();
+        let means = ChunkMeans { motion: 1.0, ..ChunkMeans::default() };
+        let calibrated: Vec<Outcome> = (0..8).map(|_| Outcome { means, probe: Some(91.0), ..chunk(38, 1).0 }).collect();
+        let title = |probe| {
+            let others = probed(&calibrated, &means, probe, &rules).unwrap();
+            let all: Vec<_> = calibrated.iter().map(|o| (o.clone(), 100)).chain([(others, 9200)]).collect();
+            title_crf(&all, &rules).as_f64()
+        };
+        assert!((title(91.0) - 38.0).abs() <= 1.0, "as the others: {}", title(91.0));
+        assert!(title(93.5) > 42.0 && title(88.0) < 34.0, "{} {}", title(93.5), title(88.0));
     }
 
     #[test]

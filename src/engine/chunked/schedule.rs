@@ -203,7 +203,8 @@ impl Schedule {
     fn next_to_probe(&self) -> Option<usize> {
         self.probe_config.as_ref().filter(|_| self.title_crf().is_none())?;
         let wants = |work: &Work| work.running.is_none() && work.search.is_none() && work.probe.is_none();
-        self.works.iter().find(|(index, work)| wants(work) && self.is_due(**index)).map(|(index, _)| *index)
+        // A title is judged by the probes of all its chunks.
+        self.works.iter().find(|(_, work)| wants(work)).map(|(index, _)| *index)
     }
 
     fn probe(&mut self, index: usize) -> Result<()> {

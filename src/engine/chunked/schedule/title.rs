@@ -1,13 +1,13 @@
 //! The part of the scheduler for a title with one CRF.
 //!
-//! The chunks it is calibrated on are searched, each on its own; when the whole film was read and all of them are known,
-//! the CRF is decided and written down, and every chunk is encoded at it and scored. Bytes a search made at that very
+//! The chunks it is calibrated on are searched, each on its own, and all others probed where probes are made; when the
+//! whole film was read and all of that is known, the CRF is decided and written down, and every chunk is encoded at it and scored. Bytes a search made at that very
 //! CRF are kept.
 
 use super::{Schedule, Work, unknown};
 use crate::base::Result;
 use crate::media::Crf;
-use crate::plan::{Calibration, Observation, Outcome, slope_of, title_crf};
+use crate::plan::{Calibration, Observation, Outcome, probed, slope_of, title_crf};
 
 /// One CRF for all chunks: that at which the film as a whole meets the target, by the chunks it is calibrated on.
 pub(in crate::engine::chunked) struct Title {
@@ -35,11 +35,19 @@ impl Schedule {
     /// Decides the CRF of the title once all it depends on is known.
     pub(super) fn decide_title(&mut self) -> Result<()> {
         let Some(Title { crf: None, .. }) = self.title else { return Ok(()) };
-        if !self.ended || self.works.keys().any(|&index| self.is_due(index)) {
+        let unknown = |(index, work): (&usize, &Work)| {
+            let probed = self.probe_config.is_none() || work.probe.is_some();
+            self.is_due(*index) || !(probed || self.outcomes[*index].is_some())
+        };
+        if !self.ended || self.works.iter().any(unknown) {
             return Ok(());
         }
-        let calibrated = |work: &Work| Some((self.outcomes[work.chunk.index()].clone()?, work.chunk.len()));
-        let known: Vec<_> = self.works.values().filter_map(calibrated).collect();
+        let calibrated: Vec<Outcome> = self.works.keys().filter_map(|&index| self.outcomes[index].clone()).collect();
+        let of = |work: &Work| {
+            let only_probed = || probed(&calibrated, &work.chunk.means, work.probe?, &self.rules);
+            Some((self.outcomes[work.chunk.index()].clone().or_else(only_probed)?, work.chunk.len()))
+        };
+        let known: Vec<_> = self.works.values().filter_map(of).collect();
         if known.is_empty() {
             return Ok(());
         }
