@@ -44,7 +44,8 @@ pub fn summary(report: &Report) -> String {
     let q = &report.quality;
     if let (Some(target), Some(tolerance), Some(mean)) = (q.target, q.tolerance, q.harmonic_mean) {
         let worst = q.worst_chunk.map_or(String::new(), |w| format!(", worst chunk {w:.2}"));
-        line("quality", format!("VMAF {mean:.2}  (target {target} ± {tolerance}){worst}"));
+        let relative = q.relative.map_or(String::new(), |why| format!("; relative: {why}"));
+        line("quality", format!("VMAF {mean:.2}  (target {target} ± {tolerance}){worst}{relative}"));
         let once = report.chunks.iter().filter(|c| c.attempts <= 1).count();
         line("chunks", format!("{}, {once} of them encoded once", report.chunks.len()));
     }

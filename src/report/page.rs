@@ -77,6 +77,9 @@ fn facts(out: &mut String, report: &Report) {
     if let Some(worst) = q.worst_chunk {
         fact("worst chunk", format!("{worst:.2}"));
     }
+    if let Some(why) = q.relative {
+        fact("scores are relative", why.to_owned());
+    }
     fact("CRF", format!("{:.1}", q.crf));
     if let Some(encodes) = q.encodes_a_chunk {
         fact("encodes a frame", format!("{encodes:.2}"));

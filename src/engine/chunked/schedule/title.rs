@@ -1,8 +1,8 @@
 //! The part of the scheduler for a title with one CRF.
 //!
 //! The chunks it is calibrated on are searched, each on its own, and all others probed where probes are made; when the
-//! whole film was read and all of that is known, the CRF is decided and written down, and every chunk is encoded at it and scored. Bytes a search made at that very
-//! CRF are kept.
+//! whole film was read and all of that is known, the CRF is decided and written down, and every chunk is encoded at it
+//! and scored. Bytes a search made at that very CRF are kept.
 
 use super::{Schedule, Work, unknown};
 use crate::base::Result;
