@@ -63,9 +63,19 @@ impl ChunkSearch {
         self.search.aim()
     }
 
-    /// What to do next; see [`Search::next`].
+    /// Whether the next try may be stopped early; see [`Search::may_stop`].
+    pub fn may_stop(&self) -> bool {
+        self.search.may_stop()
+    }
+
+    /// What to do next; see [`Search::next`]. What meets no more than the lowered target has missed the one asked for.
     pub fn next(&self) -> Step {
-        self.search.next()
+        match self.search.next() {
+            Step::Done { crf, clamp: None } if self.tier == Tier::Lowered => {
+                Step::Done { crf, clamp: Some(Clamp::Missed) }
+            }
+            step => step,
+        }
     }
 
     /// Takes the score of the source against itself.

@@ -79,7 +79,6 @@ pub struct Watch {
     /// The group that is not complete: which, its sum and count.
     group: (u64, f64, u32),
     groups: Vec<f64>,
-    enabled: bool,
 }
 
 impl Watch {
@@ -94,7 +93,6 @@ impl Watch {
             profile,
             ..Self::idle()
         }
-        .enabled()
     }
 
     /// A watch that lets every try go on to its end.
@@ -108,18 +106,12 @@ impl Watch {
             profile: None,
             group: (0, 0.0, 0),
             groups: Vec::new(),
-            enabled: false,
         }
-    }
-
-    fn enabled(mut self) -> Self {
-        self.enabled = true;
-        self
     }
 
     /// Takes the score of the frame at `position` of the chunk.
     pub fn observe(&mut self, position: u64, score: f64) -> Verdict {
-        if !self.enabled || !score.is_finite() {
+        if !score.is_finite() {
             return Verdict::Continue;
         }
         let mut verdict = Verdict::Continue;

@@ -105,17 +105,9 @@ fn a_run_killed_at_any_moment_goes_on_and_ends_with_the_same_bytes() {
     std::fs::remove_file(&output).expect("removed");
     let mut finished = 0;
     for _ in 0..3 {
-        let mut run = drapto()
-            .args(["encode", "--preset", "10", "--quiet"])
-            .args(short(folder.path(), &[]))
-            .args([&clip, &output])
-            .spawn()
-            .expect("drapto runs");
+        let mut run = begin(&clip, &output, &short(folder.path(), &["--preset", "10"]));
         // Until it finished one chunk more than before, and then anywhere in the next.
-        let begun = Instant::now();
-        while chunk_files(folder.path()).len() <= finished && begun.elapsed() < Duration::from_secs(60) {
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        wait_for_chunks(folder.path(), finished + 1);
         std::thread::sleep(Duration::from_millis(130 * finished as u64));
         run.kill().expect("SIGKILL");
         run.wait().expect("an exit");
@@ -147,6 +139,20 @@ fn a_run_killed_at_any_moment_goes_on_and_ends_with_the_same_bytes() {
     assert!(text.contains("\"event\":\"resumed\""), "{text}");
     assert!(text.contains("1 are damaged and encoded again"), "{text}");
     assert!(std::fs::read(&output).expect("the output") == undisturbed, "the same bytes");
+}
+
+/// Starts an encode.
+fn begin(input: &Path, output: &Path, settings: &[String]) -> std::process::Child {
+    let mut run = drapto();
+    run.arg("encode").args(settings).args([input, output]).stderr(Stdio::piped()).spawn().expect("drapto runs")
+}
+
+/// Until a run has finished this many chunks.
+fn wait_for_chunks(folder: &Path, many: usize) {
+    let begun = Instant::now();
+    while chunk_files(folder).len() < many && begun.elapsed() < Duration::from_secs(120) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 fn chunk_files(folder: &Path) -> Vec<PathBuf> {
@@ -184,16 +190,8 @@ fn a_title_has_one_crf_and_meets_the_target_as_a_whole() {
     assert!((score - 94.0).abs() < 1.0, "{score} over all frames");
 
     std::fs::remove_file(&output).expect("removed");
-    let mut run = drapto()
-        .args(["encode", "--quiet"])
-        .args(short(folder.path(), &settings))
-        .args([&clip, &output])
-        .spawn()
-        .expect("drapto runs");
-    let begun = Instant::now();
-    while chunk_files(folder.path()).len() < 2 && begun.elapsed() < Duration::from_secs(120) {
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    let mut run = begin(&clip, &output, &short(folder.path(), &settings));
+    wait_for_chunks(folder.path(), 2);
     run.kill().expect("SIGKILL");
     run.wait().expect("an exit");
     encode_short(folder.path(), &output, &[&settings[..], &["--workers", "1"]].concat());
@@ -206,20 +204,9 @@ fn an_interrupted_run_keeps_what_is_finished_and_other_settings_start_anew() {
     let Some(clip) = clip() else { return };
     let folder = scratch();
     let output = folder.path().join("out.mkv");
-    let start = |more: &[&str]| {
-        drapto()
-            .args(["encode", "--preset", "10"])
-            .args(short(folder.path(), more))
-            .args([&clip, &output])
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("drapto runs")
-    };
+    let start = |more: &[&str]| begin(&clip, &output, &short(folder.path(), &[&["--preset", "10"], more].concat()));
     let run = start(&[]);
-    let begun = Instant::now();
-    while chunk_files(folder.path()).is_empty() && begun.elapsed() < Duration::from_secs(60) {
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait_for_chunks(folder.path(), 1);
     // A second run on the same job is refused while the first works.
     let second = start(&[]).wait_with_output().expect("an exit");
     assert_eq!(second.status.code(), Some(2), "{}", said(&second));
@@ -258,6 +245,19 @@ fn short_black_still_and_noisy_films_are_encoded_and_what_cannot_meet_the_target
             assert!(said.contains(note), "{name}: {chunk}");
         }
     }
+}
+
+/// Its halves are as unlike as can be, so what is estimated of it from a part of it is wrong.
+#[test]
+fn a_chunk_whose_parts_are_unlike_is_searched_to_an_end() {
+    let Some(clip) = fixture("sample") else { return };
+    let folder = scratch();
+    let report = encode(&clip, &folder.path().join("out.mkv"), &["--target-vmaf", "93", "--preset", "9"]);
+    let chunk = &chunks(&report)[0];
+    let tries = array(chunk, "tries");
+    let stopped = tries.iter().filter(|t| t["whole"] == false).count();
+    assert!(stopped <= 3 && tries.len() <= 12, "at most one is stopped in each tier: {chunk}");
+    assert!((chunk["vmaf"].as_f64().expect("a score") - 93.0).abs() < 2.0, "{chunk}");
 }
 
 #[test]

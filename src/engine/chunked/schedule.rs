@@ -15,7 +15,7 @@ use super::super::queue::{Receiver, Sender};
 use super::super::stage::StageMeter;
 use super::super::tally::Tally;
 use super::chunk::{Chunk, Source};
-use super::probe::Probing;
+use super::probe;
 use super::trial::{Cost, Note, Order, Task, Tried};
 use crate::base::{Error, ErrorKind, Result};
 use crate::config::EncodeSettings;
@@ -43,7 +43,6 @@ pub(super) struct Schedule {
     /// A chunk's first CRF may depend on chunks at least this far before it.
     pub(super) lag: usize,
     /// How chunks are probed, if they are.
-    pub(super) probe_config: Option<Probing>,
     pub(super) layout: Layout,
     /// Where all chunks have the same CRF.
     pub(super) title: Option<Title>,
@@ -180,7 +179,7 @@ impl Schedule {
     /// The chunk to work on next: one that was begun, because its frames are held; else the longest.
     fn choose(&self) -> Option<usize> {
         let ready = |(index, work): &(&usize, &Work)| {
-            let probed = self.probe_config.is_none() || work.probe.is_some();
+            let probed = work.probe.is_some() || !probe::pays(self.settings.preset);
             let begun = work.search.is_some() || self.title_crf().is_some();
             work.running.is_none() && self.is_due(**index) && (begun || (probed && self.prior_is_known(**index)))
         };
@@ -201,16 +200,17 @@ impl Schedule {
 
     /// The first chunk without a probe.
     fn next_to_probe(&self) -> Option<usize> {
-        self.probe_config.as_ref().filter(|_| self.title_crf().is_none())?;
+        if !probe::pays(self.settings.preset) || self.title_crf().is_some() {
+            return None;
+        }
         let wants = |work: &Work| work.running.is_none() && work.search.is_none() && work.probe.is_none();
         // A title is judged by the probes of all its chunks.
         self.works.iter().find(|(_, work)| wants(work)).map(|(index, _)| *index)
     }
 
     fn probe(&mut self, index: usize) -> Result<()> {
-        let (Some(probing), Some(work)) = (&self.probe_config, self.works.get(&index)) else { return Err(unknown()) };
-        let chunk = Arc::clone(&work.chunk);
-        let (mut config, session) = probing.of(&self.settings, &self.video, &chunk, &self.rules, self.session)?;
+        let chunk = Arc::clone(&self.works.get(&index).ok_or_else(unknown)?.chunk);
+        let (mut config, session) = probe::probe(&self.settings, &self.video, &chunk, &self.rules, self.session)?;
         config.parallelism = self.parallelism();
         self.give(index, Order { chunk, session, task: Task::Probe { config: Box::new(config) } }, Running::Probe)
     }
@@ -252,7 +252,10 @@ impl Schedule {
                 self.give(index, Order { chunk, session: self.session, task: Task::Ceiling }, Running::Ceiling)
             }
             Step::Try(crf) => {
-                let watch = Watch::new(&self.rules, aim, crf, frames, work.profile.clone());
+                let watch = match search.may_stop() {
+                    true => Watch::new(&self.rules, aim, crf, frames, work.profile.clone()),
+                    false => Watch::idle(),
+                };
                 self.try_at(index, crf, stride, watch)
             }
             Step::Done { crf, .. } if self.title.is_some() => self.calibrated(index, crf),
