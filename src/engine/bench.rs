@@ -3,14 +3,13 @@
 use std::io::Cursor;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
 use serde::Serialize;
 
 use super::picture::{Shown, encoder_config};
 use super::pipeline::decoder_options;
 use super::streams::main_video;
-use super::usage;
+use super::usage::Stopwatch;
 use crate::av::{Decoder, DecoderOptions, Input, Received};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Timestamp};
 use crate::config::EncodeSettings;
@@ -79,8 +78,8 @@ pub struct BenchStage {
 
 impl BenchStage {
     fn new(name: &'static str, frames: u64, bytes: u64, started: Stopwatch) -> Self {
-        let seconds = started.wall.elapsed().as_secs_f64().max(1e-9);
-        let cpu_s = usage::of_this_process().cpu_s.zip(started.cpu_s).map(|(now, then)| now - then);
+        let seconds = started.wall().as_secs_f64().max(1e-9);
+        let cpu_s = started.cpu_s();
         BenchStage {
             name,
             frames,
@@ -89,17 +88,6 @@ impl BenchStage {
             fps: frames as f64 / seconds,
             gb_per_s: bytes as f64 / seconds / 1e9,
         }
-    }
-}
-
-struct Stopwatch {
-    wall: Instant,
-    cpu_s: Option<f64>,
-}
-
-impl Stopwatch {
-    fn start() -> Self {
-        Stopwatch { wall: Instant::now(), cpu_s: usage::of_this_process().cpu_s }
     }
 }
 

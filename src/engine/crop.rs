@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::pipeline::decoder_options;
 use super::streams::main_video;
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Timestamp};
-use crate::media::{Frame, PixelFormat, Transfer};
+use crate::media::{Frame, Transfer};
 use crate::pixel::{Borders, Converter, Level, Line, borders};
 use crate::plan::{CropRules, Light, picture_in, sample_times, vote};
 use crate::source::Pictures;
@@ -124,11 +124,7 @@ impl Sampler {
     }
 
     fn measure(&mut self, frame: Frame) -> Result<Borders> {
-        let frame = match frame.format {
-            PixelFormat::Planar { .. } => frame,
-            PixelFormat::Other(_) => self.converter.to_encoder(frame)?,
-        };
-        borders(Level::detect(), &frame)
+        borders(Level::detect(), &self.converter.to_planar(frame)?)
     }
 
     /// The keyframes before the times; fewer where several times have the same one, or seeking fails.
@@ -138,7 +134,10 @@ impl Sampler {
             let target = Timestamp::new(((self.start + seconds) * 1000.0) as i64, Rational::MILLI);
             let found = self.pictures.seek(target).and_then(|()| self.pictures.next());
             let Ok(Some(frame)) = found else { return seen };
-            if self.cancel.is_cancelled() || last.replace(frame.pts) == Some(frame.pts) {
+            if self.cancel.is_cancelled() {
+                return seen;
+            }
+            if last.replace(frame.pts) == Some(frame.pts) {
                 continue;
             }
             match self.measure(frame) {

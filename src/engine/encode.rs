@@ -15,6 +15,7 @@ use super::report::Report;
 use super::stage::StageReport;
 use super::streams::{Action, StreamDecision, Task, UnknownCodecs, decide, in_track_order};
 use super::tally::{Findings, Tally};
+use super::usage::Stopwatch;
 use super::verify::{Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, failure, verify_file};
 use crate::audio::OPUS_RATE;
 use crate::av::Input;
@@ -41,7 +42,7 @@ const PROGRESS: Duration = Duration::from_millis(250);
 /// what cannot be written, `Encode` for a stage that failed, `Verification`, and `Interrupted` after
 /// `cancel`.
 pub fn encode(settings: &EncodeSettings, sink: &dyn Sink, cancel: &CancelToken) -> Result<Report> {
-    let begun = Instant::now();
+    let clock = Stopwatch::start();
     settings.check()?;
     crate::video::check_library_version()?;
     let input = Input::open(&settings.input, cancel)?;
@@ -80,7 +81,7 @@ pub fn encode(settings: &EncodeSettings, sink: &dyn Sink, cancel: &CancelToken) 
         let kept = output.keep_as_failed()?;
         return Err(error.with_file(&kept));
     }
-    let report = run.report(findings, stages, verification, begun.elapsed(), encode_time, chunked.as_ref());
+    let report = run.report(findings, stages, verification, &clock, encode_time, chunked.as_ref());
     output.publish()?;
     if let Some(chunked) = chunked {
         chunked.clean_up(settings.keep_temp, sink);

@@ -40,7 +40,7 @@ pub struct Report {
     pub peak_memory_bytes: Option<u64>,
     /// Seconds from start to verified output.
     pub wall_s: f64,
-    /// Processor seconds of the whole process, all threads.
+    /// Processor seconds of the whole process during the run, all threads.
     pub cpu_s: Option<f64>,
     /// Processor cores the process may use.
     pub cores: usize,

@@ -63,9 +63,9 @@ pub fn scenes(input: &Path, chunk_seconds: f64, cancel: &CancelToken) -> Result<
     let (mut chunks, mut points) = (Vec::new(), Vec::<FramePoint>::new());
     while let Some(frame) = pictures.next().map_err(in_file)? {
         cancel.check()?;
-        let cut = cutter.take(frame).map_err(in_file)?;
-        chunks.extend(cut.chunk);
-        points.push(cut.point);
+        let measured = cutter.take(frame).map_err(in_file)?;
+        chunks.extend(measured.chunk);
+        points.push(measured.point);
     }
     chunks.extend(cutter.finish());
     if points.is_empty() {

@@ -1,9 +1,39 @@
 //! What this process has used.
 
+use std::time::{Duration, Instant};
+
 /// Memory and processor time of the whole process so far.
 pub(super) struct Usage {
     pub(super) peak_memory_bytes: Option<u64>,
     pub(super) cpu_s: Option<f64>,
+}
+
+impl Usage {
+    /// Processor time since `then`.
+    fn cpu_since(&self, then: Option<f64>) -> Option<f64> {
+        self.cpu_s.zip(then).map(|(now, then)| now - then)
+    }
+}
+
+/// Wall and processor time from a moment on: a process may have done other work before it.
+pub(super) struct Stopwatch {
+    begun: Instant,
+    cpu_s: Option<f64>,
+}
+
+impl Stopwatch {
+    pub(super) fn start() -> Self {
+        Stopwatch { begun: Instant::now(), cpu_s: of_this_process().cpu_s }
+    }
+
+    pub(super) fn wall(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    /// Of all threads of the process.
+    pub(super) fn cpu_s(&self) -> Option<f64> {
+        of_this_process().cpu_since(self.cpu_s)
+    }
 }
 
 #[cfg(unix)]
@@ -22,4 +52,16 @@ pub(super) fn of_this_process() -> Usage {
 #[cfg(not(unix))]
 pub(super) fn of_this_process() -> Usage {
     Usage { peak_memory_bytes: None, cpu_s: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_used_before_does_not_count() {
+        let now = Usage { peak_memory_bytes: None, cpu_s: Some(70.5) };
+        assert_eq!(now.cpu_since(Some(60.0)), Some(10.5));
+        assert_eq!(now.cpu_since(None), None);
+    }
 }

@@ -16,7 +16,7 @@ mod scores;
 
 pub use model::Model;
 pub use running::RunningSession;
-pub use scores::{FrameScore, Scores, Stride};
+pub use scores::{FrameScore, Pooled, Scores, Stride};
 
 use crate::base::{Error, ErrorKind, Result};
 use crate::media::{Frame, PixelFormat, Subsampling};

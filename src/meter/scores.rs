@@ -87,26 +87,41 @@ impl Scores {
     /// # Errors
     /// `Input` where nothing was scored; `Encode` where a score is no number.
     pub(super) fn pool(model: Model, stride: Stride, frames: u64, per_frame: Vec<FrameScore>) -> Result<Scores> {
-        if per_frame.is_empty() {
-            return Err(Error::new(ErrorKind::Input, "there is no pair of frames to score"));
-        }
         if let Some(bad) = per_frame.iter().find(|s| !s.vmaf.is_finite()) {
             return Err(Error::new(ErrorKind::Encode, format!("libvmaf scored frame {} as {}", bad.index, bad.vmaf)));
         }
-        let n = per_frame.len();
-        let (sum, inverse) =
-            per_frame.iter().fold((0.0, 0.0), |(sum, inverse), s| (sum + s.vmaf, inverse + 1.0 / (s.vmaf + 1.0)));
-        let mut sorted: Vec<f64> = per_frame.iter().map(|s| s.vmaf).collect();
+        let none = || Error::new(ErrorKind::Input, "there is no pair of frames to score");
+        let Pooled { mean, harmonic_mean, p5, min } = Pooled::of(per_frame.iter().map(|s| s.vmaf)).ok_or_else(none)?;
+        Ok(Scores { mean, harmonic_mean, p5, min, frames, stride, model, per_frame })
+    }
+}
+
+/// What scores of frames amount to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pooled {
+    /// Arithmetic mean.
+    pub mean: f64,
+    /// As [`Scores::harmonic_mean`].
+    pub harmonic_mean: f64,
+    /// As [`Scores::p5`].
+    pub p5: f64,
+    /// The lowest.
+    pub min: f64,
+}
+
+impl Pooled {
+    /// `None` where there are no scores.
+    pub fn of(scores: impl IntoIterator<Item = f64>) -> Option<Pooled> {
+        let mut sorted: Vec<f64> = scores.into_iter().collect();
+        let n = sorted.len();
+        let inverse: f64 = sorted.iter().map(|score| 1.0 / (score + 1.0)).sum();
+        let sum: f64 = sorted.iter().sum();
         sorted.sort_by(f64::total_cmp);
-        Ok(Scores {
+        Some(Pooled {
             mean: sum / n as f64,
             harmonic_mean: n as f64 / inverse - 1.0,
-            p5: sorted[n.div_ceil(20) - 1],
-            min: sorted[0],
-            frames,
-            stride,
-            model,
-            per_frame,
+            p5: *sorted.get(n.div_ceil(20).checked_sub(1)?)?,
+            min: *sorted.first()?,
         })
     }
 }

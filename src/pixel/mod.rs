@@ -84,6 +84,17 @@ impl Converter {
         }
     }
 
+    /// `frame` itself where its planes can be measured as they are, else as [`Self::to_encoder`] has it.
+    ///
+    /// # Errors
+    /// As [`Self::to_encoder`].
+    pub fn to_planar(&mut self, frame: Frame) -> Result<Frame> {
+        match frame.format {
+            PixelFormat::Planar { .. } => Ok(frame),
+            PixelFormat::Other(_) => self.to_encoder(frame),
+        }
+    }
+
     fn check_size(&mut self, frame: &Frame) -> Result<()> {
         let (w, h) = (frame.width, frame.height);
         if !(1..=MAX_SIDE).contains(&w) || !(1..=MAX_SIDE).contains(&h) {

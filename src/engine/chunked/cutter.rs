@@ -1,7 +1,7 @@
 //! Frames measured and cut into chunks, in display order.
 
 use crate::base::Result;
-use crate::media::{Frame, PixelFormat};
+use crate::media::Frame;
 use crate::pixel::{Converter, PictureMeasure, PictureMeter};
 use crate::plan::{ChunkPlanner, ChunkRules, ChunkSpan, FramePoint};
 
@@ -14,7 +14,7 @@ pub(in crate::engine) struct Cutter {
 }
 
 /// A frame that was measured.
-pub(in crate::engine) struct Cut {
+pub(in crate::engine) struct Measured {
     /// The frame, converted if it was not planar: as the encoder takes it.
     pub(in crate::engine) frame: Frame,
     pub(in crate::engine) measure: PictureMeasure,
@@ -34,12 +34,8 @@ impl Cutter {
     }
 
     /// Takes the next frame.
-    pub(in crate::engine) fn take(&mut self, frame: Frame) -> Result<Cut> {
-        let frame = match frame.format {
-            PixelFormat::Planar { .. } => frame,
-            // What cannot be measured as it is is converted once and held as the encoder takes it.
-            PixelFormat::Other(_) => self.converter.to_encoder(frame)?,
-        };
+    pub(in crate::engine) fn take(&mut self, frame: Frame) -> Result<Measured> {
+        let frame = self.converter.to_planar(frame)?;
         let measure = self.meter.measure(&frame)?;
         let point = FramePoint {
             index: frame.index,
@@ -49,7 +45,7 @@ impl Cutter {
             effort: measure.detail + measure.motion,
         };
         let chunk = self.planner.push(point);
-        Ok(Cut { frame, measure, point, chunk })
+        Ok(Measured { frame, measure, point, chunk })
     }
 
     /// The chunks that are left at the end of the film.

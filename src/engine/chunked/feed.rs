@@ -9,7 +9,7 @@ use super::super::queue::Sender;
 use super::super::stage::StageMeter;
 use super::super::tally::Tally;
 use super::chunk::{Chunk, Source};
-use super::cutter::{Cut, Cutter};
+use super::cutter::{Cutter, Measured};
 use super::memory::FrameBudget;
 use super::trial::Note;
 use crate::base::{Error, ErrorKind, Result, Span, Timestamp};
@@ -84,7 +84,7 @@ impl Feed {
 
     fn take(&mut self, frame: Frame) -> Result<()> {
         self.check_size(&frame)?;
-        let Cut { frame, measure, chunk, .. } = self.cutter.take(frame)?;
+        let Measured { frame, measure, chunk, .. } = self.cutter.take(frame)?;
         self.shown.get_or_insert_with(|| Shown::of(&frame));
         if let Keep::Held(budget) = &self.keep {
             budget.take(frame.byte_len() as u64, &self.cancel)?;

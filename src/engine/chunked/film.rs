@@ -15,7 +15,7 @@ use crate::base::{Error, ErrorKind, Result};
 use crate::config::{Per, Target};
 use crate::event::{Event, Sink};
 use crate::media::{StreamInfo, Transfer};
-use crate::meter::SessionConfig;
+use crate::meter::{Pooled, SessionConfig};
 use crate::plan::Clamp;
 
 /// A film whose chunks are all finished.
@@ -114,14 +114,11 @@ impl ChunkedFilm {
     }
 
     pub(in crate::engine) fn quality(&self) -> QualityReport {
-        let scores: Vec<f64> = self.records.iter().flat_map(scores).collect();
+        let scores = self.pooled();
         let frames: u64 = self.records.iter().map(|r| r.frames).sum();
         let weighted = |value: fn(&ChunkRecord) -> f64| {
             self.records.iter().map(|r| value(r) * r.frames as f64).sum::<f64>() / (frames as f64).max(1.0)
         };
-        let n = scores.len().max(1) as f64;
-        let mut sorted = scores.clone();
-        sorted.sort_by(f64::total_cmp);
         let encoded: u64 =
             self.records.iter().map(|r| r.tries.iter().map(|t| t.frames).sum::<u64>().max(r.frames)).sum();
         QualityReport {
@@ -132,20 +129,18 @@ impl ChunkedFilm {
             worst_chunk: self.records.iter().map(|r| r.harmonic_mean).min_by(f64::total_cmp),
             encodes_a_chunk: Some(encoded as f64 / (frames as f64).max(1.0)),
             relative: self.relative(),
-            mean: Some(scores.iter().sum::<f64>() / n),
-            harmonic_mean: Some(self.harmonic_mean()),
-            p5: sorted.get(sorted.len().div_ceil(20).saturating_sub(1)).copied(),
-            min: sorted.first().copied(),
+            mean: scores.map(|s| s.mean),
+            harmonic_mean: scores.map(|s| s.harmonic_mean),
+            p5: scores.map(|s| s.p5),
+            min: scores.map(|s| s.min),
             stride: Some(self.session.stride.get()),
             model: Some(self.session.model.name().to_owned()),
         }
     }
 
     /// Over all frames that were scored.
-    fn harmonic_mean(&self) -> f64 {
-        let (sum, n) =
-            self.records.iter().flat_map(scores).fold((0.0, 0.0f64), |(s, n), v| (s + 1.0 / (v + 1.0), n + 1.0));
-        n.max(1.0) / sum - 1.0
+    fn pooled(&self) -> Option<Pooled> {
+        Pooled::of(self.records.iter().flat_map(scores))
     }
 
     fn relative(&self) -> Option<&'static str> {
@@ -187,7 +182,8 @@ impl ChunkedFilm {
     /// What the user should know of chunks that are worse than asked for.
     pub(in crate::engine) fn warnings(&self) -> Vec<String> {
         if self.target.per == Per::Title {
-            let (score, aim, tolerance) = (self.harmonic_mean(), self.target.vmaf, self.target.tolerance);
+            let score = self.pooled().map_or(0.0, |s| s.harmonic_mean);
+            let (aim, tolerance) = (self.target.vmaf, self.target.tolerance);
             let miss = (score - aim).abs() > tolerance;
             let message = || format!("the title scores {score:.2}, which is not within {tolerance} of {aim}");
             return miss.then(message).into_iter().collect();

@@ -47,7 +47,6 @@ use crate::video::CRF_STEP;
 use feed::{Feed, Keep};
 use layout::Room;
 use memory::FrameBudget;
-use probe::Probing;
 use schedule::{Schedule, Title};
 use trial::{EncodeTries, Note, ScoreTries, Unit};
 
@@ -217,7 +216,6 @@ impl Plan<'_> {
             settings: self.settings.clone(),
             video,
             session,
-            probe_config: Probing::for_preset(self.settings.preset),
             rules: self.rules()?,
             lag: lag(self.info.duration_s, self.target.chunk_seconds),
             layout: room.layout,

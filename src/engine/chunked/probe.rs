@@ -20,32 +20,25 @@ const SLOWEST_ENCODES: u8 = 7;
 /// that the tries score, too.
 const STRIDE: u32 = 9;
 
-/// How chunks are probed.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Probing;
+/// Whether chunks that are encoded at this preset are probed first.
+pub(super) fn pays(preset: u8) -> bool {
+    preset <= SLOWEST_ENCODES
+}
 
-impl Probing {
-    /// `None` where probes do not pay.
-    pub(super) fn for_preset(preset: u8) -> Option<Self> {
-        (preset <= SLOWEST_ENCODES).then_some(Probing)
-    }
-
-    /// What encodes and scores the probe of `chunk`: in the source's own depth where that is 8, which is faster.
-    pub(super) fn of(
-        self,
-        settings: &EncodeSettings,
-        video: &VideoInfo,
-        chunk: &Chunk,
-        rules: &SearchRules,
-        session: SessionConfig,
-    ) -> Result<(EncoderConfig, SessionConfig)> {
-        let depth = if chunk.eight_bit { 8 } else { 10 };
-        let mut config = encoder_config(settings, video, &chunk.shown)?;
-        config.preset = PRESET;
-        config.crf = probe_crf(rules);
-        config.bit_depth = depth;
-        // The user's parameters are for the preset they were given with.
-        config.parameters = Vec::new();
-        Ok((config, SessionConfig { depth, stride: Stride::new(STRIDE)?, ..session }))
-    }
+/// What encodes and scores the probe of `chunk`: in the source's own depth where that is 8, which is faster.
+pub(super) fn probe(
+    settings: &EncodeSettings,
+    video: &VideoInfo,
+    chunk: &Chunk,
+    rules: &SearchRules,
+    session: SessionConfig,
+) -> Result<(EncoderConfig, SessionConfig)> {
+    let depth = if chunk.eight_bit { 8 } else { 10 };
+    let mut config = encoder_config(settings, video, &chunk.shown)?;
+    config.preset = PRESET;
+    config.crf = probe_crf(rules);
+    config.bit_depth = depth;
+    // The user's parameters are for the preset they were given with.
+    config.parameters = Vec::new();
+    Ok((config, SessionConfig { depth, stride: Stride::new(STRIDE)?, ..session }))
 }

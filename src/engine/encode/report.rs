@@ -7,7 +7,7 @@ use super::super::chunked::ChunkedFilm;
 use super::super::report::{ChunkReport, FileReport, QualityReport, Report, StreamReport, VideoReport, versions};
 use super::super::stage::StageReport;
 use super::super::tally::Findings;
-use super::super::usage;
+use super::super::usage::{Stopwatch, of_this_process};
 use super::super::verify::Verification;
 use super::Run;
 use crate::audio::OPUS_RATE;
@@ -20,7 +20,7 @@ impl Run<'_> {
         findings: Findings,
         stages: Vec<StageReport>,
         verification: Verification,
-        wall: Duration,
+        clock: &Stopwatch,
         encode_time: Duration,
         chunked: Option<&ChunkedFilm>,
     ) -> Report {
@@ -41,7 +41,7 @@ impl Run<'_> {
         for message in &warnings {
             self.sink.event(&Event::Warning { message: message.clone() });
         }
-        let usage = usage::of_this_process();
+        let (wall, cpu_s) = (clock.wall(), clock.cpu_s());
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Report {
             input: FileReport {
@@ -71,11 +71,11 @@ impl Run<'_> {
             stages,
             decode: findings.decode,
             frame_pool: findings.pool,
-            peak_memory_bytes: usage.peak_memory_bytes,
+            peak_memory_bytes: of_this_process().peak_memory_bytes,
             wall_s: wall.as_secs_f64(),
-            cpu_s: usage.cpu_s,
+            cpu_s,
             cores,
-            utilisation: usage.cpu_s.map(|cpu| cpu / (wall.as_secs_f64() * cores as f64).max(1e-9)),
+            utilisation: cpu_s.map(|cpu| cpu / (wall.as_secs_f64() * cores as f64).max(1e-9)),
             encode_fps: (frames - chunked.map_or(0, |c| c.resumed).min(frames)) as f64
                 / encode_time.as_secs_f64().max(1e-9),
             verification,

@@ -36,7 +36,7 @@ impl Schedule {
     pub(super) fn decide_title(&mut self) -> Result<()> {
         let Some(Title { crf: None, .. }) = self.title else { return Ok(()) };
         let unknown = |(index, work): (&usize, &Work)| {
-            let probed = self.probe_config.is_none() || work.probe.is_some();
+            let probed = work.probe.is_some() || !super::super::probe::pays(self.settings.preset);
             self.is_due(*index) || !(probed || self.outcomes[*index].is_some())
         };
         if !self.ended || self.works.iter().any(unknown) {
