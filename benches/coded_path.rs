@@ -36,6 +36,7 @@ fn frames() -> Vec<Frame> {
             format: PixelFormat::YUV420P10,
             color: Color::default(),
             hdr: HdrStatic::default(),
+            dynamic: Default::default(),
             planes: Arc::new(buffer),
         }
     };

@@ -37,6 +37,7 @@ fn frame(format: PixelFormat, range: ColorRange, index: u64) -> Frame {
         format,
         color: Color { range, ..Color::default() },
         hdr: HdrStatic::default(),
+        dynamic: Default::default(),
         planes,
     }
 }

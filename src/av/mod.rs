@@ -9,7 +9,7 @@
 mod ffi;
 
 pub use ffi::decoder::{Decoder, DecoderOptions, Received};
-pub use ffi::frame::{AudioFrame, Extras, VideoFrame};
+pub use ffi::frame::{AudioFrame, VideoFrame};
 pub use ffi::input::Input;
 pub use ffi::packet::InputPacket;
 pub use ffi::resample::{ChannelLayout, Mix, Mixer, Resampler};

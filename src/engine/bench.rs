@@ -254,6 +254,7 @@ fn decode_av1(packets: &[PacketData]) -> Result<Vec<Frame>> {
                 format: picture.format(),
                 color: picture.color(),
                 hdr: picture.hdr(),
+                dynamic: Default::default(),
                 planes: Arc::new(picture),
             });
         }

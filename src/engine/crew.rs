@@ -134,6 +134,7 @@ mod tests {
             format: PixelFormat::YUV420P8,
             color: Default::default(),
             hdr: Default::default(),
+            dynamic: Default::default(),
             planes: Arc::new(pool.take()),
         }
     }

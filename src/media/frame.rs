@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Color, HdrStatic};
+use super::{Color, HdrStatic, Rect};
 use crate::base::{Span, Timestamp};
 
 /// How many chroma samples there are for the luma samples.
@@ -83,6 +83,15 @@ pub trait Planes: Send + Sync {
     fn as_any(&self) -> &dyn Any;
 }
 
+/// What comes with a single picture beside its samples, as the source carries it. Cloning shares the bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dynamic {
+    /// HDR10+ (SMPTE ST 2094-40) as an ITU-T T.35 message, its country code first.
+    pub hdr10_plus: Option<Arc<[u8]>>,
+    /// A Dolby Vision RPU: a NAL unit's payload with its emulation prevention, or an ITU-T T.35 message.
+    pub dolby_vision: Option<Arc<[u8]>>,
+}
+
 /// One decoded picture. Cloning shares the samples.
 ///
 /// Law: frames of a stream travel in display order; `index` counts them from 0 without gaps and is the
@@ -105,6 +114,8 @@ pub struct Frame {
     pub color: Color,
     /// HDR10 static metadata found on this frame.
     pub hdr: HdrStatic,
+    /// Metadata of this one picture.
+    pub dynamic: Dynamic,
     /// The samples.
     pub planes: Arc<dyn Planes>,
 }
@@ -128,6 +139,55 @@ impl Frame {
             }
             _ => (0, 0),
         }
+    }
+}
+
+impl Frame {
+    /// The part `rect` of a planar picture: the same samples, seen through a smaller window. `None` where the format is
+    /// not planar, the window does not fit, or its offsets split chroma samples.
+    pub fn cropped(self, rect: Rect) -> Option<Frame> {
+        if rect == Rect::whole(self.width, self.height) {
+            return Some(self);
+        }
+        let PixelFormat::Planar { subsampling, .. } = self.format else { return None };
+        let (sx, sy) = subsampling.chroma_shift();
+        let whole_chroma = rect.x.is_multiple_of(1 << sx) && rect.y.is_multiple_of(1 << sy);
+        if !rect.fits(self.width, self.height) || !whole_chroma {
+            return None;
+        }
+        let bytes = self.format.bytes_per_sample()?;
+        let starts = [0, 1, 2].map(|plane| {
+            let (sx, sy) = if plane == 0 { (0, 0) } else { (sx, sy) };
+            (rect.y >> sy) as usize * self.planes.stride(plane) + (rect.x >> sx) as usize * bytes
+        });
+        let planes = Arc::new(Window { planes: self.planes, starts });
+        Some(Frame { width: rect.width, height: rect.height, planes, ..self })
+    }
+}
+
+/// A part of a picture: the same memory from later samples on.
+struct Window {
+    planes: Arc<dyn Planes>,
+    /// Bytes before the first sample of each plane.
+    starts: [usize; 3],
+}
+
+impl Planes for Window {
+    fn plane(&self, index: usize) -> &[u8] {
+        let start = self.starts.get(index).copied().unwrap_or(0);
+        self.planes.plane(index).get(start..).unwrap_or_default()
+    }
+
+    fn stride(&self, index: usize) -> usize {
+        self.planes.stride(index)
+    }
+
+    fn byte_len(&self) -> usize {
+        self.planes.byte_len()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
     }
 }
 

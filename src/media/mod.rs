@@ -5,18 +5,22 @@
 
 mod color;
 mod crf;
+mod dolby_vision;
 mod frame;
 mod packet;
 mod pool;
+mod rect;
 mod stream;
 
 pub use color::{
     ChromaLocation, Color, ColorRange, ContentLight, HdrStatic, MasteringDisplay, Matrix, Primaries, Transfer,
 };
 pub use crf::Crf;
-pub use frame::{Frame, PixelFormat, Planes, Subsampling};
+pub use dolby_vision::{DolbyVision, EnhancementLayer};
+pub use frame::{Dynamic, Frame, PixelFormat, Planes, Subsampling};
 pub use packet::{Packet, PacketData};
 pub use pool::{FramePool, PoolBuffer, PoolStats};
+pub use rect::Rect;
 pub use stream::{
     Attachment, AudioInfo, Chapter, Disposition, FieldOrder, MediaInfo, StreamInfo, StreamKind, Tag, VideoInfo,
 };

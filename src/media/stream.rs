@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Color, HdrStatic, Subsampling};
+use super::{Color, DolbyVision, HdrStatic, Subsampling};
 use crate::base::{Rational, Span, Timestamp};
 
 /// A name and a value, in the source's order and spelling.
@@ -78,6 +78,8 @@ pub struct VideoInfo {
     pub color: Color,
     /// HDR10 static metadata.
     pub hdr: HdrStatic,
+    /// Dolby Vision, by the container's word.
+    pub dolby_vision: Option<DolbyVision>,
     /// Field order.
     pub field_order: FieldOrder,
     /// Clockwise rotation to apply for display, in degrees (0, 90, 180, 270 and what phones write).

@@ -259,6 +259,7 @@ mod tests {
             format,
             color: Color::default(),
             hdr: HdrStatic::default(),
+            dynamic: Default::default(),
             planes: Arc::new(buffer),
         }
     }

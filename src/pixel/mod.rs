@@ -35,14 +35,17 @@ use crate::media::{ColorRange, Frame, FramePool, PixelFormat, PoolStats};
 /// The widest and highest picture taken, in luma samples: what the encoder can be given.
 const MAX_SIDE: u32 = 16_384;
 
-/// Turns decoded frames into what the encoder is fed: 10-bit 4:2:0.
+/// Turns decoded frames into what the encoder is fed: 4:2:0 of 10 bits, or of 8 where that is asked for.
 ///
 /// Law: frames come in display order and all have the size of the first. Everything about a frame but its
 /// format and samples stays as it was, and so does its share in the decoder's memory where it already is
-/// 10-bit 4:2:0. One converter belongs to one stream; it may move between threads.
+/// what is asked for. One converter belongs to one stream; it may move between threads.
 pub struct Converter {
     level: Level,
+    target: PixelFormat,
     size: Option<(u32, u32)>,
+    /// The size to scale to.
+    scale: Option<(u32, u32)>,
     /// Buffers for converted pictures; made with the first frame that needs one.
     pool: Option<FramePool>,
     scaler: Option<Scaler>,
@@ -55,9 +58,20 @@ impl Default for Converter {
 }
 
 impl Converter {
-    /// A converter with the fastest kernel of this processor.
+    /// A converter to 10 bits with the fastest kernel of this processor.
     pub fn new() -> Self {
-        Converter { level: Level::detect(), size: None, pool: None, scaler: None }
+        Self::to_depth(10)
+    }
+
+    /// A converter to 8 bits if `depth` is 8, else to 10.
+    pub fn to_depth(depth: u8) -> Self {
+        let target = if depth == 8 { PixelFormat::YUV420P8 } else { PixelFormat::YUV420P10 };
+        Converter { level: Level::detect(), target, size: None, scale: None, pool: None, scaler: None }
+    }
+
+    /// The same, which also scales pictures to `width` by `height` luma samples (Lanczos).
+    pub fn scaling_to(self, width: u32, height: u32) -> Self {
+        Converter { scale: Some((width, height)), ..self }
     }
 
     /// The kernel it uses.
@@ -70,21 +84,25 @@ impl Converter {
         self.pool.as_ref().map(FramePool::stats).unwrap_or_default()
     }
 
-    /// `frame` as 10-bit 4:2:0: the very same samples if it is that already, else a converted copy.
+    /// `frame` as the encoder takes it: the very same samples if it is that already, else a converted copy.
     ///
     /// # Errors
     /// `Unsupported`, naming the frame's time: a size other than the first frame's, a size of 0 or above
     /// 16384 on a side, planes shorter than their size says, or a format without a conversion.
     pub fn to_encoder(&mut self, frame: Frame) -> Result<Frame> {
         self.check_size(&frame)?;
+        let scaled = self.scale.is_some_and(|size| size != (frame.width, frame.height));
         match frame.format {
-            PixelFormat::YUV420P10 => Ok(frame),
+            _ if scaled => self.convert_other(frame),
+            format if format == self.target => Ok(frame),
             PixelFormat::YUV420P8 => self.widen(frame),
             _ => self.convert_other(frame),
         }
     }
 
     /// `frame` itself where its planes can be measured as they are, else as [`Self::to_encoder`] has it.
+    ///
+    /// Not for converters that scale.
     ///
     /// # Errors
     /// As [`Self::to_encoder`].
@@ -108,7 +126,7 @@ impl Converter {
     }
 
     fn widen(&mut self, frame: Frame) -> Result<Frame> {
-        let pool = self.pool.get_or_insert_with(|| pool(&frame));
+        let pool = self.pool.get_or_insert_with(|| FramePool::new(self.target, frame.width, frame.height));
         let mut buffer = pool.take();
         let planes = buffer.planes_mut();
         let stores = Stores::for_picture(planes.iter().map(|(bytes, _)| bytes.len()).sum());
@@ -128,22 +146,19 @@ impl Converter {
         Ok(Frame { format: PixelFormat::YUV420P10, planes: Arc::new(buffer), ..frame })
     }
 
-    /// Every other format (subsampling, depth, packing) goes through libswscale.
+    /// Every other format (subsampling, depth, packing) and size goes through libswscale.
     fn convert_other(&mut self, frame: Frame) -> Result<Frame> {
+        let (width, height) = self.scale.unwrap_or((frame.width, frame.height));
         let scaler = match &mut self.scaler {
             Some(scaler) => scaler,
             none => {
-                let pool = self.pool.get_or_insert_with(|| pool(&frame));
-                none.insert(Scaler::new(PixelFormat::YUV420P10, pool.clone())?)
+                let pool = self.pool.get_or_insert_with(|| FramePool::new(self.target, width, height));
+                none.insert(Scaler::new(self.target, (width, height), pool.clone())?)
             }
         };
         let buffer = scaler.convert(&frame)?;
-        Ok(Frame { format: PixelFormat::YUV420P10, planes: Arc::new(buffer), ..frame })
+        Ok(Frame { width, height, format: self.target, planes: Arc::new(buffer), ..frame })
     }
-}
-
-fn pool(frame: &Frame) -> FramePool {
-    FramePool::new(PixelFormat::YUV420P10, frame.width, frame.height)
 }
 
 fn unsupported(frame: &Frame, message: String) -> Error {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::base::{Rational, Timestamp};
-use crate::media::{Color, HdrStatic, Planes, Subsampling};
+use crate::media::{Color, HdrStatic, Planes, Rect, Subsampling};
 
 /// Planes in plain vectors, with a stride of the test's choosing.
 struct Plain {
@@ -38,6 +38,7 @@ fn frame(format: PixelFormat, width: u32, height: u32, range: ColorRange) -> Fra
         format,
         color: Color { range, ..Color::default() },
         hdr: HdrStatic::default(),
+        dynamic: Default::default(),
         planes: Arc::new(Plain { planes: Default::default(), strides: [0; 3] }),
     };
     let (mut planes, mut strides) = (<[Vec<u8>; 3]>::default(), [0; 3]);
@@ -140,8 +141,56 @@ fn empty_oversize_and_truncated_pictures_are_refused() {
 }
 
 #[test]
-fn a_picture_that_needs_the_scaler_must_come_from_a_decoder() {
-    let yuv422 = PixelFormat::Planar { subsampling: Subsampling::Yuv422, depth: 10 };
-    let message = refusal(&mut Converter::new(), frame(yuv422, 64, 36, ColorRange::Limited));
+fn a_picture_that_is_not_planar_must_come_from_a_decoder() {
+    let other = Frame { format: PixelFormat::Other(2), ..frame(PixelFormat::YUV420P8, 64, 36, ColorRange::Limited) };
+    let message = refusal(&mut Converter::new(), other);
     assert_eq!(message, "at 1.500 s: only a decoder's pictures can be converted");
+}
+
+#[test]
+fn a_part_of_a_picture_is_converted_as_the_picture_is() {
+    let rect = Rect { x: 8, y: 6, width: 48, height: 24 };
+    let yuv422 = PixelFormat::Planar { subsampling: Subsampling::Yuv422, depth: 10 };
+    for (format, depth) in
+        [(PixelFormat::YUV420P8, 10), (PixelFormat::YUV420P8, 8), (PixelFormat::YUV420P10, 10), (yuv422, 10)]
+    {
+        let source = frame(format, 64, 36, ColorRange::Limited);
+        let part = Converter::to_depth(depth).to_encoder(source.clone().cropped(rect).unwrap()).unwrap();
+        let whole = Converter::to_depth(depth).to_encoder(source).unwrap().cropped(rect).unwrap();
+        assert_eq!((part.width, part.height, part.format), (48, 24, whole.format));
+        let bytes = part.format.bytes_per_sample().unwrap();
+        // Chroma of 4:2:2 is filtered over rows, so its edges differ.
+        for plane in 0..if format == yuv422 { 1 } else { 3 } {
+            let (width, height) = part.plane_size(plane);
+            for y in 0..height {
+                let row = |f: &Frame| f.planes.plane(plane)[y * f.planes.stride(plane)..][..width * bytes].to_vec();
+                assert_eq!(row(&part), row(&whole), "{format:?} to {depth} bits, plane {plane}, row {y}");
+            }
+        }
+    }
+    let source = frame(PixelFormat::YUV420P8, 64, 36, ColorRange::Limited);
+    assert!(source.clone().cropped(Rect { x: 1, ..rect }).is_none(), "half a chroma sample");
+    assert!(source.cropped(Rect { width: 58, ..rect }).is_none(), "beyond the edge");
+}
+
+#[test]
+fn a_picture_is_scaled_and_keeps_its_level() {
+    let flat = |value: u8| {
+        let mut source = frame(PixelFormat::YUV420P8, 64, 36, ColorRange::Limited);
+        let strides = [64, 32, 32];
+        let planes = [vec![value; 64 * 36], vec![100; 32 * 18], vec![150; 32 * 18]];
+        source.planes = Arc::new(Plain { planes, strides });
+        source
+    };
+    for (depth, factor) in [(8, 1), (10, 4)] {
+        let out = Converter::to_depth(depth).scaling_to(32, 20).to_encoder(flat(80)).unwrap();
+        assert_eq!((out.width, out.height), (32, 20));
+        for (plane, value) in [(0, 80), (1, 100), (2, 150)] {
+            let found = match depth {
+                8 => u16::from(out.planes.plane(plane)[out.planes.stride(plane) + 3]),
+                _ => sample10(&out, plane, 3, 1),
+            };
+            assert_eq!(found, value * factor, "plane {plane} at {depth} bits");
+        }
+    }
 }

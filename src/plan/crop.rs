@@ -1,39 +1,7 @@
 //! Where black bars are: samples of a film, and their vote.
 #![deny(unsafe_code)]
 
-/// A rectangle in luma samples.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rect {
-    /// Columns left of it.
-    pub x: u32,
-    /// Rows above it.
-    pub y: u32,
-    /// Columns.
-    pub width: u32,
-    /// Rows.
-    pub height: u32,
-}
-
-impl Rect {
-    /// A whole picture.
-    pub fn whole(width: u32, height: u32) -> Self {
-        Rect { x: 0, y: 0, width, height }
-    }
-
-    /// The smallest rectangle that holds both.
-    pub fn union(self, other: Rect) -> Rect {
-        let (x, y) = (self.x.min(other.x), self.y.min(other.y));
-        let right = (self.x + self.width).max(other.x + other.width);
-        let bottom = (self.y + self.height).max(other.y + other.height);
-        Rect { x, y, width: right - x, height: bottom - y }
-    }
-
-    /// Whether no edge is farther than `by` from the other's.
-    fn is_near(self, other: Rect, by: u32) -> bool {
-        let edges = |r: Rect| [r.x, r.y, r.x + r.width, r.y + r.height];
-        edges(self).iter().zip(edges(other)).all(|(a, b)| a.abs_diff(b) <= by)
-    }
-}
+use crate::media::Rect;
 
 /// How bright a row or column is, in 8-bit steps whatever the depth.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -134,7 +102,7 @@ pub fn vote(boxes: &[Option<Rect>], width: u32, height: u32) -> CropVote {
     let share = |count: usize| count as f64 / n as f64;
     let kept = groups.iter().filter(|g| share(g.1) >= LARGER).map(|g| g.0).reduce(Rect::union);
     let Some(rect) = kept else { return none(0.0) };
-    let agrees = |g: &&(Rect, usize)| g.0.is_near(rect, NEAR) || share(g.1) >= SMALLER;
+    let agrees = |g: &&(Rect, usize)| is_near(g.0, rect, NEAR) || share(g.1) >= SMALLER;
     let confidence = share(groups.iter().filter(agrees).map(|g| g.1).sum());
     // Against the even sizes that a picture without bars gives.
     let change = |side: u32, of: u32| 1.0 - f64::from(side) / f64::from(of & !1);
@@ -144,6 +112,12 @@ pub fn vote(boxes: &[Option<Rect>], width: u32, height: u32) -> CropVote {
     } else {
         CropVote { rect, confidence, samples: n }
     }
+}
+
+/// Whether no edge is farther than `by` from the other's.
+fn is_near(one: Rect, other: Rect, by: u32) -> bool {
+    let edges = |r: Rect| [r.x, r.y, r.x + r.width, r.y + r.height];
+    edges(one).iter().zip(edges(other)).all(|(a, b)| a.abs_diff(b) <= by)
 }
 
 /// Boxes that are nearly the same, by the one of them that is seen most, and how many they are.
@@ -159,7 +133,7 @@ fn groups(boxes: &[Rect]) -> Vec<(Rect, usize)> {
     exact.sort_by_key(|e| std::cmp::Reverse(e.1));
     let mut groups: Vec<(Rect, usize)> = Vec::new();
     for (rect, count) in exact {
-        match groups.iter_mut().find(|g| g.0.is_near(rect, NEAR)) {
+        match groups.iter_mut().find(|g| is_near(g.0, rect, NEAR)) {
             Some(group) => group.1 += count,
             None => groups.push((rect, count)),
         }
@@ -260,7 +234,7 @@ mod tests {
             if crop.rect != whole {
                 let seen = |r: &&Rect| boxes.iter().filter(|b| b == r).count() * 100 >= boxes.len() * 3;
                 for often in boxes.iter().filter(|r| r.width >= 80 && r.height >= 80).filter(seen) {
-                    prop_assert!(often.union(crop.rect).is_near(crop.rect, NEAR), "{:?} in {:?}", often, crop);
+                    prop_assert!(is_near(often.union(crop.rect), crop.rect, NEAR), "{:?} in {:?}", often, crop);
                 }
             }
         }

@@ -14,7 +14,7 @@ mod watch;
 mod workers;
 
 pub use chunks::{ChunkMeans, ChunkPlanner, ChunkRules, ChunkSpan, Cut, FramePoint, begins_scene};
-pub use crop::{CropRules, CropVote, Light, Rect, picture_in, sample_times, vote};
+pub use crop::{CropRules, CropVote, Light, picture_in, sample_times, vote};
 pub use policy::{ChunkSearch, Tier};
 pub use prior::{Forecast, Outcome, Reading, forecast, lag, probe_crf, slope_of};
 pub use search::{Clamp, Observation, Search, SearchRules, Step};

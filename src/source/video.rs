@@ -131,10 +131,10 @@ impl VideoDecoder {
         if picture.is_damaged() {
             self.stats.damaged_frames += 1;
         }
-        let extras = picture.extras();
-        self.stats.hdr10_plus_frames += u64::from(extras.hdr10_plus);
-        self.stats.dolby_vision_frames += u64::from(extras.dolby_vision);
-        self.stats.caption_frames += u64::from(extras.closed_captions);
+        let dynamic = picture.dynamic();
+        self.stats.hdr10_plus_frames += u64::from(picture.has_hdr10_plus());
+        self.stats.dolby_vision_frames += u64::from(dynamic.dolby_vision.is_some());
+        self.stats.caption_frames += u64::from(picture.has_captions());
         let pts = self.timeline.place(picture.pts(), duration);
         let frame = Frame {
             index: self.stats.frames,
@@ -145,6 +145,7 @@ impl VideoDecoder {
             format: picture.format(),
             color: merge(picture.color(), self.container_color),
             hdr: picture.hdr().or(self.container_hdr),
+            dynamic,
             planes: Arc::new(picture),
         };
         self.stats.frames += 1;

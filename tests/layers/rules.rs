@@ -14,6 +14,7 @@ const ROOMS: &[(&str, u8, &[&str])] = &[
     ("config", 2, &["base", "media"]),
     ("source", 3, BELOW_3),
     ("pixel", 3, BELOW_3),
+    ("hdr", 3, BELOW_3),
     ("video", 3, BELOW_3),
     ("audio", 3, BELOW_3),
     ("meter", 3, BELOW_3),
@@ -29,8 +30,21 @@ const ROOMS: &[(&str, u8, &[&str])] = &[
     ("cli", 6, &[]),
 ];
 const BELOW_3: &[&str] = &["base", "media", "av", "event", "config"];
-const BELOW_4: &[&str] =
-    &["base", "media", "av", "event", "config", "source", "pixel", "video", "audio", "meter", "container", "plan"];
+const BELOW_4: &[&str] = &[
+    "base",
+    "media",
+    "av",
+    "event",
+    "config",
+    "source",
+    "pixel",
+    "hdr",
+    "video",
+    "audio",
+    "meter",
+    "container",
+    "plan",
+];
 const BELOW_5: &[&str] = &[
     "base",
     "media",
@@ -39,6 +53,7 @@ const BELOW_5: &[&str] = &[
     "config",
     "source",
     "pixel",
+    "hdr",
     "video",
     "audio",
     "meter",
@@ -55,6 +70,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("libvmaf_sys", &["meter"]),
     ("vmaf_head_sys", &[]),
     ("opus", &["audio"]),
+    ("hdr10plus", &["av", "hdr"]),
+    ("dolby_vision", &["hdr"]),
     ("opusic_sys", &["audio"]),
     ("matroska_demuxer", &["container", "engine"]),
     ("clap", &["cli"]),

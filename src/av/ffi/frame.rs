@@ -6,10 +6,12 @@ use std::ptr::NonNull;
 
 use ffmpeg_next::ffi as sys;
 
+use sys::AVFrameSideDataType as Side;
+
 use super::{out_of_memory, rational, raw_enum, span, timestamp};
 use crate::base::{Rational, Result, Span, Timestamp};
 use crate::media::{
-    ChromaLocation, Color, ColorRange, ContentLight, HdrStatic, MasteringDisplay, Matrix, PixelFormat, Planes,
+    ChromaLocation, Color, ColorRange, ContentLight, Dynamic, HdrStatic, MasteringDisplay, Matrix, PixelFormat, Planes,
     Primaries, Subsampling, Transfer,
 };
 
@@ -64,17 +66,6 @@ impl Drop for RawFrame {
         // SAFETY: we own the frame; av_frame_free releases its references and nulls the local pointer.
         unsafe { sys::av_frame_free(&mut frame) }
     }
-}
-
-/// Metadata a picture can bring beside its samples and static HDR.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Extras {
-    /// SMPTE ST 2094-40, HDR10+.
-    pub hdr10_plus: bool,
-    /// A Dolby Vision RPU.
-    pub dolby_vision: bool,
-    /// ATSC A/53 closed captions.
-    pub closed_captions: bool,
 }
 
 /// One decoded picture, with its stream's time base.
@@ -141,31 +132,40 @@ impl VideoFrame {
         color
     }
 
-    /// What else travels with this picture that drapto does not carry on.
-    pub fn extras(&self) -> Extras {
-        use sys::AVFrameSideDataType as Kind;
-        // SAFETY: the frame is valid; only whether there is side data of a kind is asked.
-        let has = |kind| unsafe { !sys::av_frame_get_side_data(self.raw.as_ptr(), kind).is_null() };
-        Extras {
-            hdr10_plus: has(Kind::AV_FRAME_DATA_DYNAMIC_HDR_PLUS),
-            dolby_vision: has(Kind::AV_FRAME_DATA_DOVI_RPU_BUFFER) || has(Kind::AV_FRAME_DATA_DOVI_METADATA),
-            closed_captions: has(Kind::AV_FRAME_DATA_A53_CC),
+    fn side_data(&self, kind: sys::AVFrameSideDataType) -> Option<&[u8]> {
+        // SAFETY: the frame is valid; the answer is null or side data that lives as long as the frame.
+        unsafe {
+            let side = sys::av_frame_get_side_data(self.raw.as_ptr(), kind).as_ref()?;
+            (!side.data.is_null()).then(|| std::slice::from_raw_parts(side.data, side.size))
+        }
+    }
+
+    /// Whether ATSC A/53 closed captions travel with this picture.
+    pub fn has_captions(&self) -> bool {
+        self.side_data(Side::AV_FRAME_DATA_A53_CC).is_some()
+    }
+
+    /// Whether HDR10+ metadata travels with this picture, also such that [`dynamic`](Self::dynamic) cannot give.
+    pub fn has_hdr10_plus(&self) -> bool {
+        self.side_data(Side::AV_FRAME_DATA_DYNAMIC_HDR_PLUS).is_some()
+    }
+
+    /// HDR10+ and Dolby Vision metadata of this picture.
+    pub fn dynamic(&self) -> Dynamic {
+        let hdr10_plus = self.side_data(Side::AV_FRAME_DATA_DYNAMIC_HDR_PLUS).and_then(super::hdr10_plus::message);
+        Dynamic {
+            hdr10_plus: hdr10_plus.map(Into::into),
+            dolby_vision: self.side_data(Side::AV_FRAME_DATA_DOVI_RPU_BUFFER).map(Into::into),
         }
     }
 
     /// Static HDR metadata among this frame's side data.
     pub fn hdr(&self) -> HdrStatic {
-        let data = |kind| {
-            // SAFETY: the frame is valid; the answer is null or side data that lives as long as the frame.
-            unsafe {
-                let side = sys::av_frame_get_side_data(self.raw.as_ptr(), kind);
-                side.as_ref().map(|s| std::slice::from_raw_parts(s.data, s.size))
-            }
-        };
         HdrStatic {
-            mastering_display: data(sys::AVFrameSideDataType::AV_FRAME_DATA_MASTERING_DISPLAY_METADATA)
+            mastering_display: self
+                .side_data(Side::AV_FRAME_DATA_MASTERING_DISPLAY_METADATA)
                 .and_then(mastering_display),
-            content_light: data(sys::AVFrameSideDataType::AV_FRAME_DATA_CONTENT_LIGHT_LEVEL).and_then(content_light),
+            content_light: self.side_data(Side::AV_FRAME_DATA_CONTENT_LIGHT_LEVEL).and_then(content_light),
         }
     }
 }
@@ -276,6 +276,22 @@ pub(super) fn pixel_format(format: c_int) -> PixelFormat {
         Ok(depth @ 8..=16) => PixelFormat::Planar { subsampling, depth },
         _ => PixelFormat::Other(format),
     }
+}
+
+/// FFmpeg's number of a planar format in this machine's byte order; `None` for others.
+pub(super) fn planar_format(format: PixelFormat) -> Option<c_int> {
+    let PixelFormat::Planar { subsampling, depth } = format else { return None };
+    let name = match subsampling {
+        Subsampling::Yuv420 => "yuv420p",
+        Subsampling::Yuv422 => "yuv422p",
+        Subsampling::Yuv444 => "yuv444p",
+        Subsampling::Yuv400 => "gray",
+    };
+    let name = if depth == 8 { name.to_owned() } else { format!("{name}{depth}") };
+    let name = std::ffi::CString::new(name).ok()?;
+    // SAFETY: a terminated string; a name without byte order finds this machine's.
+    let number = unsafe { sys::av_get_pix_fmt(name.as_ptr()) } as c_int;
+    (number >= 0).then_some(number)
 }
 
 /// The description of a pixel format number, if it is one this libavutil knows.

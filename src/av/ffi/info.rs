@@ -10,8 +10,8 @@ use super::frame::{
 use super::{rational, raw_enum, span, text, time_base, timestamp};
 use crate::base::{Rational, Span, Timestamp};
 use crate::media::{
-    Attachment, AudioInfo, Chapter, ColorRange, Disposition, FieldOrder, HdrStatic, MediaInfo, PixelFormat, StreamInfo,
-    StreamKind, Tag, VideoInfo,
+    Attachment, AudioInfo, Chapter, ColorRange, Disposition, DolbyVision, FieldOrder, HdrStatic, MediaInfo,
+    PixelFormat, StreamInfo, StreamKind, Tag, VideoInfo,
 };
 
 pub(super) fn demuxer_name(context: &sys::AVFormatContext) -> String {
@@ -145,6 +145,8 @@ fn video_info(stream: &sys::AVStream, par: &sys::AVCodecParameters) -> VideoInfo
             content_light: side_data(stream, sys::AVPacketSideDataType::AV_PKT_DATA_CONTENT_LIGHT_LEVEL)
                 .and_then(content_light),
         },
+        dolby_vision: side_data(stream, sys::AVPacketSideDataType::AV_PKT_DATA_DOVI_CONF)
+            .and_then(DolbyVision::from_record_fields),
         field_order: match raw_enum!(par.field_order) {
             1 => FieldOrder::Progressive,
             2 | 5 => FieldOrder::TopFirst,

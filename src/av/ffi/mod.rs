@@ -6,6 +6,7 @@
 
 pub(super) mod decoder;
 pub(super) mod frame;
+mod hdr10_plus;
 mod info;
 pub(super) mod input;
 pub(super) mod packet;

@@ -6,20 +6,23 @@ use std::ptr;
 use ffmpeg_next::ffi as sys;
 
 use super::frame::VideoFrame;
-use super::raw_enum;
 use crate::base::{Error, ErrorKind, Result};
 use crate::media::{ColorRange, Frame, FramePool, PixelFormat, PoolBuffer};
 
-/// Converts pictures of any FFmpeg format to 10-bit or 8-bit planar 4:2:0 of the same size.
+/// Converts pictures of any FFmpeg format to 10-bit or 8-bit planar 4:2:0, of the same size or another.
 ///
-/// Chroma is resampled bicubically with accurate rounding; range and matrix stay the source's (RGB becomes
+/// Chroma is resampled bicubically with accurate rounding, all of it by Lanczos where the size changes; range and matrix stay the source's (RGB becomes
 /// BT.709 limited range, or BT.601 below 720 lines, as swscale's own default would not say).
 pub struct Scaler {
     context: *mut sys::SwsContext,
-    key: (c_int, u32, u32, c_int),
+    key: Key,
     target: c_int,
+    size: (u32, u32),
     pool: FramePool,
 }
+
+/// What a context is made for: pixel format, width, height, matrix.
+type Key = (c_int, u32, u32, c_int);
 
 // SAFETY: a scaling context has no thread affinity; `&mut self` keeps it to one thread at a time.
 unsafe impl Send for Scaler {}
@@ -28,10 +31,13 @@ unsafe impl Send for Scaler {}
 /// from 8.
 const FLAGS: i64 = 0x4 | 0x4_0000 | 0x4000;
 
+/// SWS_LANCZOS instead of SWS_BICUBIC.
+const SCALING_FLAGS: i64 = 0x200 | 0x4_0000 | 0x4000;
+
 impl Scaler {
-    /// A scaler whose output is `target`, one of the two 4:2:0 formats the encoder takes, in buffers of
-    /// `pool`.
-    pub fn new(target: PixelFormat, pool: FramePool) -> Result<Self> {
+    /// A scaler whose output is `target`, one of the two 4:2:0 formats the encoder takes, of `size` luma samples, in
+    /// buffers of `pool`, which has them of that format and size.
+    pub fn new(target: PixelFormat, size: (u32, u32), pool: FramePool) -> Result<Self> {
         let target = match target {
             PixelFormat::YUV420P8 => c"yuv420p",
             PixelFormat::YUV420P10 => c"yuv420p10",
@@ -39,75 +45,71 @@ impl Scaler {
         };
         // SAFETY: a terminated name; "yuv420p10" finds the variant of this machine's endianness.
         let target = unsafe { sys::av_get_pix_fmt(target.as_ptr()) } as c_int;
-        Ok(Scaler { context: ptr::null_mut(), key: (-1, 0, 0, 0), target, pool })
+        Ok(Scaler { context: ptr::null_mut(), key: (-1, 0, 0, 0), target, size, pool })
     }
 
-    /// The samples of `frame`, converted. `frame` must hold a decoder's picture.
+    /// The samples of `frame`, converted. A `frame` that is not planar must hold a decoder's picture.
     pub fn convert(&mut self, frame: &Frame) -> Result<PoolBuffer> {
-        let picture = frame.planes.as_any().downcast_ref::<VideoFrame>().ok_or_else(|| {
-            Error::new(ErrorKind::Unsupported, "only a decoder's pictures can be converted").at(frame.pts)
-        })?;
-        self.prepare(picture, frame.color.range).map_err(|e| e.at(frame.pts))?;
+        let source = Source::of(frame).map_err(|e| e.at(frame.pts))?;
+        self.prepare(&source, frame).map_err(|e| e.at(frame.pts))?;
         let mut out = self.pool.take();
         let [(y, ys), (u, us), (v, vs)] = out.planes_mut();
         let planes = [y.as_mut_ptr(), u.as_mut_ptr(), v.as_mut_ptr(), ptr::null_mut()];
         let strides = [ys as c_int, us as c_int, vs as c_int, 0];
-        let f = picture.raw().fields();
-        // SAFETY: the source planes are a valid frame of the format and size the context was made for; the
-        // target planes are pool planes of that same size, with the strides given, exclusively borrowed.
+        // SAFETY: the source planes are a valid picture of the format and size the context was made for; the
+        // target planes are pool planes of the context's target size, with the strides given, exclusively borrowed.
         let rows = unsafe {
             sys::sws_scale(
                 self.context,
-                f.data.as_ptr().cast(),
-                f.linesize.as_ptr(),
+                source.planes.as_ptr(),
+                source.strides.as_ptr(),
                 0,
-                f.height,
+                frame.height as c_int,
                 planes.as_ptr(),
                 strides.as_ptr(),
             )
         };
-        if rows != f.height {
+        if rows != self.size.1 as c_int {
             return Err(Error::new(ErrorKind::Encode, "pixel conversion stopped early").at(frame.pts));
         }
         Ok(out)
     }
 
-    fn prepare(&mut self, picture: &VideoFrame, range: ColorRange) -> Result<()> {
-        let f = picture.raw().fields();
-        let (width, height) = picture.size();
-        let matrix = raw_enum!(f.colorspace);
-        let key = (f.format, width, height, matrix);
+    fn prepare(&mut self, picture: &Source, frame: &Frame) -> Result<()> {
+        let (width, height) = (frame.width, frame.height);
+        let matrix = c_int::from(frame.color.matrix.0);
+        let key = (picture.format, width, height, matrix);
         if self.key == key && !self.context.is_null() {
             return Ok(());
         }
-        let format = super::frame::descriptor(f.format)
-            .ok_or_else(|| Error::new(ErrorKind::Unsupported, format!("pixel format {} is unknown", f.format)))?;
+        let format = super::frame::descriptor(picture.format)
+            .ok_or_else(|| Error::new(ErrorKind::Unsupported, format!("pixel format {} is unknown", picture.format)))?;
         let is_rgb = format.flags & sys::AV_PIX_FMT_FLAG_RGB as u64 != 0;
-        let full = c_int::from(range == ColorRange::Full);
+        let full = c_int::from(frame.color.range == ColorRange::Full);
+        let flags = if self.size == (width, height) { FLAGS } else { SCALING_FLAGS };
         // SAFETY: both format numbers were checked against the bindings' enum; sizes are positive; the
         // coefficient tables are static. The old context is freed exactly once.
         unsafe {
             sys::sws_freeContext(self.context);
-            let source = std::mem::transmute::<c_int, sys::AVPixelFormat>(f.format);
+            let source = std::mem::transmute::<c_int, sys::AVPixelFormat>(picture.format);
             let target = std::mem::transmute::<c_int, sys::AVPixelFormat>(self.target);
-            let (w, h) = (f.width, f.height);
             self.context = sys::sws_getContext(
-                w,
-                h,
+                width as c_int,
+                height as c_int,
                 source,
-                w,
-                h,
+                self.size.0 as c_int,
+                self.size.1 as c_int,
                 target,
-                FLAGS as _,
+                flags as _,
                 ptr::null_mut(),
                 ptr::null_mut(),
                 ptr::null(),
             );
             if self.context.is_null() {
-                let name = super::frame::format_name(f.format);
+                let name = super::frame::format_name(picture.format);
                 return Err(Error::new(ErrorKind::Unsupported, format!("pixel format {name} cannot be converted")));
             }
-            let table = match (is_rgb, h) {
+            let table = match (is_rgb, height) {
                 (true, 720..) => sys::SWS_CS_ITU709,
                 (true, _) => sys::SWS_CS_ITU601,
                 (false, _) if matrix == 1 => sys::SWS_CS_ITU709,
@@ -121,6 +123,49 @@ impl Scaler {
         }
         self.key = key;
         Ok(())
+    }
+}
+
+/// A picture as libswscale takes it; valid as long as its frame.
+struct Source {
+    format: c_int,
+    planes: [*const u8; 4],
+    strides: [c_int; 4],
+}
+
+impl Source {
+    fn of(frame: &Frame) -> Result<Self> {
+        if let Some(format) = super::frame::planar_format(frame.format) {
+            // Planar pictures may be windows into larger ones.
+            let plane = |index: usize| match frame.planes.plane(index) {
+                [] => ptr::null(),
+                samples => samples.as_ptr(),
+            };
+            let whole = (0..3).all(|i| {
+                let (width, height) = frame.plane_size(i);
+                let row = width * frame.format.bytes_per_sample().unwrap_or(1);
+                height == 0 || frame.planes.plane(i).len() >= frame.planes.stride(i) * (height - 1) + row
+            });
+            if !whole {
+                return Err(Error::new(ErrorKind::Unsupported, "a picture is cut short"));
+            }
+            let stride = |index: usize| frame.planes.stride(index) as c_int;
+            return Ok(Source {
+                format,
+                planes: [plane(0), plane(1), plane(2), ptr::null()],
+                strides: [stride(0), stride(1), stride(2), 0],
+            });
+        }
+        let picture = frame.planes.as_any().downcast_ref::<VideoFrame>();
+        let picture =
+            picture.ok_or_else(|| Error::new(ErrorKind::Unsupported, "only a decoder's pictures can be converted"))?;
+        let f = picture.raw().fields();
+        let (planes, strides) = (&f.data[..4], &f.linesize[..4]);
+        Ok(Source {
+            format: f.format,
+            planes: [0, 1, 2, 3].map(|i| planes[i].cast_const()),
+            strides: [0, 1, 2, 3].map(|i| strides[i]),
+        })
     }
 }
 

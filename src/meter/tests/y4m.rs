@@ -44,6 +44,7 @@ pub fn packed(index: u64, width: u32, height: u32, depth: u8, fill: impl FnOnce(
         format,
         color: Color::default(),
         hdr: HdrStatic::default(),
+        dynamic: Default::default(),
         planes: Arc::new(Packed { bytes: Vec::new(), starts: [0; 4], strides: [0; 3] }),
     };
     let (mut starts, mut strides) = ([0; 4], [0; 3]);

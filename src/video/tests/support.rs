@@ -44,6 +44,7 @@ pub fn frame(width: u32, height: u32, depth: u8, n: usize) -> Frame {
         format,
         color: Color::default(),
         hdr: HdrStatic::default(),
+        dynamic: Default::default(),
         planes: Arc::new(FramePool::new(format, 2, 2).take()),
     };
     for (plane, (bytes, stride)) in buffer.planes_mut().into_iter().enumerate() {
