@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use drapto::config::{BitDepth, Crop, Scale};
 
 /// Films in, AV1 + Opus in Matroska out, in one process.
 #[derive(Parser, Debug)]
@@ -75,6 +76,27 @@ pub struct EncodeArgs {
     /// SVT-AV1 preset, 0 (slowest) to 13 (fastest) [default: 6].
     #[arg(long, value_name = "0-13")]
     pub preset: Option<u8>,
+    /// Which part of the picture to encode: auto (what is within black bars), off, or W:H:X:Y [default: auto].
+    #[arg(long, value_name = "WHAT")]
+    pub crop: Option<Crop>,
+    /// Scale to this height (the width follows), or to WIDTHxHEIGHT; scored against the scaled source.
+    #[arg(long, value_name = "SIZE")]
+    pub scale: Option<Scale>,
+    /// Bits a sample of the output: 8, 10 or source [default: 10].
+    #[arg(long, value_name = "BITS")]
+    pub bit_depth: Option<BitDepth>,
+    /// Deinterlace what is interlaced, at the same frame rate: auto or off [default: auto].
+    #[arg(long, value_name = "MODE")]
+    pub deinterlace: Option<DeinterlaceMode>,
+    /// Dolby Vision: auto (carried where AV1 can), strip, or require (fail without it) [default: auto].
+    #[arg(long, value_name = "MODE")]
+    pub dolby_vision: Option<DolbyVision>,
+    /// Synthesise film grain of this strength, 1 to 50; auto-off leaves grain to the encode [default: auto-off].
+    #[arg(long, value_name = "N", value_parser = film_grain)]
+    pub film_grain: Option<u8>,
+    /// Encode a film again that is AV1 already, instead of leaving it alone (exit 5).
+    #[arg(long)]
+    pub reencode: bool,
     /// Further SVT-AV1 parameters by the encoder's own names, applied last.
     #[arg(long, value_name = "K=V:K=V", value_parser = svt_parameters)]
     pub svt: Option<SvtParameters>,
@@ -232,6 +254,19 @@ pub enum Audio {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum DeinterlaceMode {
+    Auto,
+    Off,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum DolbyVision {
+    Auto,
+    Strip,
+    Require,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum PerWhat {
     Chunk,
     Title,
@@ -245,6 +280,15 @@ pub enum Events {
 /// SVT-AV1 parameters in the order they were typed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SvtParameters(pub Vec<(String, String)>);
+
+fn film_grain(text: &str) -> Result<u8, String> {
+    match text {
+        "auto-off" => Ok(0),
+        number => {
+            number.parse().ok().filter(|n| *n <= 50).ok_or_else(|| format!("{text:?} is not 0 to 50 or auto-off"))
+        }
+    }
+}
 
 /// Bytes, or a number with K, M, G or T (powers of 1024).
 fn size(text: &str) -> Result<u64, String> {

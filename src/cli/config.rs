@@ -69,6 +69,16 @@ fn show(file: &FileSettings) -> Result<String> {
     let temp = settings.temp_dir.as_ref().map(|dir| dir.display().to_string());
     line("temp_dir", temp.unwrap_or_else(|| "the output's folder".to_owned()), file.temp_dir.is_some());
     line("preset", settings.preset.to_string(), file.preset.is_some());
+    let picture = &settings.picture;
+    let lower = |value: String| value.to_lowercase();
+    line("crop", picture.crop.to_string(), file.crop.is_some());
+    let scale = picture.scale.map_or("off".to_owned(), |s| s.to_string());
+    line("scale", scale, file.scale.is_some());
+    line("bit_depth", picture.bit_depth.to_string(), file.bit_depth.is_some());
+    line("deinterlace", lower(format!("{:?}", picture.deinterlace)), file.deinterlace.is_some());
+    line("dolby_vision", lower(format!("{:?}", picture.dolby_vision)), file.dolby_vision.is_some());
+    line("film_grain", picture.film_grain.to_string(), file.film_grain.is_some());
+    line("reencode", settings.reencode.to_string(), file.reencode.is_some());
     line("audio", format!("{:?}", settings.audio).to_lowercase(), file.audio.is_some());
     line("overwrite", settings.overwrite.to_string(), file.overwrite.is_some());
     line("accept_damage", settings.accept_damage.to_string(), file.accept_damage.is_some());

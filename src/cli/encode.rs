@@ -4,10 +4,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use drapto::config::{FileSettings, Per, Quality, Target};
+use drapto::config::{Deinterlace, DolbyVisionMode, FileSettings, Per, Quality, Target};
 use drapto::{AudioMode, CancelToken, EncodeSettings, Error, ErrorKind, Result};
 
-use super::args::{Audio, EncodeArgs, PerWhat};
+use super::args::{Audio, DeinterlaceMode, DolbyVision, EncodeArgs, PerWhat};
 use super::logs::LogFile;
 use super::progress::Progress;
 use super::{print, print_json, signals, summary};
@@ -75,6 +75,7 @@ fn resolve(args: &EncodeArgs) -> Result<EncodeSettings> {
     settings.temp_dir = args.temp_dir.clone().or(settings.temp_dir);
     settings.keep_temp |= args.keep_temp;
     settings.preset = args.preset.unwrap_or(settings.preset);
+    treat(args, &mut settings);
     if let Some(svt) = &args.svt {
         settings.svt.extend(svt.0.clone());
     }
@@ -88,6 +89,27 @@ fn resolve(args: &EncodeArgs) -> Result<EncodeSettings> {
     settings.stall_timeout = Duration::from_secs(args.stall_timeout);
     settings.check()?;
     Ok(settings)
+}
+
+/// What the flags say of the picture.
+fn treat(args: &EncodeArgs, settings: &mut EncodeSettings) {
+    let picture = &mut settings.picture;
+    picture.crop = args.crop.unwrap_or(picture.crop);
+    picture.scale = args.scale.or(picture.scale);
+    picture.bit_depth = args.bit_depth.unwrap_or(picture.bit_depth);
+    picture.film_grain = args.film_grain.unwrap_or(picture.film_grain);
+    picture.deinterlace = match args.deinterlace {
+        Some(DeinterlaceMode::Auto) => Deinterlace::Auto,
+        Some(DeinterlaceMode::Off) => Deinterlace::Off,
+        None => picture.deinterlace,
+    };
+    picture.dolby_vision = match args.dolby_vision {
+        Some(DolbyVision::Auto) => DolbyVisionMode::Auto,
+        Some(DolbyVision::Strip) => DolbyVisionMode::Strip,
+        Some(DolbyVision::Require) => DolbyVisionMode::Require,
+        None => picture.dolby_vision,
+    };
+    settings.reencode |= args.reencode;
 }
 
 /// What the flags say of quality, on top of what the file said.

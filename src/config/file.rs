@@ -4,7 +4,10 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{AudioMode, EncodeSettings, Per, Quality, Target};
+use super::{
+    AudioMode, BitDepth, Crop, Deinterlace, DolbyVisionMode, EncodeSettings, Per, PictureSettings, Quality, Scale,
+    Target,
+};
 use crate::base::{Error, ErrorKind, Result};
 
 /// A settings file with every key, commented out at its default.
@@ -36,6 +39,27 @@ pub const TEMPLATE: &str = "\
 
 # SVT-AV1 preset, 0 (slowest) to 13 (fastest).
 # preset = 6
+
+# \"auto\" leaves black bars out, \"off\" encodes the whole picture, \"W:H:X:Y\" that part of it.
+# crop = \"auto\"
+
+# Scale to a height (the width follows), or to WIDTHxHEIGHT. Without it: not at all.
+# scale = \"720\"
+
+# Bits a sample of the output: \"8\", \"10\", or \"source\".
+# bit_depth = \"10\"
+
+# \"auto\" deinterlaces what is interlaced, at the same frame rate; \"off\" leaves it.
+# deinterlace = \"auto\"
+
+# Dolby Vision: \"auto\" carries it where AV1 can, \"strip\" leaves it out, \"require\" fails without it.
+# dolby_vision = \"auto\"
+
+# Strength of synthesised film grain, 0 (none) to 50.
+# film_grain = 0
+
+# Encode films again that are AV1 already.
+# reencode = false
 
 # \"opus\" encodes audio tracks, \"copy\" keeps them where Matroska can carry the codec.
 # audio = \"opus\"
@@ -80,6 +104,13 @@ pub struct FileSettings {
     pub preset: Option<u8>,
     #[serde(default)]
     pub svt: std::collections::BTreeMap<String, String>,
+    pub crop: Option<Crop>,
+    pub scale: Option<Scale>,
+    pub bit_depth: Option<BitDepth>,
+    pub deinterlace: Option<Deinterlace>,
+    pub dolby_vision: Option<DolbyVisionMode>,
+    pub film_grain: Option<u8>,
+    pub reencode: Option<bool>,
     pub audio: Option<AudioMode>,
     pub overwrite: Option<bool>,
     pub accept_damage: Option<bool>,
@@ -110,9 +141,21 @@ impl FileSettings {
         settings.temp_dir = self.temp_dir.clone().or(settings.temp_dir.take());
         settings.preset = self.preset.unwrap_or(settings.preset);
         settings.svt.extend(self.svt.clone());
+        self.treat(&mut settings.picture);
+        settings.reencode = self.reencode.unwrap_or(settings.reencode);
         settings.audio = self.audio.unwrap_or(settings.audio);
         settings.overwrite = self.overwrite.unwrap_or(settings.overwrite);
         settings.accept_damage = self.accept_damage.unwrap_or(settings.accept_damage);
+    }
+
+    /// Puts what the file says of the picture into `picture`.
+    fn treat(&self, picture: &mut PictureSettings) {
+        picture.crop = self.crop.unwrap_or(picture.crop);
+        picture.scale = self.scale.or(picture.scale);
+        picture.bit_depth = self.bit_depth.unwrap_or(picture.bit_depth);
+        picture.deinterlace = self.deinterlace.unwrap_or(picture.deinterlace);
+        picture.dolby_vision = self.dolby_vision.unwrap_or(picture.dolby_vision);
+        picture.film_grain = self.film_grain.unwrap_or(picture.film_grain);
     }
 
     /// Puts what the file says of a target into `target`.

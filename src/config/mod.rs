@@ -5,7 +5,9 @@
 #![deny(unsafe_code)]
 
 mod file;
+mod picture;
 mod settings;
 
 pub use file::{FileSettings, TEMPLATE};
+pub use picture::{BitDepth, Crop, Deinterlace, DolbyVisionMode, PictureSettings, Scale};
 pub use settings::{AudioMode, EncodeSettings, Per, Quality, Target, default_crf};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::PictureSettings;
 use crate::base::{Error, ErrorKind, Result};
 
 /// What becomes of audio tracks that are not Opus already.
@@ -120,6 +121,10 @@ pub struct EncodeSettings {
     pub quality: Quality,
     /// SVT-AV1 preset, 0 (slowest) to 13 (fastest).
     pub preset: u8,
+    /// What is done to the picture before it is encoded.
+    pub picture: PictureSettings,
+    /// Whether a film that is AV1 already is encoded again, instead of being left alone.
+    pub reencode: bool,
     /// Further SVT-AV1 parameters by the encoder's own names, applied last.
     pub svt: Vec<(String, String)>,
     /// What becomes of audio tracks.
@@ -153,6 +158,8 @@ impl EncodeSettings {
             output: output.into(),
             quality: Quality::Target(Target::default()),
             preset: Self::PRESET,
+            picture: PictureSettings::default(),
+            reencode: false,
             svt: Vec::new(),
             audio: AudioMode::default(),
             overwrite: false,
@@ -177,6 +184,7 @@ impl EncodeSettings {
             Quality::Crf(_) => {}
             Quality::Target(target) => target.check()?,
         }
+        self.picture.check()?;
         if self.workers == Some(0) {
             return Err(Error::new(ErrorKind::Usage, "0 workers encode nothing"));
         }

@@ -159,6 +159,58 @@ pub fn is_keyframe(unit: &[u8]) -> bool {
     frames.next().is_some_and(|obu| obu.payload.first().is_some_and(|b| b >> 4 == 0b0001))
 }
 
+/// `metadata_type` of ITU-T T.35 messages (AV1 specification §6.7.1).
+const METADATA_T35: u8 = 4;
+
+/// The temporal unit with ITU-T T.35 messages (country code first) for the picture it shows.
+///
+/// They stand right before that picture's header, after whatever else the unit decodes: the one place where HDR10+
+/// (HDR10+ AV1 Metadata Handling Specification §2.1) and Dolby Vision have them.
+///
+/// # Errors
+/// Kind `Encode` for bytes that are no OBUs or show no picture.
+pub fn with_messages<M: AsRef<[u8]>>(unit: &[u8], messages: &[M]) -> Result<Vec<u8>> {
+    let (mut at, mut shown) = (0, None);
+    for obu in obus(unit) {
+        let obu = obu?;
+        if matches!(obu.kind, OBU_FRAME | OBU_FRAME_HEADER) {
+            shown = Some(at);
+        }
+        at += obu.bytes.len();
+    }
+    let (before, after) = shown
+        .and_then(|at| unit.split_at_checked(at))
+        .ok_or_else(|| bad("a temporal unit without a picture".to_owned()))?;
+    let mut out = Vec::with_capacity(unit.len() + messages.iter().map(|m| m.as_ref().len() + 8).sum::<usize>());
+    out.extend_from_slice(before);
+    for message in messages {
+        let message = message.as_ref();
+        out.push(OBU_METADATA << 3 | 0x02);
+        put_leb128(&mut out, message.len() as u64 + 2);
+        out.push(METADATA_T35);
+        out.extend_from_slice(message);
+        out.push(0x80); // trailing_bits
+    }
+    out.extend_from_slice(after);
+    Ok(out)
+}
+
+/// The ITU-T T.35 messages (country code first) of a temporal unit, in order.
+///
+/// # Errors
+/// Kind `Encode` for bytes that are no OBUs.
+pub fn messages(unit: &[u8]) -> Result<Vec<&[u8]>> {
+    let mut out = Vec::new();
+    for obu in obus(unit) {
+        let obu = obu?;
+        if let (OBU_METADATA, [METADATA_T35, rest @ ..]) = (obu.kind, obu.payload) {
+            let end = rest.iter().rposition(|b| *b != 0).unwrap_or(0);
+            out.push(rest.get(..end).unwrap_or_default());
+        }
+    }
+    Ok(out)
+}
+
 /// Builds CodecPrivate (`av1C`, AV1-ISOBMFF §2.3.3) from a stream's first temporal unit, or from its bare
 /// sequence header OBU.
 ///
@@ -242,6 +294,18 @@ mod tests {
     }
 
     #[test]
+    fn messages_stand_before_the_picture_that_is_shown() {
+        // A hidden picture, and after it the one that is shown.
+        let unit = [obu(OBU_SEQUENCE_HEADER, &[0; 9]), obu(OBU_FRAME, &[1; 30]), obu(OBU_FRAME_HEADER, &[2])].concat();
+        let both = with_messages(&unit, &[&[0xB5, 0, 0x3C, 7][..], &[0xB5, 0, 0x3B, 0]]).unwrap();
+        let kinds_before = [OBU_SEQUENCE_HEADER, OBU_FRAME, OBU_METADATA, OBU_METADATA, OBU_FRAME_HEADER];
+        assert_eq!(kinds(&both), kinds_before);
+        assert_eq!(messages(&both).unwrap(), [&[0xB5, 0, 0x3C, 7][..], &[0xB5, 0, 0x3B, 0]]);
+        assert!(messages(&unit).unwrap().is_empty());
+        assert!(with_messages(&obu(OBU_SEQUENCE_HEADER, &[0; 9]), &[[0xB5]]).is_err());
+    }
+
+    #[test]
     fn a_stream_without_a_sequence_header_is_refused() {
         let error = codec_private(&obu(OBU_FRAME, &[1, 2, 3])).unwrap_err();
         assert!(error.to_string().contains("no sequence header"), "{error}");
@@ -253,7 +317,7 @@ mod tests {
         fn any_bytes_are_parsed_or_refused(data in proptest::collection::vec(any::<u8>(), 0..300)) {
             let total: usize = obus(&data).map_while(Result::ok).map(|o| o.bytes.len()).sum();
             prop_assert!(total <= data.len());
-            let _ = codec_private(&data);
+            let _ = (codec_private(&data), messages(&data), with_messages(&data, &[[0xB5, 1]]));
             if let Ok(block) = block_data(&data) {
                 prop_assert!(block.len() <= data.len());
                 prop_assert!(obus(&block).all(|o| o.is_ok_and(|o| o.kind != OBU_TEMPORAL_DELIMITER)));

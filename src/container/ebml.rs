@@ -46,6 +46,10 @@ pub mod id {
     pub const FLAG_LACING: u32 = 0x9C;
     pub const DEFAULT_DURATION: u32 = 0x23_E383;
     pub const MAX_BLOCK_ADDITION_ID: u32 = 0x55EE;
+    pub const BLOCK_ADDITION_MAPPING: u32 = 0x41E4;
+    pub const BLOCK_ADD_ID_NAME: u32 = 0x41A4;
+    pub const BLOCK_ADD_ID_TYPE: u32 = 0x41E7;
+    pub const BLOCK_ADD_ID_EXTRA_DATA: u32 = 0x41ED;
     pub const NAME: u32 = 0x536E;
     pub const LANGUAGE: u32 = 0x22_B59C;
     pub const LANGUAGE_BCP47: u32 = 0x22_B59D;

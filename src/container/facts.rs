@@ -56,6 +56,8 @@ pub struct VideoFacts {
     pub mastering: Option<MasteringFacts>,
     /// Clockwise rotation a player applies, in degrees.
     pub rotation: f64,
+    /// Dolby Vision configuration record (BlockAddIDExtraData of type `dvvC`).
+    pub dolby_vision: Option<Vec<u8>>,
 }
 
 /// MasteringMetadata as stored, in CIE xy and cd/m².

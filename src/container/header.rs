@@ -79,6 +79,8 @@ pub struct VideoTrack {
     pub default_duration_ns: Option<u64>,
     /// Field order; nothing is written where unknown.
     pub field_order: FieldOrder,
+    /// Dolby Vision configuration record (`dvvC`), of 24 bytes, where the stream has RPUs.
+    pub dolby_vision: Option<[u8; 24]>,
 }
 
 impl VideoTrack {
@@ -102,6 +104,7 @@ impl VideoTrack {
             rotation: 0,
             default_duration_ns: None,
             field_order: FieldOrder::Unknown,
+            dolby_vision: None,
         })
     }
 }

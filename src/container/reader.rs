@@ -15,6 +15,7 @@ use matroska_demuxer::{Frame, MatroskaFile, TrackType};
 
 use super::ebml::id;
 pub use super::facts::{AttachmentFacts, AudioFacts, ChapterFacts, FrameFacts, MasteringFacts, TrackFacts, VideoFacts};
+use super::tracks::DVVC;
 use super::walk::{BlockFacts, Element, Walk, Window};
 use crate::base::{Error, ErrorKind, Result};
 use crate::media::{
@@ -290,6 +291,11 @@ fn complete(walk: &mut Walk<File>, tracks: &mut [TrackFacts]) -> io::Result<()> 
     for (entry, track) in entries.zip(tracks) {
         for child in walk.children(&entry)? {
             match child.id {
+                id::BLOCK_ADDITION_MAPPING => {
+                    if let (Some(video), Some(record)) = (&mut track.video, dolby_vision(walk, &child)?) {
+                        video.dolby_vision = Some(record);
+                    }
+                }
                 id::FLAG_TEXT_DESCRIPTIONS => track.disposition.text_descriptions = walk.uint(&child)? == 1,
                 id::VIDEO => {
                     if let Some(video) = &mut track.video {
@@ -320,6 +326,19 @@ fn complete_video(walk: &mut Walk<File>, element: &Element, video: &mut VideoFac
     }
     video.content_light = cll.zip(fall).map(|(max_cll, max_fall)| ContentLight { max_cll, max_fall });
     Ok(())
+}
+
+/// The record in a mapping of Dolby Vision's kind.
+fn dolby_vision(walk: &mut Walk<File>, mapping: &Element) -> io::Result<Option<Vec<u8>>> {
+    let (mut kind, mut record) = (0, None);
+    for e in walk.children(mapping)? {
+        match e.id {
+            id::BLOCK_ADD_ID_TYPE => kind = walk.uint(&e)?,
+            id::BLOCK_ADD_ID_EXTRA_DATA => record = Some(walk.bytes(&e, 1 << 10)?),
+            _ => {}
+        }
+    }
+    Ok(record.filter(|_| kind == u64::from(DVVC)))
 }
 
 fn mastering(walk: &mut Walk<File>, element: &Element) -> io::Result<Option<MasteringFacts>> {

@@ -88,6 +88,9 @@ fn track_entry(track: &Track, number: u64, uid: u64) -> Result<Master> {
     match &track.kind {
         TrackKind::Video(video) => {
             e.master(id::VIDEO, &video_element(video, number)?);
+            if let Some(record) = &video.dolby_vision {
+                e.master(id::BLOCK_ADDITION_MAPPING, &dolby_vision(record));
+            }
         }
         TrackKind::Audio(audio) => audio_elements(&mut e, audio),
         TrackKind::Subtitle(subtitle) => {
@@ -98,6 +101,20 @@ fn track_entry(track: &Track, number: u64, uid: u64) -> Result<Master> {
     }
     Ok(e)
 }
+
+/// What a player needs to know of Dolby Vision before the first picture (Matroska Codec Specifications, "Block Addition
+/// Mappings"): no block has additions for it, the RPUs are in the stream.
+fn dolby_vision(record: &[u8]) -> Master {
+    let mut mapping = Master::new();
+    mapping
+        .text(id::BLOCK_ADD_ID_NAME, "Dolby Vision configuration")
+        .uint(id::BLOCK_ADD_ID_TYPE, u64::from(DVVC))
+        .bytes(id::BLOCK_ADD_ID_EXTRA_DATA, record);
+    mapping
+}
+
+/// The four characters `dvvC`: the record of profiles 8 to 10.
+pub(super) const DVVC: u32 = u32::from_be_bytes(*b"dvvC");
 
 /// FlagDefault is true where absent, so it is always written; the newer flags mean "unknown" where absent
 /// and are written where set.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::chunked::ChunkedFilm;
 use super::crew::Crew;
+use super::look::Look;
 use super::output::PartialOutput;
 use super::pipeline::{FinishedPicture, Plan, start};
 use super::report::Report;
@@ -23,7 +24,7 @@ use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Rounding, Spa
 use crate::config::{EncodeSettings, Quality, Target};
 use crate::container::reader::codec_ids;
 use crate::event::{Event, Sink};
-use crate::media::{MediaInfo, StreamKind};
+use crate::media::{MediaInfo, StreamInfo, StreamKind};
 
 /// More lost pictures than this fail a run, unless damage was accepted.
 const MAX_DAMAGE: f64 = 0.01;
@@ -45,13 +46,15 @@ pub fn encode(settings: &EncodeSettings, sink: &dyn Sink, cancel: &CancelToken) 
     let clock = Stopwatch::start();
     settings.check()?;
     crate::video::check_library_version()?;
+    let place = |e: Error| e.with_file(&settings.input);
     let input = Input::open(&settings.input, cancel)?;
     let info = input.info();
-    let run = Run::new(settings, sink, cancel, info)?;
+    let decisions = decisions(settings, &info)?;
     let output = PartialOutput::create(&settings.input, &settings.output, settings.overwrite)?;
+    let look = Look::at(settings, main_stream(&info, &decisions).map_err(place)?, cancel).map_err(place)?;
+    let run = Run { settings, sink, cancel, info, decisions, look };
     run.started();
 
-    let place = |e: Error| e.with_file(&settings.input);
     let chunked = match &settings.quality {
         Quality::Crf(_) => None,
         Quality::Target(target) => Some(run.chunks(target).map_err(place)?),
@@ -97,7 +100,28 @@ pub fn encode(settings: &EncodeSettings, sink: &dyn Sink, cancel: &CancelToken) 
 pub fn plan(settings: &EncodeSettings, cancel: &CancelToken) -> Result<Vec<StreamDecision>> {
     settings.check()?;
     let info = Input::open(&settings.input, cancel)?.info();
-    Ok(Run::new(settings, &crate::event::Silent, cancel, info)?.decisions)
+    decisions(settings, &info)
+}
+
+/// What becomes of each stream.
+fn decisions(settings: &EncodeSettings, info: &MediaInfo) -> Result<Vec<StreamDecision>> {
+    let unknown = unknown_codecs(&settings.input, info);
+    let decisions = decide(info, settings.audio, &unknown);
+    let in_file = |kind, message: &str| Err(Error::new(kind, message).with_file(&settings.input));
+    match main_stream(info, &decisions) {
+        Err(error) => Err(error.with_file(&settings.input)),
+        Ok(main) if main.codec == "av1" && !settings.reencode => {
+            in_file(ErrorKind::Skipped, "it is AV1 already (--reencode encodes it again)")
+        }
+        Ok(_) => Ok(decisions),
+    }
+}
+
+/// The video stream that is encoded.
+fn main_stream<'a>(info: &'a MediaInfo, decisions: &[StreamDecision]) -> Result<&'a StreamInfo> {
+    let main = decisions.iter().find(|d| matches!(d.task, Task::EncodeVideo));
+    main.and_then(|d| info.streams.get(d.index))
+        .ok_or_else(|| Error::new(ErrorKind::Unsupported, "there is no video stream in it"))
 }
 
 pub(super) struct Run<'a> {
@@ -106,24 +130,13 @@ pub(super) struct Run<'a> {
     pub(super) cancel: &'a CancelToken,
     pub(super) info: MediaInfo,
     decisions: Vec<StreamDecision>,
+    pub(super) look: Look,
 }
 
-impl<'a> Run<'a> {
-    fn new(settings: &'a EncodeSettings, sink: &'a dyn Sink, cancel: &'a CancelToken, info: MediaInfo) -> Result<Self> {
-        let unknown = unknown_codecs(&settings.input, &info);
-        let decisions = decide(&info, settings.audio, &unknown);
-        let run = Run { settings, sink, cancel, info, decisions };
-        match run.decisions.iter().any(|d| matches!(d.task, Task::EncodeVideo)) {
-            true => Ok(run),
-            false => {
-                Err(Error::new(ErrorKind::Unsupported, "there is no video stream in it").with_file(&settings.input))
-            }
-        }
-    }
-
-    fn video(&self) -> Option<&crate::media::StreamInfo> {
-        let decision = self.decisions.iter().find(|d| matches!(d.task, Task::EncodeVideo))?;
-        self.info.streams.get(decision.index)
+impl Run<'_> {
+    /// The main video of the source.
+    fn video(&self) -> Option<&StreamInfo> {
+        self.info.streams.get(self.look.stream.index)
     }
 
     /// Frames to come, as far as the container knows.
@@ -153,9 +166,7 @@ impl<'a> Run<'a> {
 
     /// Encodes the picture in chunks into the job directory.
     fn chunks(&self, target: &Target) -> Result<ChunkedFilm> {
-        let stream =
-            self.video().ok_or_else(|| Error::new(ErrorKind::Unsupported, "there is no video stream in it"))?;
-        ChunkedFilm::encode(self, target, stream)
+        ChunkedFilm::encode(self, target)
     }
 
     fn pipeline(
@@ -173,6 +184,7 @@ impl<'a> Run<'a> {
             settings: self.settings,
             info: &self.info,
             decisions: &self.decisions,
+            look: &self.look,
             path: &self.settings.output,
             finished,
         };
@@ -271,6 +283,8 @@ impl<'a> Run<'a> {
                 rotation: video.map_or(0, |v| v.rotation),
                 color: video.map(|v| v.color).unwrap_or_default(),
                 hdr: video.map(|v| v.hdr).unwrap_or_default(),
+                messages: video.map(|v| v.messages.clone()).unwrap_or_default(),
+                dolby_vision: video.and_then(|v| v.dolby_vision),
                 digests: video.map(|v| v.digests.clone()),
             },
         }
@@ -327,7 +341,7 @@ pub(super) fn expected_attachments(info: &MediaInfo, decisions: &[StreamDecision
 
 /// Asks the Matroska file itself about tracks whose codec FFmpeg does not know (`S_TEXT/WEBVTT` before 6.1).
 pub(super) fn unknown_codecs(path: &Path, info: &MediaInfo) -> UnknownCodecs {
-    let strange = |s: &&crate::media::StreamInfo| s.codec == "unknown" && s.kind == StreamKind::Subtitle;
+    let strange = |s: &&StreamInfo| s.codec == "unknown" && s.kind == StreamKind::Subtitle;
     if !info.container.contains("matroska") || !info.streams.iter().any(|s| strange(&s)) {
         return UnknownCodecs::new();
     }

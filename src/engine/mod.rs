@@ -11,6 +11,7 @@ mod crop;
 mod demux;
 mod encode;
 mod job;
+mod look;
 mod mux;
 mod output;
 mod picture;
@@ -22,6 +23,7 @@ mod sound;
 mod stage;
 mod streams;
 mod tally;
+mod treatment;
 mod usage;
 mod verify;
 mod verify_source;
@@ -31,7 +33,9 @@ pub use bench::{BenchReport, BenchStage, bench};
 pub use crop::{CropReport, crop};
 pub use encode::{encode, plan};
 pub use job::{TryRecord, job_dir};
-pub use report::{ChunkReport, FileReport, QualityReport, Report, StreamReport, VideoReport, versions};
+pub use report::{
+    ChunkReport, DolbyVisionReport, FileReport, QualityReport, Report, StreamReport, VideoReport, versions,
+};
 pub use scenes::{Scene, SceneChunk, ScenesReport, scenes};
 pub use stage::StageReport;
 pub use streams::{Action, StreamDecision};

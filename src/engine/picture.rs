@@ -7,12 +7,13 @@ use std::sync::atomic::Ordering;
 use super::mux::MuxMessage;
 use super::queue::{Receiver, Sender, Weighed};
 use super::stage::StageMeter;
-use super::tally::{Tally, VideoFindings, digest};
+use super::tally::{Tally, VideoFindings, digest, message_digest};
+use super::treatment::{Treat, messages};
 use crate::av::{Decoder, DecoderOptions, InputPacket, Received};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span, Timestamp};
 use crate::config::{EncodeSettings, Quality, default_crf};
 use crate::container::{VideoTrack, av1};
-use crate::media::{Color, FieldOrder, Frame, HdrStatic, Packet, PacketData, StreamInfo, VideoInfo};
+use crate::media::{Color, Dynamic, FieldOrder, Frame, HdrStatic, Packet, PacketData, StreamInfo, VideoInfo};
 use crate::pixel::Converter;
 use crate::source::VideoDecoder;
 use crate::video::{Crf, EncodedPacket, Encoder, EncoderConfig};
@@ -49,6 +50,7 @@ impl Decode {
 }
 
 pub(super) struct Convert {
+    pub(super) treat: Treat,
     pub(super) converter: Converter,
     pub(super) frames: Receiver<Frame>,
     pub(super) converted: Sender<Frame>,
@@ -57,22 +59,26 @@ pub(super) struct Convert {
 
 impl Convert {
     pub(super) fn run(&mut self, meter: &StageMeter) -> Result<()> {
+        let mut ready = VecDeque::new();
         while let Some(frame) = self.frames.receive()? {
-            self.converted.send(to_encoder(&mut self.converter, frame)?)?;
-            meter.item();
+            self.treat.push(frame, &mut ready)?;
+            self.pass_on(&mut ready, meter)?;
         }
-        self.tally.lock().pool = self.converter.stats();
+        self.treat.finish(&mut ready)?;
+        self.pass_on(&mut ready, meter)?;
+        self.tally.add_pool(self.converter.stats());
+        self.tally.add_pool(self.treat.pool());
+        self.tally.lock().carried = self.treat.carried().clone();
         Ok(())
     }
-}
 
-/// The picture as the encoder takes it.
-pub(super) fn to_encoder(converter: &mut Converter, frame: Frame) -> Result<Frame> {
-    let mut frame = converter.to_encoder(frame)?;
-    // 4:2:0 has no half chroma samples: the last column or row of an odd picture goes.
-    frame.width &= !1;
-    frame.height &= !1;
-    Ok(frame)
+    fn pass_on(&mut self, ready: &mut VecDeque<Frame>, meter: &StageMeter) -> Result<()> {
+        for frame in ready.drain(..) {
+            self.converted.send(self.converter.to_encoder(frame)?)?;
+            meter.item();
+        }
+        Ok(())
+    }
 }
 
 pub(super) struct Encode {
@@ -84,6 +90,8 @@ pub(super) struct Encode {
     pub(super) check: Sender<PacketData>,
     pub(super) tally: Arc<Tally>,
     pub(super) cancel: CancelToken,
+    /// Dolby Vision configuration record.
+    pub(super) dolby_vision: Option<[u8; 24]>,
 }
 
 impl Encode {
@@ -97,16 +105,19 @@ impl Encode {
         let video = self.video()?.clone();
         let picture = Shown::of(&first);
         let config = encoder_config(&self.settings, &video, &picture)?;
+        let record = self.dolby_vision;
         let mut encoder =
             Encoder::open_when_free(&config, &self.cancel).map_err(|e| e.with_stream(self.stream.index))?;
-        self.tally.lock().video = Some(findings(&video, &picture, config.crf.as_f64()));
-        let mut out = Outgoing::new(self.track, track(&video, &picture), self.mux.another(), &self.tally);
+        let found = VideoFindings { dolby_vision: record, ..findings(&video, &picture, config.crf.as_f64()) };
+        self.tally.lock().video = Some(found);
+        let track = VideoTrack { dolby_vision: record, ..track(&video, &picture) };
+        let mut out = Outgoing::new(self.track, track, self.mux.another(), &self.tally);
 
         let mut sent = VecDeque::new();
         let mut next = Some(first);
         while let Some(frame) = next {
             self.cancel.check()?;
-            sent.push_back((frame.index, frame.pts, frame.duration));
+            sent.push_back(Sent::of(&frame));
             encoder.send(&frame)?;
             drop(frame);
             while let Some(packet) = encoder.receive()? {
@@ -132,27 +143,49 @@ impl Encode {
     /// Pairs a packet with its frame by identity and hands it on.
     fn accept(
         &self,
-        sent: &mut VecDeque<(u64, Timestamp, Option<Span>)>,
+        sent: &mut VecDeque<Sent>,
         out: &mut Outgoing,
         coded: EncodedPacket,
         meter: &StageMeter,
     ) -> Result<()> {
-        let Some((index, pts, duration)) = sent.pop_front() else {
+        let Some(Sent { index, pts, duration, dynamic }) = sent.pop_front() else {
             return Err(Error::new(ErrorKind::Encode, "the encoder gave more packets than it was given frames"));
         };
         if index != coded.frame_index {
             let message = format!("the encoder gave frame {} where frame {index} was due", coded.frame_index);
             return Err(Error::new(ErrorKind::Encode, message).at(pts));
         }
-        // Matroska stores temporal units without their delimiters; what is stored is what is checked.
-        let data = PacketData::new(av1::block_data(&coded.data).map_err(|e| e.at(pts))?.into_owned());
+        let (data, messages) = unit(&coded.data, &dynamic).map_err(|e| e.at(pts))?;
         self.check.send(data.clone())?;
-        out.send(data, coded.keyframe, pts, duration)?;
+        out.send(data, messages, coded.keyframe, (pts, duration))?;
         self.tally.encoded.fetch_add(1, Ordering::Relaxed);
         self.tally.set_position(pts);
         meter.item();
         Ok(())
     }
+}
+
+/// What is kept of a picture while the encoder has it.
+struct Sent {
+    index: u64,
+    pts: Timestamp,
+    duration: Option<Span>,
+    dynamic: Dynamic,
+}
+
+impl Sent {
+    fn of(frame: &Frame) -> Self {
+        Sent { index: frame.index, pts: frame.pts, duration: frame.duration, dynamic: frame.dynamic.clone() }
+    }
+}
+
+/// An encoder's packet as it is stored, which is what is checked: without delimiters, as Matroska wants it, and with the
+/// metadata of its picture; and the digest of that metadata.
+pub(super) fn unit(coded: &[u8], dynamic: &Dynamic) -> Result<(PacketData, u64)> {
+    let unit = av1::block_data(coded)?;
+    let messages = messages(dynamic);
+    let data = if messages.is_empty() { unit.into_owned() } else { av1::with_messages(&unit, &messages)? };
+    Ok((PacketData::new(data), message_digest(&messages)))
 }
 
 /// What the track says of its pictures, as the first one has it.
@@ -165,9 +198,9 @@ pub(super) struct Shown {
 }
 
 impl Shown {
-    /// Of a frame as it was decoded: the encoder is given even sizes.
+    /// Of a treated frame.
     pub(super) fn of(first: &Frame) -> Self {
-        Shown { width: first.width & !1, height: first.height & !1, color: first.color, hdr: first.hdr }
+        Shown { width: first.width, height: first.height, color: first.color, hdr: first.hdr }
     }
 }
 
@@ -175,8 +208,6 @@ pub(super) fn findings(video: &VideoInfo, picture: &Shown, crf: f64) -> VideoFin
     VideoFindings {
         width: picture.width,
         height: picture.height,
-        source_width: video.width,
-        source_height: video.height,
         color: picture.color,
         hdr: picture.hdr,
         crf,
@@ -185,6 +216,8 @@ pub(super) fn findings(video: &VideoInfo, picture: &Shown, crf: f64) -> VideoFin
         times: Vec::new(),
         end: None,
         bytes: 0,
+        messages: Vec::new(),
+        dolby_vision: None,
         digests: Vec::new(),
     }
 }
@@ -200,6 +233,7 @@ pub(super) struct Outgoing {
     held: Option<(Packet, Option<Span>)>,
     times: Vec<Timestamp>,
     digests: Vec<u64>,
+    messages: Vec<u64>,
     bytes: u64,
 }
 
@@ -213,17 +247,18 @@ impl Outgoing {
             held: None,
             times: Vec::new(),
             digests: Vec::new(),
+            messages: Vec::new(),
             bytes: 0,
         }
     }
 
-    /// Takes the next temporal unit, without its delimiter.
+    /// Takes the next temporal unit, without its delimiter, and the digest of the metadata its picture has to have.
     pub(super) fn send(
         &mut self,
         data: PacketData,
+        messages: u64,
         keyframe: bool,
-        pts: Timestamp,
-        duration: Option<Span>,
+        (pts, duration): (Timestamp, Option<Span>),
     ) -> Result<()> {
         if let Some(mut header) = self.header.take() {
             let coded = VideoTrack::av1(&data).map_err(|e| e.at(pts))?;
@@ -233,6 +268,7 @@ impl Outgoing {
         }
         self.times.push(pts);
         self.digests.push(digest(&data));
+        self.messages.push(messages);
         self.bytes += data.len() as u64;
         let mut packet = Packet::new(pts, data);
         packet.keyframe = keyframe;
@@ -254,6 +290,7 @@ impl Outgoing {
         if let Some(video) = &mut self.tally.lock().video {
             video.times = self.times;
             video.digests = self.digests;
+            video.messages = self.messages;
             video.bytes = self.bytes;
             video.end = end;
         }
@@ -282,8 +319,18 @@ pub(super) fn encoder_config(settings: &EncodeSettings, video: &VideoInfo, first
     let mut config = EncoderConfig::new(first.width, first.height, rate, crf, settings.preset);
     config.color = first.color;
     config.hdr = first.hdr;
-    config.parameters = settings.svt.clone();
+    config.bit_depth = video.bit_depth;
+    config.parameters = film_grain(settings.picture.film_grain);
+    config.parameters.extend(settings.svt.iter().cloned());
     Ok(config)
+}
+
+/// Grain is synthesised over the picture as it is: denoising it first would lower what is scored.
+fn film_grain(strength: u8) -> Vec<(String, String)> {
+    match strength {
+        0 => Vec::new(),
+        n => vec![("film-grain".to_owned(), n.to_string()), ("film-grain-denoise".to_owned(), "0".to_owned())],
+    }
 }
 
 /// The track as the source describes it; how it is coded only the first packet tells.
@@ -301,6 +348,7 @@ pub(super) fn track(video: &VideoInfo, first: &Shown) -> VideoTrack {
         default_duration_ns: length.and_then(|ns| u64::try_from(ns).ok()),
         // Pictures are encoded whole, whatever the source's fields were.
         field_order: FieldOrder::Unknown,
+        dolby_vision: None,
     }
 }
 

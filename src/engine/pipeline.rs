@@ -15,6 +15,7 @@ use super::chunked::Chunks;
 use super::crew::Crew;
 use super::demux::{Demux, Route};
 use super::job::Job;
+use super::look::Look;
 use super::mux::{Mux, MuxMessage};
 use super::picture::{Check, Convert, Decode, Encode};
 use super::queue::{Sender, queue};
@@ -22,6 +23,7 @@ use super::sound::Sound;
 use super::stage::StageMeter;
 use super::streams::{StreamDecision, Task, in_track_order};
 use super::tally::{Film, Tally};
+use super::treatment::Treat;
 use crate::audio::{AudioConfig, AudioEncoder};
 use crate::av::{DecoderOptions, Input, InputPacket, SubtitleConverter};
 use crate::base::{Error, ErrorKind, Result};
@@ -53,6 +55,7 @@ pub(super) struct Plan<'a> {
     pub(super) settings: &'a EncodeSettings,
     pub(super) info: &'a MediaInfo,
     pub(super) decisions: &'a [StreamDecision],
+    pub(super) look: &'a Look,
     pub(super) path: &'a Path,
     /// The picture track, where it is encoded already.
     pub(super) finished: Option<FinishedPicture>,
@@ -77,7 +80,7 @@ pub(super) fn start(crew: &mut Crew, plan: &Plan<'_>, input: Input, file: File, 
         let track = tracks.number(decision.index);
         routes.push(match (&decision.task, track) {
             (Task::EncodeVideo, Some(track)) if plan.finished.is_some() => {
-                start_chunks(crew, plan, stream, track, &to_mux, tally)?;
+                start_chunks(crew, plan, track, &to_mux, tally)?;
                 Route::Skip
             }
             (Task::EncodeVideo, Some(track)) => {
@@ -120,19 +123,17 @@ pub(super) fn start(crew: &mut Crew, plan: &Plan<'_>, input: Input, file: File, 
 fn start_chunks(
     crew: &mut Crew,
     plan: &Plan<'_>,
-    stream: &StreamInfo,
     track: usize,
     mux: &Sender<MuxMessage>,
     tally: &Arc<Tally>,
 ) -> Result<()> {
-    let (Some(finished), Some(video)) = (&plan.finished, &stream.video) else {
-        return Err(Error::new(ErrorKind::Unsupported, "is no video stream").with_stream(stream.index));
-    };
+    let Some(finished) = &plan.finished else { return Ok(()) };
     let chunks = StageMeter::new("chunks");
     let state = Chunks {
         job: Arc::clone(&finished.job),
         film: finished.film.clone(),
-        video: video.clone(),
+        video: plan.look.video()?.clone(),
+        dolby_vision: plan.look.record(),
         track,
         mux: mux.for_stage(&chunks),
         tally: Arc::clone(tally),
@@ -162,11 +163,19 @@ fn start_video(
     let decoder = VideoDecoder::open(input, stream, decoder_options())?;
     let state = Decode { decoder, packets, frames: frame_sender, tally: Arc::clone(tally) };
     crew.spawn("decode", &decode, state, |s, meter| s.run(meter))?;
-    let state = Convert { converter: Converter::new(), frames, converted: converted_sender, tally: Arc::clone(tally) };
+    let treatment = plan.look.treatment;
+    let state = Convert {
+        treat: Treat::new(treatment),
+        converter: Converter::to_depth(treatment.depth),
+        frames,
+        converted: converted_sender,
+        tally: Arc::clone(tally),
+    };
     crew.spawn("convert", &convert, state, |s, meter| s.run(meter))?;
     let state = Encode {
         settings: plan.settings.clone(),
-        stream: stream.clone(),
+        stream: plan.look.stream.clone(),
+        dolby_vision: plan.look.record(),
         track,
         frames: converted,
         mux: mux.for_stage(&encode),
@@ -291,6 +300,7 @@ fn unknown_video() -> VideoTrack {
         rotation: 0,
         default_duration_ns: None,
         field_order: Default::default(),
+        dolby_vision: None,
     }
 }
 

@@ -80,7 +80,11 @@ pub struct VideoReport {
     pub height: u32,
     /// Bits a sample of the output.
     pub bit_depth: u8,
-    /// What was cut off, as `width:height:x:y` of the source; `None` if nothing was.
+    /// Width of the source in luma samples.
+    pub source_width: u32,
+    /// Height of the source in luma samples.
+    pub source_height: u32,
+    /// The part of the source that was encoded, as `width:height:x:y` ; `None` for all of it.
     pub crop: Option<String>,
     /// The source's frame rate in words.
     pub frame_rate: Option<String>,
@@ -94,12 +98,31 @@ pub struct VideoReport {
     pub implied_color: Option<&'static str>,
     /// Static HDR metadata.
     pub hdr: HdrStatic,
+    /// Dolby Vision of the source and of the output, where the source has it.
+    pub dolby_vision: Option<DolbyVisionReport>,
+    /// Pictures whose HDR10+ metadata was carried.
+    pub hdr10_plus_frames: u64,
     /// The source's codec.
     pub source_codec: String,
     /// The decoder used.
     pub decoder: String,
     /// The output's codec.
     pub codec: &'static str,
+}
+
+/// Dolby Vision.
+#[derive(Clone, Debug, Serialize)]
+pub struct DolbyVisionReport {
+    /// Profile of the source, with what its base layer is to others: `8.1`, `7.6 FEL`.
+    pub source: String,
+    /// The source's layers in words.
+    pub layers: &'static str,
+    /// Profile of the output, `10.0`, `10.1`, `10.2` or `10.4`; `None` where it was not carried.
+    pub output: Option<String>,
+    /// Level of the output.
+    pub level: Option<u8>,
+    /// Pictures whose metadata was carried.
+    pub frames: u64,
 }
 
 /// One source stream.

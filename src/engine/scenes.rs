@@ -5,10 +5,12 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::chunked::Cutter;
+use super::look::Look;
 use super::pipeline::decoder_options;
 use super::streams::main_video;
+use super::treatment::TreatedPictures;
 use crate::base::{CancelToken, Error, ErrorKind, Result};
-use crate::config::Target;
+use crate::config::{EncodeSettings, Target};
 use crate::plan::{ChunkSpan, Cut, FramePoint, begins_scene};
 use crate::source::Pictures;
 
@@ -58,7 +60,7 @@ pub struct Scene {
 pub fn scenes(input: &Path, chunk_seconds: f64, cancel: &CancelToken) -> Result<ScenesReport> {
     Target { chunk_seconds, ..Target::default() }.check()?;
     let in_file = |e: Error| e.with_file(input);
-    let mut pictures = Pictures::open(input, main_video, decoder_options(), cancel)?;
+    let mut pictures = pictures(input, cancel).map_err(in_file)?;
     let mut cutter = Cutter::new(chunk_seconds);
     let (mut chunks, mut points) = (Vec::new(), Vec::<FramePoint>::new());
     while let Some(frame) = pictures.next().map_err(in_file)? {
@@ -81,6 +83,15 @@ pub fn scenes(input: &Path, chunk_seconds: f64, cancel: &CancelToken) -> Result<
         chunks: chunks.iter().map(of_span).collect(),
         scenes: (1..points.len()).filter(begins).map(scene).collect(),
     })
+}
+
+/// The pictures as [`encode`](super::encode()) takes them by default.
+fn pictures(input: &Path, cancel: &CancelToken) -> Result<TreatedPictures> {
+    let pictures = Pictures::open(input, main_video, decoder_options(), cancel)?;
+    let main = main_video(pictures.info()).and_then(|index| pictures.info().streams.get(index));
+    let main = main.ok_or_else(|| Error::new(ErrorKind::Unsupported, "there is no video stream in it"))?;
+    let look = Look::at(&EncodeSettings::new(input, ""), main, cancel)?;
+    Ok(TreatedPictures::new(pictures, look.treatment))
 }
 
 fn of_span(span: &ChunkSpan) -> SceneChunk {

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::job::ChunkRecord;
 use super::picture::Shown;
+use super::treatment::Carried;
 use crate::audio::AudioStats;
 use crate::base::{Rational, Span, Timestamp};
 use crate::container::MuxStats;
@@ -33,6 +34,8 @@ pub(super) struct Findings {
     pub(super) demux: DemuxFindings,
     pub(super) decode: DecodeStats,
     pub(super) decoder: String,
+    /// Metadata of single pictures.
+    pub(super) carried: Carried,
     pub(super) pool: PoolStats,
     pub(super) video: Option<VideoFindings>,
     /// By source stream index.
@@ -55,6 +58,8 @@ pub(super) struct Film {
     pub(super) shown: Option<Shown>,
     /// Time and duration of each frame.
     pub(super) times: Vec<(Timestamp, Option<Span>)>,
+    /// Digest of each frame's metadata; see [`message_digest`].
+    pub(super) messages: Vec<u64>,
     /// Frames in each chunk.
     pub(super) chunks: Vec<u64>,
 }
@@ -71,8 +76,6 @@ pub(super) struct DemuxFindings {
 pub(super) struct VideoFindings {
     pub(super) width: u32,
     pub(super) height: u32,
-    pub(super) source_width: u32,
-    pub(super) source_height: u32,
     pub(super) color: Color,
     pub(super) hdr: HdrStatic,
     pub(super) crf: f64,
@@ -83,6 +86,10 @@ pub(super) struct VideoFindings {
     /// End of the last frame, where its duration is known.
     pub(super) end: Option<Timestamp>,
     pub(super) bytes: u64,
+    /// Digest of each frame's metadata; see [`message_digest`].
+    pub(super) messages: Vec<u64>,
+    /// The Dolby Vision configuration record.
+    pub(super) dolby_vision: Option<[u8; 24]>,
     /// One digest a packet as it was handed to the container and decoded: what is read back has to match.
     pub(super) digests: Vec<u64>,
 }
@@ -156,6 +163,15 @@ impl Tally {
 
     pub(super) fn take(&self) -> Findings {
         std::mem::take(&mut *self.lock())
+    }
+}
+
+/// A digest of the ITU-T T.35 messages of a picture; 0 where there are none.
+pub(super) fn message_digest<M: AsRef<[u8]>>(messages: &[M]) -> u64 {
+    if messages.is_empty() {
+        0
+    } else {
+        digest(&messages.iter().flat_map(|m| m.as_ref()).copied().collect::<Vec<u8>>())
     }
 }
 

@@ -9,11 +9,11 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::streams::StreamDecision;
-use super::tally::digest;
+use super::tally::{digest, message_digest};
 use crate::audio::{OPUS_RATE, opus_head_facts, packet_samples};
 use crate::av::{Decoder, DecoderOptions, Received};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Rounding, Span, Timestamp};
-use crate::container::av1::SequenceHeader;
+use crate::container::av1::{self, SequenceHeader};
 use crate::container::language;
 use crate::container::reader::{FrameFacts, Reader, TrackFacts, VideoFacts};
 use crate::media::{ChromaLocation, Color, ColorRange, Disposition, HdrStatic, StreamInfo, StreamKind};
@@ -115,6 +115,10 @@ pub(super) struct ExpectedVideo {
     pub(super) rotation: i32,
     pub(super) color: Color,
     pub(super) hdr: HdrStatic,
+    /// Digest of the metadata of each picture.
+    pub(super) messages: Vec<u64>,
+    /// The Dolby Vision configuration record.
+    pub(super) dolby_vision: Option<[u8; 24]>,
     /// Digest of each packet; without them the pictures are decoded.
     pub(super) digests: Option<Vec<u64>>,
 }
@@ -123,6 +127,7 @@ pub(super) struct ExpectedVideo {
 struct Found {
     times: Vec<i64>,
     digests: Vec<u64>,
+    messages: Vec<u64>,
     first_is_key: bool,
     pictures: u64,
     picture_error: Option<String>,
@@ -208,6 +213,7 @@ fn check_picture_header(result: &mut Verification, want: &ExpectedVideo, track: 
     );
     result.equal("rotation", &want.rotation.rem_euclid(360), &(have.rotation.round() as i32).rem_euclid(360));
     result.equal("colour in the container", &comparable(want.color), &comparable(have.color));
+    result.equal("Dolby Vision record", &want.dolby_vision.map(|r| r.to_vec()), &have.dolby_vision);
     result.equal("content light level", &want.hdr.content_light, &have.content_light);
     let near = |a: f64, b: f64| (a - b).abs() <= 1e-4 * a.abs().max(1.0);
     let mastering = match (&want.hdr.mastering_display, &have.mastering) {
@@ -252,6 +258,7 @@ fn read_frames(reader: &mut Reader, tracks: &[TrackFacts], decode: bool, cancel:
     let mut found = Found {
         times: Vec::new(),
         digests: Vec::new(),
+        messages: Vec::new(),
         first_is_key: false,
         pictures: 0,
         picture_error: None,
@@ -294,6 +301,8 @@ fn read_picture(found: &mut Found, frame: &FrameFacts, decoder: &mut Option<Deco
     found.first_is_key |= found.times.is_empty() && frame.keyframe;
     found.times.push(frame.time().ticks());
     found.digests.push(digest(&frame.data));
+    // What is no AV1 has no metadata; that it is no picture is found out by decoding it.
+    found.messages.push(av1::messages(&frame.data).map_or(0, |m| message_digest(&m)));
     let Some(decoder) = decoder else { return };
     match decoder.send_bytes(&frame.data, frame.time().ticks()).and_then(|()| drain_video(decoder)) {
         Ok(frames) => found.pictures += frames,
@@ -332,6 +341,11 @@ fn check_video(result: &mut Verification, expected: &Expected, found: &Found) {
         Some((frame, (w, h))) => {
             result.check("timestamps", false, format!("frame {frame} at {w} ms"), format!("{h} ms"));
         }
+    }
+    let carried = want.messages.iter().filter(|m| **m != 0).count();
+    if carried > 0 || found.messages.iter().any(|m| *m != 0) {
+        let same = want.messages.iter().zip(&found.messages).filter(|(a, b)| a == b).count();
+        result.equal("HDR10+ and Dolby Vision metadata by picture", &want.messages.len(), &same);
     }
     result.check("first frame is a keyframe", found.first_is_key, true, found.first_is_key);
     match &want.digests {

@@ -1,16 +1,19 @@
 //! `verify` without the memory of an encode: both files are decoded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
 use super::encode::{expected_attachments, expected_chapters, unknown_codecs};
+use super::look::Look;
 use super::streams::{StreamDecision, Task, decide, in_track_order, main_video};
+use super::tally::message_digest;
+use super::treatment::{Treat, messages};
 use super::verify::{Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, Verification, verify_file};
 use crate::av::{DecoderOptions, Input};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span, Timestamp};
-use crate::config::AudioMode;
+use crate::config::{AudioMode, Crop, DolbyVisionMode, EncodeSettings, Scale};
 use crate::container::reader::Reader;
-use crate::media::{Frame, MediaInfo, StreamKind};
+use crate::media::{Frame, MediaInfo, StreamInfo, StreamKind};
 use crate::source::{AudioDecoder, VideoDecoder};
 
 /// How far the length of a track may be off when both sides were measured by their timestamps: below this the
@@ -28,9 +31,38 @@ pub fn verify(source: &Path, output: &Path, cancel: &CancelToken) -> Result<Veri
     let decisions = decide(&info, mode_of(output), &unknown_codecs(source, &info));
     let main = main_video(&info)
         .ok_or_else(|| Error::new(ErrorKind::Unsupported, "there is no video stream in it").with_file(source))?;
-    let decoded = decode(input, &info, main, &decisions).map_err(|e| e.with_file(source))?;
-    let expected = expected(&info, &decisions, main, decoded);
+    let place = |e: Error| e.with_file(source);
+    let look = look(source, &info.streams[main], output, cancel).map_err(place)?;
+    let decoded = decode(input, &info, &look, &decisions).map_err(place)?;
+    let expected = expected(&info, &decisions, &look, decoded);
     verify_file(output, &expected, cancel)
+}
+
+/// What was done to the picture, as far as the output tells: whether it is cropped and scaled by its size, whether Dolby
+/// Vision was carried by its record.
+fn look(source: &Path, main: &StreamInfo, output: &Path, cancel: &CancelToken) -> Result<Look> {
+    let reader = Reader::open(output).ok();
+    let video = reader.as_ref().and_then(|r| r.tracks().iter().find_map(|t| t.video.as_ref()));
+    let mut settings = EncodeSettings::new(source, output);
+    if video.is_some_and(|v| v.dolby_vision.is_none()) {
+        settings.picture.dolby_vision = DolbyVisionMode::Strip;
+    }
+    let size = video.and_then(|v| Some((u32::try_from(v.width).ok()?, u32::try_from(v.height).ok()?)));
+    let cropped = Look::at(&settings, main, cancel)?;
+    let Some(size) = size.filter(|size| *size != cropped.treatment.size()) else { return Ok(cropped) };
+    settings.picture.crop = Crop::Off;
+    let whole = Look::at(&settings, main, cancel)?;
+    if size == whole.treatment.size() {
+        return Ok(whole);
+    }
+    // Scaled, then: what of it, its shape tells.
+    settings.picture.scale = Some(Scale::Size(size.0, size.1));
+    let shape = |(width, height): (u32, u32)| f64::from(width) / f64::from(height.max(1));
+    let off = |look: &Look| (shape(look.treatment.size()) / shape(size)).ln().abs();
+    if off(&cropped) < off(&whole) {
+        settings.picture.crop = Crop::Auto;
+    }
+    Look::at(&settings, main, cancel)
 }
 
 /// Whether the output was made with audio copied: any track that is not Opus says so.
@@ -42,6 +74,7 @@ fn mode_of(output: &Path) -> AudioMode {
 
 struct Decoded {
     first: Option<Frame>,
+    messages: Vec<u64>,
     times: Vec<Timestamp>,
     end: Option<Timestamp>,
     audio: BTreeMap<usize, Sound>,
@@ -53,24 +86,29 @@ struct Sound {
     end: Option<Timestamp>,
 }
 
-fn decode(mut input: Input, info: &MediaInfo, main: usize, decisions: &[StreamDecision]) -> Result<Decoded> {
+fn decode(mut input: Input, info: &MediaInfo, look: &Look, decisions: &[StreamDecision]) -> Result<Decoded> {
+    let main = look.stream.index;
+    let mut treat = Treat::new(look.treatment);
     let mut video = VideoDecoder::open(&input, &info.streams[main], DecoderOptions::default())?;
     let mut sound: BTreeMap<usize, (AudioDecoder, Sound)> = BTreeMap::new();
     for decision in decisions.iter().filter(|d| matches!(d.task, Task::EncodeAudio(_))) {
         sound.insert(decision.index, (AudioDecoder::open(&input, decision.index)?, Sound::default()));
     }
-    let mut out = Decoded { first: None, times: Vec::new(), end: None, audio: BTreeMap::new() };
+    let mut out = Decoded { first: None, messages: Vec::new(), times: Vec::new(), end: None, audio: BTreeMap::new() };
     while let Some(packet) = input.read_packet()? {
         if packet.stream() == main {
             video.send(&packet)?;
-            take_pictures(&mut video, &mut out);
+            take_pictures(&mut video, &mut treat, &mut out)?;
         } else if let Some((decoder, heard)) = sound.get_mut(&packet.stream()) {
             decoder.send(&packet)?;
             take_sound(decoder, heard);
         }
     }
     video.finish()?;
-    take_pictures(&mut video, &mut out);
+    take_pictures(&mut video, &mut treat, &mut out)?;
+    let mut rest = VecDeque::new();
+    treat.finish(&mut rest)?;
+    out.add(rest);
     for (stream, (mut decoder, mut heard)) in sound {
         decoder.finish()?;
         take_sound(&mut decoder, &mut heard);
@@ -79,11 +117,23 @@ fn decode(mut input: Input, info: &MediaInfo, main: usize, decisions: &[StreamDe
     Ok(out)
 }
 
-fn take_pictures(video: &mut VideoDecoder, out: &mut Decoded) {
+fn take_pictures(video: &mut VideoDecoder, treat: &mut Treat, out: &mut Decoded) -> Result<()> {
     while let Some(frame) = video.receive() {
-        out.times.push(frame.pts);
-        out.end = frame.duration.map(|d| frame.pts.plus(d));
-        out.first.get_or_insert(frame);
+        let mut ready = VecDeque::new();
+        treat.push(frame, &mut ready)?;
+        out.add(ready);
+    }
+    Ok(())
+}
+
+impl Decoded {
+    fn add(&mut self, frames: VecDeque<Frame>) {
+        for frame in frames {
+            self.times.push(frame.pts);
+            self.messages.push(message_digest(&messages(&frame.dynamic)));
+            self.end = frame.duration.map(|d| frame.pts.plus(d));
+            self.first.get_or_insert(frame);
+        }
     }
 }
 
@@ -99,10 +149,10 @@ fn take_sound(decoder: &mut AudioDecoder, heard: &mut Sound) {
     }
 }
 
-fn expected(info: &MediaInfo, decisions: &[StreamDecision], main: usize, decoded: Decoded) -> Expected {
+fn expected(info: &MediaInfo, decisions: &[StreamDecision], look: &Look, decoded: Decoded) -> Expected {
     let order = in_track_order(decisions);
     let tracks = order.into_iter().filter_map(|d| track(info, d, decoded.audio.get(&d.index))).collect();
-    let video = info.streams[main].video.as_ref();
+    let video = look.stream.video.as_ref();
     let first = decoded.first.as_ref();
     Expected {
         title: info.title.clone(),
@@ -112,13 +162,14 @@ fn expected(info: &MediaInfo, decisions: &[StreamDecision], main: usize, decoded
         video: ExpectedVideo {
             times: decoded.times,
             end: decoded.end,
-            // 4:2:0 has no half chroma samples: odd sizes lose their last row or column.
-            width: first.map_or(0, |f| f.width & !1),
-            height: first.map_or(0, |f| f.height & !1),
+            width: first.map_or(0, |f| f.width),
+            height: first.map_or(0, |f| f.height),
             sample_aspect_ratio: video.and_then(|v| v.sample_aspect_ratio),
             rotation: video.map_or(0, |v| v.rotation),
             color: first.map(|f| f.color).unwrap_or_default(),
             hdr: first.map(|f| f.hdr).unwrap_or_default(),
+            messages: decoded.messages,
+            dolby_vision: look.record(),
             digests: None,
         },
     }

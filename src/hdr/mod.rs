@@ -76,7 +76,7 @@ pub fn describe(rpu: &[u8], container: Option<DolbyVision>, transfer: Transfer) 
     let rpu = parse(rpu)?;
     let by_rpu = rpu.dovi_profile;
     let said = container.filter(|c| c.profile == by_rpu || (by_rpu == 8 && matches!(c.profile, 9 | 10)));
-    let compatibility = said.and_then(|c| c.compatibility).or_else(|| match (by_rpu, transfer) {
+    let compatibility = said.and_then(|c| c.compatibility).or(match (by_rpu, transfer) {
         (5, _) => Some(0),
         (7, _) => Some(6),
         (_, Transfer::PQ) => Some(1),
@@ -124,10 +124,11 @@ impl Conversion {
             (5, _) => 0,
             // The base layer of a Blu-ray is HDR10.
             (7, _) | (8, Some(1 | 6)) | (10, Some(1)) => 1,
-            (8..=10, Some(2)) => 2,
+            (8 | 10, Some(2)) => 2,
             (8 | 10, Some(4)) => 4,
             (10, Some(0)) => 0,
             _ => {
+                // Profile 9 in particular: its metadata is for base layers of 8 bits, AV1's are of 10.
                 let message = format!("Dolby Vision profile {} has no equal in AV1", source.name());
                 return Err(Error::new(ErrorKind::Unsupported, message));
             }

@@ -7,6 +7,7 @@
 
 mod audio;
 mod pictures;
+mod rpu;
 mod timeline;
 mod video;
 

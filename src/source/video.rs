@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::MAX_ERRORS_A_PACKET;
+use super::rpu::RpuOrder;
 use super::timeline::Timeline;
 use crate::av::{Decoder, DecoderOptions, Input, InputPacket, Received, VideoFrame};
 use crate::base::{Error, ErrorKind, Result, Timestamp};
@@ -53,6 +54,7 @@ pub struct VideoDecoder {
     timeline: Timeline,
     container_color: Color,
     container_hdr: HdrStatic,
+    rpu_order: Option<RpuOrder>,
     ready: VecDeque<Frame>,
     stats: DecodeStats,
 }
@@ -70,6 +72,7 @@ impl VideoDecoder {
             timeline: Timeline::new(stream.time_base, video.frame_rate),
             container_color: video.color,
             container_hdr: video.hdr,
+            rpu_order: RpuOrder::of(&stream.codec, &stream.extradata),
             ready: VecDeque::new(),
             stats: DecodeStats::default(),
         })
@@ -77,7 +80,8 @@ impl VideoDecoder {
 
     /// Decodes one packet; its pictures wait for `receive`.
     pub fn send(&mut self, packet: &InputPacket) -> Result<()> {
-        if let Err(error) = self.decoder.send(packet) {
+        let instead = self.rpu_order.as_ref().map_or(Ok(None), |order| order.mend(packet))?;
+        if let Err(error) = self.decoder.send(instead.as_ref().unwrap_or(packet)) {
             self.damaged(error, packet.pts())?;
         }
         self.drain()

@@ -8,6 +8,7 @@ mod crop;
 mod decode;
 mod encode;
 mod errors;
+mod hdr;
 mod probe;
 mod quality;
 mod scenes;

@@ -79,7 +79,7 @@ pub fn encode(input: &Path, output: &Path, more: &[&str]) -> Value {
     let chosen = ["--target-vmaf", "--crf", "--config"].iter().any(|flag| more.contains(flag));
     let fixed: &[&str] = if chosen { &[] } else { &["--crf", "25"] };
     let out = drapto()
-        .args(["encode", "--preset", "10", "--overwrite", "--report"])
+        .args(["encode", "--preset", "10", "--reencode", "--overwrite", "--report"])
         .arg(&report)
         .args(fixed)
         .args(more)

@@ -86,12 +86,9 @@ fn metadata(raw: &RawDynamicHdrPlus) -> Option<Hdr10PlusMetadata> {
     let wide = |r: sys::AVRational| u32::try_from(r.num).ok();
     let narrow = |r: sys::AVRational| u16::try_from(r.num).ok();
     let percentiles = window.distribution_maxrgb.get(..usize::from(window.num_distribution_maxrgb_percentiles))?;
-    let distribution = percentiles.iter().map(|p| {
-        let mut out = DistributionMaxRgb::default();
-        out.percentage = p.percentage;
-        out.percentile = wide(p.percentile)?;
-        Some(out)
-    });
+    let distribution = percentiles
+        .iter()
+        .map(|p| Some(DistributionMaxRgb { percentage: p.percentage, percentile: wide(p.percentile)? }));
     let anchors = window.bezier_curve_anchors.get(..usize::from(window.num_bezier_curve_anchors))?;
     let curve = BezierCurve {
         knee_point_x: narrow(window.knee_point[0])?,

@@ -89,6 +89,25 @@ impl InputPacket {
         }
     }
 
+    /// The same packet with other bytes.
+    pub fn with_data(&self, data: &[u8]) -> Result<Self> {
+        let mut packet = Self::empty()?;
+        packet.base = self.base;
+        let size = c_int::try_from(data.len()).map_err(|_| out_of_memory("a packet"))?;
+        // SAFETY: both packets are valid; the new one is blank, gets a padded buffer of `size` bytes of its own, of which
+        // all are written, and then the properties of the old one, which do not touch its data.
+        unsafe {
+            if sys::av_new_packet(packet.as_mut_ptr(), size) < 0 {
+                return Err(out_of_memory("a packet"));
+            }
+            std::ptr::copy_nonoverlapping(data.as_ptr(), (*packet.as_mut_ptr()).data, data.len());
+            if sys::av_packet_copy_props(packet.as_mut_ptr(), self.as_ptr()) < 0 {
+                return Err(out_of_memory("a packet's properties"));
+            }
+        }
+        Ok(packet)
+    }
+
     /// Samples that a player skips at the start and at the end of this packet (`AV_PKT_DATA_SKIP_SAMPLES`).
     pub fn skip_samples(&self) -> (u32, u32) {
         let side = self.side_data(sys::AVPacketSideDataType::AV_PKT_DATA_SKIP_SAMPLES);

@@ -7,9 +7,9 @@ use super::super::mux::MuxMessage;
 use super::super::picture::{Outgoing, findings, track};
 use super::super::queue::Sender;
 use super::super::stage::StageMeter;
-use super::super::tally::{Film, Tally};
+use super::super::tally::{Film, Tally, VideoFindings};
 use crate::base::{CancelToken, Error, ErrorKind, Result};
-use crate::container::av1;
+use crate::container::{VideoTrack, av1};
 use crate::media::{PacketData, VideoInfo};
 
 /// The stage: reads chunk files in order.
@@ -17,6 +17,7 @@ pub(in crate::engine) struct Chunks {
     pub(in crate::engine) job: Arc<Job>,
     pub(in crate::engine) film: Film,
     pub(in crate::engine) video: VideoInfo,
+    pub(in crate::engine) dolby_vision: Option<[u8; 24]>,
     pub(in crate::engine) track: usize,
     pub(in crate::engine) mux: Sender<MuxMessage>,
     pub(in crate::engine) tally: Arc<Tally>,
@@ -26,9 +27,12 @@ pub(in crate::engine) struct Chunks {
 impl Chunks {
     pub(in crate::engine) fn run(&mut self, meter: &StageMeter) -> Result<()> {
         let shown = self.film.shown.ok_or_else(|| Error::new(ErrorKind::Input, "no picture of it can be decoded"))?;
-        self.tally.lock().video = Some(findings(&self.video, &shown, self.mean_crf()));
-        let mut out = Outgoing::new(self.track, track(&self.video, &shown), self.mux.another(), &self.tally);
-        let mut times = self.film.times.iter();
+        let record = self.dolby_vision;
+        let found = VideoFindings { dolby_vision: record, ..findings(&self.video, &shown, self.mean_crf()) };
+        self.tally.lock().video = Some(found);
+        let track = VideoTrack { dolby_vision: record, ..track(&self.video, &shown) };
+        let mut out = Outgoing::new(self.track, track, self.mux.another(), &self.tally);
+        let mut frames_left = self.film.times.iter().zip(&self.film.messages);
         let mut private = None;
         for (chunk, frames) in self.film.chunks.iter().enumerate() {
             let place = |e: Error| e.with_chunk(chunk);
@@ -36,7 +40,7 @@ impl Chunks {
             let mut count = 0;
             while let Some(unit) = units.next().map_err(place)? {
                 self.cancel.check()?;
-                let (pts, duration) = times.next().ok_or_else(|| wrong_count(chunk))?;
+                let (time, messages) = frames_left.next().ok_or_else(|| wrong_count(chunk))?;
                 if count == 0 {
                     // Matroska has one codec configuration for the track.
                     let own = av1::codec_private(&unit).map_err(place)?;
@@ -46,7 +50,7 @@ impl Chunks {
                     }
                 }
                 let keyframe = av1::is_keyframe(&unit);
-                out.send(PacketData::new(unit), keyframe, *pts, *duration)?;
+                out.send(PacketData::new(unit), *messages, keyframe, *time)?;
                 count += 1;
                 meter.item();
             }

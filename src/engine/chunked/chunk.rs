@@ -6,10 +6,10 @@ use super::memory::Share;
 use crate::base::{CancelToken, Error, ErrorKind, Result, Span, Timestamp};
 use crate::media::Frame;
 use crate::plan::{ChunkMeans, ChunkSpan};
-use crate::source::Pictures;
 
 use super::super::picture::Shown;
 use super::super::pipeline::decoder_options;
+use super::super::treatment::{TreatedPictures, Treatment};
 
 /// A chunk whose end is known.
 pub(super) struct Chunk {
@@ -20,6 +20,10 @@ pub(super) struct Chunk {
     pub(super) shown: Shown,
     /// Whether all its frames are 8-bit 4:2:0.
     pub(super) eight_bit: bool,
+    /// Time of the frame before its first.
+    pub(super) before: Option<Timestamp>,
+    /// Digest of each frame's metadata.
+    pub(super) messages: Vec<u64>,
     /// Time and duration of each frame.
     pub(super) times: Vec<(Timestamp, Option<Span>)>,
     pub(super) source: Source,
@@ -38,6 +42,7 @@ pub(super) enum Source {
         path: PathBuf,
         /// Stream index.
         stream: usize,
+        treatment: Treatment,
     },
     /// Nowhere: the chunk was finished by an earlier run.
     Finished,
@@ -61,9 +66,9 @@ impl Chunk {
     pub(super) fn frames(&self, cancel: &CancelToken) -> Result<Frames<'_>> {
         match &self.source {
             Source::Held { frames, .. } => Ok(Frames::Held(frames.iter())),
-            Source::File { path, stream } => {
-                let (start, first) = (self.span.start, self.first_frame());
-                let pictures = Pictures::open_at(path, *stream, start, first, decoder_options(), cancel)?;
+            Source::File { path, stream, treatment } => {
+                let (at, how) = ((self.span.start, self.before), (decoder_options(), *treatment));
+                let pictures = TreatedPictures::open_at(path, *stream, at, self.first_frame(), how, cancel)?;
                 Ok(Frames::File { pictures: Box::new(pictures), left: self.times.iter() })
             }
             Source::Finished => Err(Error::new(ErrorKind::Encode, "internal error: a finished chunk was tried again")),
@@ -74,7 +79,7 @@ impl Chunk {
 /// Frames of a chunk in display order.
 pub(super) enum Frames<'a> {
     Held(std::slice::Iter<'a, Frame>),
-    File { pictures: Box<Pictures>, left: std::slice::Iter<'a, (Timestamp, Option<Span>)> },
+    File { pictures: Box<TreatedPictures>, left: std::slice::Iter<'a, (Timestamp, Option<Span>)> },
 }
 
 impl Frames<'_> {

@@ -2,20 +2,17 @@
 
 use crate::base::Result;
 use crate::media::Frame;
-use crate::pixel::{Converter, PictureMeasure, PictureMeter};
+use crate::pixel::{PictureMeasure, PictureMeter};
 use crate::plan::{ChunkPlanner, ChunkRules, ChunkSpan, FramePoint};
 
 /// Measures frames and finds where the film is cut.
 pub(in crate::engine) struct Cutter {
     meter: PictureMeter,
     planner: ChunkPlanner,
-    /// For formats that are not planar.
-    converter: Converter,
 }
 
 /// A frame that was measured.
 pub(in crate::engine) struct Measured {
-    /// The frame, converted if it was not planar: as the encoder takes it.
     pub(in crate::engine) frame: Frame,
     pub(in crate::engine) measure: PictureMeasure,
     pub(in crate::engine) point: FramePoint,
@@ -26,16 +23,11 @@ pub(in crate::engine) struct Measured {
 impl Cutter {
     /// For chunks of at most `seconds`.
     pub(in crate::engine) fn new(seconds: f64) -> Self {
-        Cutter {
-            meter: PictureMeter::new(),
-            planner: ChunkPlanner::new(ChunkRules::up_to(seconds)),
-            converter: Converter::new(),
-        }
+        Cutter { meter: PictureMeter::new(), planner: ChunkPlanner::new(ChunkRules::up_to(seconds)) }
     }
 
-    /// Takes the next frame.
+    /// Takes the next frame, which is planar.
     pub(in crate::engine) fn take(&mut self, frame: Frame) -> Result<Measured> {
-        let frame = self.converter.to_planar(frame)?;
         let measure = self.meter.measure(&frame)?;
         let point = FramePoint {
             index: frame.index,
@@ -51,10 +43,5 @@ impl Cutter {
     /// The chunks that are left at the end of the film.
     pub(in crate::engine) fn finish(&mut self) -> Vec<ChunkSpan> {
         self.planner.finish()
-    }
-
-    /// The buffers of converted frames.
-    pub(in crate::engine) fn pool(&self) -> crate::media::PoolStats {
-        self.converter.stats()
     }
 }

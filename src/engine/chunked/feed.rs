@@ -7,7 +7,8 @@ use std::sync::Arc;
 use super::super::picture::Shown;
 use super::super::queue::Sender;
 use super::super::stage::StageMeter;
-use super::super::tally::Tally;
+use super::super::tally::{Tally, message_digest};
+use super::super::treatment::{TreatedPictures, Treatment, messages};
 use super::chunk::{Chunk, Source};
 use super::cutter::{Cutter, Measured};
 use super::memory::FrameBudget;
@@ -17,19 +18,18 @@ use crate::engine::job::SegmentRecord;
 use crate::media::{Frame, PixelFormat};
 use crate::pixel::PictureMeasure;
 use crate::plan::{ChunkMeans, ChunkSpan};
-use crate::source::Pictures;
 
 /// How the frames of chunks are kept.
 pub(super) enum Keep {
     /// In memory, within the budget.
     Held(Arc<FrameBudget>),
     /// Not at all: workers decode them again.
-    File { path: PathBuf, stream: usize },
+    File { path: PathBuf, stream: usize, treatment: Treatment },
 }
 
 /// The stage.
 pub(super) struct Feed {
-    pub(super) pictures: Pictures,
+    pub(super) pictures: TreatedPictures,
     pub(super) cutter: Cutter,
     pub(super) keep: Keep,
     /// Chunks an earlier run finished: their frames are not kept.
@@ -39,7 +39,8 @@ pub(super) struct Feed {
     pub(super) cancel: crate::base::CancelToken,
     /// Frames whose chunk is not decided.
     pub(super) waiting: VecDeque<Waiting>,
-    pub(super) size: Option<(u32, u32)>,
+    /// Time of the last frame of the chunk before.
+    pub(super) before: Option<Timestamp>,
     pub(super) shown: Option<Shown>,
 }
 
@@ -49,6 +50,7 @@ pub(super) struct Waiting {
     duration: Option<Span>,
     measure: PictureMeasure,
     eight_bit: bool,
+    messages: u64,
     frame: Option<Frame>,
 }
 
@@ -77,13 +79,13 @@ impl Feed {
         findings.decode = self.pictures.stats();
         findings.decoder = self.pictures.decoder_name().to_owned();
         findings.demux.end_s = end_s;
+        findings.carried = self.pictures.carried().clone();
         drop(findings);
-        self.tally.add_pool(self.cutter.pool());
+        self.tally.add_pool(self.pictures.pool());
         self.notes.send(Note::End)
     }
 
     fn take(&mut self, frame: Frame) -> Result<()> {
-        self.check_size(&frame)?;
         let Measured { frame, measure, chunk, .. } = self.cutter.take(frame)?;
         self.shown.get_or_insert_with(|| Shown::of(&frame));
         if let Keep::Held(budget) = &self.keep {
@@ -94,6 +96,7 @@ impl Feed {
             duration: frame.duration,
             measure,
             eight_bit: frame.format == PixelFormat::YUV420P8,
+            messages: message_digest(&messages(&frame.dynamic)),
             frame: matches!(self.keep, Keep::Held(_)).then_some(frame),
         });
         match chunk {
@@ -102,24 +105,20 @@ impl Feed {
         }
     }
 
-    fn check_size(&mut self, frame: &Frame) -> Result<()> {
-        let (w, h) = *self.size.get_or_insert((frame.width, frame.height));
-        if (frame.width, frame.height) == (w, h) {
-            return Ok(());
-        }
-        let message = format!("the picture changes its size from {w}x{h} to {}x{}", frame.width, frame.height);
-        Err(Error::new(ErrorKind::Unsupported, message).at(frame.pts))
-    }
-
     fn hand_over(&mut self, span: ChunkSpan) -> Result<()> {
         let count = (span.frames as usize).min(self.waiting.len());
         let frames: Vec<Waiting> = self.waiting.drain(..count).collect();
         let times = frames.iter().map(|w| (w.pts, w.duration)).collect();
+        let messages = frames.iter().map(|w| w.messages).collect();
+        let last = frames.last().map(|w| w.pts);
+        let before = std::mem::replace(&mut self.before, last);
         let means = means(&frames);
         let eight_bit = frames.iter().all(|w| w.eight_bit);
         let finished = self.finished.contains(&SegmentRecord::of(&span));
         let source = match &self.keep {
-            Keep::File { path, stream } if !finished => Source::File { path: path.clone(), stream: *stream },
+            Keep::File { path, stream, treatment } if !finished => {
+                Source::File { path: path.clone(), stream: *stream, treatment: *treatment }
+            }
             Keep::Held(budget) => {
                 let held: Vec<Frame> = frames.into_iter().filter_map(|w| w.frame).collect();
                 let share = budget.hand_over(held.iter().map(|f| f.byte_len() as u64).sum());
@@ -132,7 +131,7 @@ impl Feed {
         };
         let shown =
             self.shown.ok_or_else(|| Error::new(ErrorKind::Encode, "internal error: a chunk without frames"))?;
-        self.notes.send(Note::Chunk(Box::new(Chunk { span, means, shown, eight_bit, times, source })))
+        self.notes.send(Note::Chunk(Box::new(Chunk { span, means, shown, eight_bit, before, messages, times, source })))
     }
 }
 

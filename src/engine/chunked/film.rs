@@ -14,7 +14,7 @@ use super::{Plan, Prepared, Reopen};
 use crate::base::{Error, ErrorKind, Result};
 use crate::config::{Per, Target};
 use crate::event::{Event, Sink};
-use crate::media::{StreamInfo, Transfer};
+use crate::media::Transfer;
 use crate::meter::{Pooled, SessionConfig};
 use crate::plan::Clamp;
 
@@ -33,9 +33,9 @@ pub(in crate::engine) struct ChunkedFilm {
 
 impl ChunkedFilm {
     /// Encodes what is not finished.
-    pub(in crate::engine) fn encode(run: &Run<'_>, target: &Target, stream: &StreamInfo) -> Result<Self> {
+    pub(in crate::engine) fn encode(run: &Run<'_>, target: &Target) -> Result<Self> {
         let begun = Instant::now();
-        let plan = Plan { settings: run.settings, target, info: &run.info, stream };
+        let plan = Plan { settings: run.settings, target, info: &run.info, look: &run.look };
         let (prepared, reopen) = plan.prepare()?;
         say_how_it_was_found(run.sink, &prepared.opened);
         warn_of_settings(run.sink, &prepared);
@@ -69,7 +69,7 @@ impl ChunkedFilm {
             let damage = findings.decode.first_error.clone().or(findings.demux.stopped.clone());
             let why = damage.map_or(String::new(), |e| format!(" ({e})"));
             let message = format!("no picture of it can be decoded{why}");
-            return Err(Error::new(ErrorKind::Input, message).with_stream(plan.stream.index));
+            return Err(Error::new(ErrorKind::Input, message).with_stream(plan.look.stream.index));
         }
         let job = reopen.job()?;
         let record = |chunk| {
@@ -94,6 +94,7 @@ impl ChunkedFilm {
         findings.decode = self.findings.decode.clone();
         findings.decoder.clone_from(&self.findings.decoder);
         findings.pool = self.findings.pool;
+        findings.carried = self.findings.carried.clone();
         findings.demux.stopped = self.findings.demux.stopped.clone().or(findings.demux.stopped.take());
         findings.demux.end_s = findings.demux.end_s.max(self.findings.demux.end_s);
     }

@@ -31,12 +31,11 @@ pub(in crate::engine) struct Room {
 }
 
 impl Room {
-    pub(super) fn of(settings: &EncodeSettings, target: &Target, video: &VideoInfo) -> Self {
+    /// For pictures like `video`, each of `frame` bytes while it is held.
+    pub(super) fn of(settings: &EncodeSettings, target: &Target, video: &VideoInfo, frame: u64) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let memory = settings.max_memory.unwrap_or_else(|| MOST.min(machine_memory().map_or(MOST, |m| m / 10 * 8)));
         let samples = u64::from(video.width) * u64::from(video.height);
-        // 4:2:0 in the source's own depth; chroma of other formats is the exception.
-        let frame = samples * 3 / 2 * if video.bit_depth > 8 { 2 } else { 1 };
         let rate = video.frame_rate.map_or(25.0, |r| r.as_f64()).clamp(1.0, 240.0);
         let needs = Needs {
             encoder: samples * ENCODER_A_SAMPLE,

@@ -32,13 +32,15 @@ pub(super) use film::ChunkedFilm;
 
 use super::crew::Crew;
 use super::job::{Identity, Job, Opened, place};
+use super::look::Look;
 use super::pipeline::decoder_options;
 use super::queue::queue;
 use super::stage::StageMeter;
 use super::tally::Tally;
+use super::treatment::TreatedPictures;
 use crate::base::{CancelToken, Error, ErrorKind, Result};
 use crate::config::{EncodeSettings, Per, Target};
-use crate::media::{Crf, MediaInfo, StreamInfo, VideoInfo};
+use crate::media::{Crf, MediaInfo, VideoInfo};
 use crate::meter::{Model, SessionConfig, Stride};
 use crate::pixel::Converter;
 use crate::plan::{Calibration, SearchRules, lag};
@@ -64,7 +66,7 @@ pub(super) struct Plan<'a> {
     pub(super) settings: &'a EncodeSettings,
     pub(super) target: &'a Target,
     pub(super) info: &'a MediaInfo,
-    pub(super) stream: &'a StreamInfo,
+    pub(super) look: &'a Look,
 }
 
 /// What is the same for all chunks.
@@ -119,21 +121,20 @@ impl Reopen {
 impl Plan<'_> {
     /// Opens the job and decides how the run is laid out.
     pub(super) fn prepare(&self) -> Result<(Prepared, Reopen)> {
-        let video =
-            self.stream.video.clone().ok_or_else(|| Error::new(ErrorKind::Unsupported, "is no video stream"))?;
-        let (width, height) = (video.width & !1, video.height & !1);
+        let video = self.look.video()?.clone();
+        let (width, height) = (video.width, video.height);
         let model = match &self.target.model {
             Some(name) => Model::parse(name)?,
             None => Model::for_size(width, height),
         };
-        let mut session = SessionConfig::new(model, width, height, 10);
+        let mut session = SessionConfig::new(model, width, height, video.bit_depth);
         session.stride = Stride::new(self.target.stride(self.settings.preset))?;
         // Refused here rather than after the first chunk.
         drop(crate::meter::Session::new(session)?);
         let dir = place(self.settings.temp_dir.as_deref(), &self.settings.input, &self.settings.output);
         let reopen = Reopen { dir, identity: self.identity(&session)? };
         let (job, opened) = Job::open(&reopen.dir, &reopen.identity)?;
-        let room = Room::of(self.settings, self.target, &video);
+        let room = Room::of(self.settings, self.target, &video, self.look.frame_bytes());
         Ok((Prepared { job, opened, session, room, video }, reopen))
     }
 
@@ -143,7 +144,12 @@ impl Plan<'_> {
         let svt: Vec<String> = self.settings.svt.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let mut identity = Identity::default()
             .with_input(&self.settings.input)?
-            .with("stream", self.stream.index)
+            .with("stream", self.look.stream.index)
+            .with("crop", self.look.treatment.crop.to_string())
+            .with("size", format!("{:?}", self.look.treatment.size()))
+            .with("bit_depth", self.look.treatment.depth)
+            .with("dolby_vision", format!("{:?}", self.look.treatment.dolby_vision))
+            .with("film_grain", self.settings.picture.film_grain)
             .with("preset", self.settings.preset)
             .with("svt_parameters", svt.join(":"))
             .with("target_vmaf", t.vmaf)
@@ -195,7 +201,7 @@ impl Plan<'_> {
                 orders: order_receiver,
                 units: unit_sender,
                 notes: to_schedule.for_stage(&encode),
-                converter: Converter::new(),
+                converter: Converter::to_depth(video.bit_depth),
                 tally: Arc::clone(tally),
                 cancel: cancel.clone(),
             };
@@ -203,7 +209,7 @@ impl Plan<'_> {
             let state = ScoreTries {
                 units: unit_receiver,
                 notes: to_schedule.for_stage(&score),
-                converter: Converter::new(),
+                converter: Converter::to_depth(video.bit_depth),
                 tally: Arc::clone(tally),
             };
             crew.spawn("score", &score, state, |s, meter| s.run(meter))?;
@@ -246,21 +252,22 @@ impl Plan<'_> {
         tally: &Arc<Tally>,
         cancel: &CancelToken,
     ) -> Result<Feed> {
-        let (path, stream) = (self.settings.input.clone(), self.stream.index);
+        let (path, stream) = (self.settings.input.clone(), self.look.stream.index);
+        let treatment = self.look.treatment;
         let pictures = Pictures::open(&path, |_| Some(stream), decoder_options(), cancel)?;
         Ok(Feed {
-            pictures,
+            pictures: TreatedPictures::new(pictures, treatment),
             cutter: Cutter::new(self.target.chunk_seconds),
             keep: match room.layout.held {
                 Some(bytes) => Keep::Held(FrameBudget::new(bytes)),
-                None => Keep::File { path, stream },
+                None => Keep::File { path, stream, treatment },
             },
             finished: job.finished_segments(),
             notes,
             tally: Arc::clone(tally),
             cancel: cancel.clone(),
             waiting: VecDeque::new(),
-            size: None,
+            before: None,
             shown: None,
         })
     }

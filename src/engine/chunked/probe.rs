@@ -33,8 +33,8 @@ pub(super) fn probe(
     rules: &SearchRules,
     session: SessionConfig,
 ) -> Result<(EncoderConfig, SessionConfig)> {
-    let depth = if chunk.eight_bit { 8 } else { 10 };
     let mut config = encoder_config(settings, video, &chunk.shown)?;
+    let depth = if chunk.eight_bit { 8 } else { config.bit_depth };
     config.preset = PRESET;
     config.crf = probe_crf(rules);
     config.bit_depth = depth;

@@ -135,6 +135,7 @@ impl Schedule {
         let mut findings = self.tally.lock();
         findings.film.shown.get_or_insert(chunk.shown);
         findings.film.times.extend(&chunk.times);
+        findings.film.messages.extend(&chunk.messages);
         findings.film.chunks.push(chunk.len());
         drop(findings);
         if let Source::Finished = chunk.source {

@@ -13,14 +13,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::super::picture::{not_decodable, to_encoder};
+use super::super::picture::{not_decodable, unit};
 use super::super::queue::{Receiver, Sender, Weighed};
 use super::super::stage::StageMeter;
 use super::super::tally::Tally;
+use super::super::treatment::at_depth;
 use super::chunk::Chunk;
 use crate::av::{Decoder, DecoderOptions, Received, VideoFrame};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result};
-use crate::container::av1;
 use crate::engine::job::ChunkFile;
 use crate::media::{Frame, PacketData};
 use crate::meter::{RunningSession, Scores, Session, SessionConfig};
@@ -93,7 +93,7 @@ pub(super) enum Unit {
     Begin(Box<Begin>),
     Picture {
         data: PacketData,
-        reference: Frame,
+        reference: Box<Frame>,
     },
     /// The encode ended: by itself, by the stop token, or by an error.
     End(Result<()>),
@@ -215,13 +215,13 @@ impl EncodeTries {
                 format!("the encoder gave frame {} where frame {} was due", packet.frame_index, reference.index);
             return Err(Error::new(ErrorKind::Encode, message).at(reference.pts));
         }
-        let data = av1::block_data(&packet.data).map_err(|e| e.at(reference.pts))?.into_owned();
+        let (data, _) = unit(&packet.data, &reference.dynamic).map_err(|e| e.at(reference.pts))?;
         if !probe {
             self.tally.encoded.fetch_add(1, Ordering::Relaxed);
             self.tally.bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
         }
         meter.item();
-        self.units.send(Unit::Picture { data: PacketData::new(data), reference })
+        self.units.send(Unit::Picture { data, reference: Box::new(reference) })
     }
 
     /// Scores the source against itself.
@@ -230,7 +230,7 @@ impl EncodeTries {
         let mut frames = chunk.frames(&self.cancel)?;
         while let Some(frame) = frames.next()? {
             self.cancel.check()?;
-            let frame = to_encoder(&mut self.converter, frame)?;
+            let frame = at_depth(&mut self.converter, frame, config.depth)?;
             session.score(frame.index, &frame, &frame)?;
             meter.item();
         }
@@ -275,7 +275,7 @@ impl ScoreTries {
                         cost.frames += 1;
                         cost.bytes += data.len() as u64;
                         let failed = match &mut scoring {
-                            Ok(scoring) => scoring.picture(&data, reference, &mut self.converter, meter).err(),
+                            Ok(scoring) => scoring.picture(&data, *reference, &mut self.converter, meter).err(),
                             Err(_) => None,
                         };
                         if let Some(error) = failed {
@@ -394,17 +394,6 @@ impl Scoring {
             None => Tried::Probed { scores },
         })
     }
-}
-
-/// The picture as an encoder of `depth` takes it.
-fn at_depth(converter: &mut Converter, mut frame: Frame, depth: u8) -> Result<Frame> {
-    if depth != 8 {
-        return to_encoder(converter, frame);
-    }
-    // Only asked for where the source is that already.
-    frame.width &= !1;
-    frame.height &= !1;
-    Ok(frame)
 }
 
 /// The decoded picture as the twin of `reference`.

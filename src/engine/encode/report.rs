@@ -4,7 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::super::chunked::ChunkedFilm;
-use super::super::report::{ChunkReport, FileReport, QualityReport, Report, StreamReport, VideoReport, versions};
+use super::super::report::{
+    ChunkReport, DolbyVisionReport, FileReport, QualityReport, Report, StreamReport, VideoReport, versions,
+};
 use super::super::stage::StageReport;
 use super::super::tally::Findings;
 use super::super::usage::{Stopwatch, of_this_process};
@@ -12,7 +14,7 @@ use super::super::verify::Verification;
 use super::Run;
 use crate::audio::OPUS_RATE;
 use crate::event::Event;
-use crate::media::FieldOrder;
+use crate::media::{FieldOrder, Rect};
 
 impl Run<'_> {
     pub(super) fn report(
@@ -31,7 +33,7 @@ impl Run<'_> {
         let frames = findings.video.as_ref().map_or(0, |v| v.times.len() as u64);
         let mut warnings = findings.warnings.clone();
         warnings.extend(self.audio_warnings(&findings));
-        warnings.extend(picture_warnings(&findings));
+        warnings.extend(self.picture_warnings(&findings));
         warnings.extend(chunked.map(ChunkedFilm::warnings).unwrap_or_default());
         if let Some(FieldOrder::TopFirst | FieldOrder::BottomFirst) =
             self.video().and_then(|s| Some(s.video.as_ref()?.field_order))
@@ -117,24 +119,71 @@ impl Run<'_> {
         let info = stream.and_then(|s| s.video.as_ref());
         let v = findings.video.as_ref();
         let (width, height) = v.map_or((0, 0), |v| (v.width, v.height));
-        let cropped = v.is_some_and(|v| (v.source_width, v.source_height) != (v.width, v.height));
+        let treatment = &self.look.treatment;
+        let (source_width, source_height) = treatment.source;
+        let cropped = treatment.crop != Rect::whole(source_width, source_height);
         let color = v.map(|v| v.color).unwrap_or_default();
         VideoReport {
             width,
             height,
-            bit_depth: 10,
-            crop: cropped.then(|| format!("{width}:{height}:0:0")),
+            source_width,
+            source_height,
+            bit_depth: treatment.depth,
+            crop: cropped.then(|| treatment.crop.to_string()),
             frame_rate: info.and_then(|i| i.frame_rate).map(|r| r.to_string()),
-            sample_aspect_ratio: info.and_then(|i| i.sample_aspect_ratio).map(|r| r.to_string()),
+            sample_aspect_ratio: v.and_then(|v| v.sample_aspect_ratio).map(|r| r.to_string()),
             rotation: v.map_or(0, |v| v.rotation),
             color,
             implied_color: (!color.primaries.is_specified() && !color.matrix.is_specified())
                 .then(|| implied_color(width, height)),
             hdr: v.map(|v| v.hdr).unwrap_or_default(),
+            dolby_vision: self.dolby_vision_report(findings),
+            hdr10_plus_frames: findings.carried.hdr10_plus,
             source_codec: stream.map(|s| s.codec.clone()).unwrap_or_default(),
             decoder: findings.decoder.clone(),
             codec: "av1",
         }
+    }
+}
+
+impl Run<'_> {
+    fn dolby_vision_report(&self, findings: &Findings) -> Option<DolbyVisionReport> {
+        let source = self.look.dolby_vision?;
+        let output = self.look.treatment.dolby_vision;
+        let (width, height) = self.look.treatment.size();
+        let rate = self.look.stream.video.as_ref().and_then(|v| v.frame_rate).map_or(25.0, |r| r.as_f64());
+        Some(DolbyVisionReport {
+            source: source.name(),
+            layers: source.layers(),
+            output: output.map(|c| format!("10.{}", c.compatibility)),
+            level: output.map(|_| crate::hdr::level(width, height, rate)),
+            frames: findings.carried.dolby_vision,
+        })
+    }
+
+    /// What of the picture could not be carried, or was changed without being asked.
+    fn picture_warnings(&self, findings: &Findings) -> Vec<String> {
+        let mut out = self.look.warnings.clone();
+        let (decode, carried) = (&findings.decode, &findings.carried);
+        let lost = decode.hdr10_plus_frames.saturating_sub(carried.hdr10_plus);
+        if lost > 0 {
+            out.push(format!("HDR10+ metadata of {lost} pictures cannot be read and is not carried"));
+        }
+        let frames = decode.frames.saturating_sub(carried.dolby_vision);
+        if let (Some(loss), 1..) = (&carried.first_loss, frames) {
+            out.push(format!("Dolby Vision metadata of {frames} pictures is not carried; the first: {loss}"));
+        }
+        let treatment = &self.look.treatment;
+        let (width, height) = treatment.source;
+        if (width % 2, height % 2) != (0, 0) && treatment.crop == Rect::whole(width, height).even() {
+            let crop = treatment.crop;
+            out.push(format!(
+                "the picture was cut from {width}x{height} to {}x{}: 4:2:0 needs even sizes",
+                crop.width, crop.height
+            ));
+        }
+        out.extend(time_warnings(findings));
+        out
     }
 }
 
@@ -147,7 +196,7 @@ fn implied_color(width: u32, height: u32) -> &'static str {
     }
 }
 
-fn picture_warnings(findings: &Findings) -> Vec<String> {
+fn time_warnings(findings: &Findings) -> Vec<String> {
     let mut out = Vec::new();
     let decode = &findings.decode;
     if decode.synthesised_timestamps > 0 {
@@ -162,21 +211,10 @@ fn picture_warnings(findings: &Findings) -> Vec<String> {
             decode.repaired_timestamps
         ));
     }
-    for (frames, what) in [
-        (decode.hdr10_plus_frames, "HDR10+ metadata"),
-        (decode.dolby_vision_frames, "Dolby Vision metadata"),
-        (decode.caption_frames, "closed captions inside the picture stream"),
-    ] {
-        if frames > 0 {
-            out.push(format!("{what} of {frames} pictures is not carried; the picture itself is"));
-        }
-    }
-    if let Some(v) = &findings.video
-        && (v.source_width, v.source_height) != (v.width, v.height)
-    {
+    if decode.caption_frames > 0 {
+        let frames = decode.caption_frames;
         out.push(format!(
-            "the picture was cut from {}x{} to {}x{}: 4:2:0 needs even sizes",
-            v.source_width, v.source_height, v.width, v.height
+            "closed captions inside the picture stream of {frames} pictures are not carried; the picture itself is"
         ));
     }
     out

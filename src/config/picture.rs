@@ -1,0 +1,208 @@
+//! What is done to the picture before it is encoded.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::base::{Error, ErrorKind, Result};
+use crate::media::Rect;
+
+/// Which part of the picture is encoded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Crop {
+    /// What is within black bars, if there are any.
+    #[default]
+    Auto,
+    /// All of it.
+    Off,
+    /// This part.
+    Rect(Rect),
+}
+
+/// What becomes of Dolby Vision metadata.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DolbyVisionMode {
+    /// Carried where AV1 can; what cannot be is left out and named.
+    #[default]
+    Auto,
+    /// Left out.
+    Strip,
+    /// Carried for every picture, or the run fails.
+    Require,
+}
+
+/// What becomes of interlaced pictures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Deinterlace {
+    /// Pictures that are found to be made of two fields are deinterlaced, at the same frame rate.
+    #[default]
+    Auto,
+    /// Encoded as they are.
+    Off,
+}
+
+/// Bits a sample of the output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BitDepth {
+    /// 8.
+    Eight,
+    /// 10.
+    #[default]
+    Ten,
+    /// 8 where the source has 8, else 10.
+    Source,
+}
+
+/// A size to scale to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    /// This height; the width follows from the picture's shape.
+    Height(u32),
+    /// This width and height.
+    Size(u32, u32),
+}
+
+/// Everything that is done to the picture.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PictureSettings {
+    /// Which part of it is encoded.
+    pub crop: Crop,
+    /// The size it is scaled to, after the crop.
+    pub scale: Option<Scale>,
+    /// Bits a sample.
+    pub bit_depth: BitDepth,
+    /// What becomes of interlaced pictures.
+    pub deinterlace: Deinterlace,
+    /// What becomes of Dolby Vision metadata.
+    pub dolby_vision: DolbyVisionMode,
+    /// Strength of synthesised film grain, 0 (none) to 50.
+    pub film_grain: u8,
+}
+
+impl PictureSettings {
+    /// Whether every value is within its limits; an error is of kind `Usage`.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.film_grain > 50 {
+            let message = format!("film grain {} is not within 0 to 50", self.film_grain);
+            return Err(Error::new(ErrorKind::Usage, message));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Crop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Crop::Auto => f.write_str("auto"),
+            Crop::Off => f.write_str("off"),
+            Crop::Rect(rect) => rect.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Crop {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "auto" => Ok(Crop::Auto),
+            "off" => Ok(Crop::Off),
+            rect => Ok(Crop::Rect(rect.parse()?)),
+        }
+    }
+}
+
+impl fmt::Display for BitDepth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            BitDepth::Eight => "8",
+            BitDepth::Ten => "10",
+            BitDepth::Source => "source",
+        })
+    }
+}
+
+impl FromStr for BitDepth {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "8" => Ok(BitDepth::Eight),
+            "10" => Ok(BitDepth::Ten),
+            "source" => Ok(BitDepth::Source),
+            _ => Err(Error::new(ErrorKind::Usage, format!("{text:?} is no bit depth; write 8, 10 or source"))),
+        }
+    }
+}
+
+impl fmt::Display for Scale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Scale::Height(height) => height.fmt(f),
+            Scale::Size(width, height) => write!(f, "{width}x{height}"),
+        }
+    }
+}
+
+impl FromStr for Scale {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let wrong = || {
+            let message = format!("{text:?} is no size; write a height as 720, or 1280x720, even and from 64 to 8704");
+            Error::new(ErrorKind::Usage, message)
+        };
+        let side = |text: &str| {
+            let side: u32 = text.parse().map_err(|_| wrong())?;
+            if (64..=8704).contains(&side) && side.is_multiple_of(2) { Ok(side) } else { Err(wrong()) }
+        };
+        match text.split_once('x') {
+            Some((width, height)) => Ok(Scale::Size(side(width)?, side(height)?)),
+            None => Ok(Scale::Height(side(text)?)),
+        }
+    }
+}
+
+/// Read and written as on the command line.
+macro_rules! as_text {
+    ($($name:ty),*) => {$(
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, s: S) -> std::result::Result<S::Ok, S::Error> {
+                s.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> std::result::Result<Self, D::Error> {
+                String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+as_text!(Crop, BitDepth, Scale);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_read_as_they_are_written() {
+        for text in ["auto", "off", "1920:804:0:138"] {
+            assert_eq!(text.parse::<Crop>().unwrap().to_string(), text);
+        }
+        for text in ["8", "10", "source"] {
+            assert_eq!(text.parse::<BitDepth>().unwrap().to_string(), text);
+        }
+        for text in ["720", "1280x720"] {
+            assert_eq!(text.parse::<Scale>().unwrap().to_string(), text);
+        }
+        for text in ["", "x", "719", "62", "1280x", "1280x99999", "-720"] {
+            assert_eq!(text.parse::<Scale>().unwrap_err().kind(), ErrorKind::Usage, "{text}");
+        }
+        assert!("9".parse::<BitDepth>().is_err() && "on".parse::<Crop>().is_err());
+    }
+}
