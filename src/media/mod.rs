@@ -1,10 +1,11 @@
-//! The nouns every room speaks: packets, frames, the frame pool, what a stream is, colour and HDR.
+//! The nouns every room speaks: packets, frames, the frame pool, what a stream is, fields, colour and HDR.
 //!
 //! Owns the types and their invariants; refuses I/O, FFI, threads and decisions.
 #![deny(unsafe_code)]
 
 mod color;
 mod crf;
+mod fields;
 mod frame;
 mod packet;
 mod pool;
@@ -14,6 +15,7 @@ pub use color::{
     ChromaLocation, Color, ColorRange, ContentLight, HdrStatic, MasteringDisplay, Matrix, Primaries, Transfer,
 };
 pub use crf::Crf;
+pub use fields::{Combing, FieldCounts, FieldFlags, FieldLook, RepeatedField};
 pub use frame::{Frame, PixelFormat, Planes, Subsampling};
 pub use packet::{Packet, PacketData};
 pub use pool::{FramePool, PoolBuffer, PoolStats};
