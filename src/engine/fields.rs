@@ -17,36 +17,71 @@ use crate::source::Pictures;
 pub(super) struct FieldReport {
     /// The verdict.
     pub(super) fields: Fields,
-    /// What was counted in the pictures it stands on.
-    pub(super) counts: FieldCounts,
-    /// Where those begin in the film, in hundredths of its duration.
+    /// Where the film was looked at; one at least.
+    pub(super) places: Vec<FieldPlace>,
+}
+
+/// A look at consecutive pictures somewhere in a film.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct FieldPlace {
+    /// Where they begin, in hundredths of the film's duration.
     pub(super) at_percent: u32,
+    /// What those pictures are made of.
+    pub(super) fields: Fields,
+    /// What was counted in them.
+    pub(super) counts: FieldCounts,
 }
 
 /// Consecutive pictures that are looked at: 3:2 pulldown is a pattern over neighbours.
 const STRETCH: usize = 120;
 
-/// Where in the film, in hundredths of its duration; the next only where the one before says too little.
-const PLACES: [u32; 4] = [25, 50, 75, 0];
+/// Where a film is looked at, in hundredths of its duration.
+const PLACES: [u32; 3] = [25, 50, 75];
 
-/// Looks at consecutive pictures from a quarter of the film on, and says what they are made of. Where nothing moves
-/// there, it looks further on.
+/// Looks at consecutive pictures from a quarter of the film on, and says what they are made of.
+///
+/// That is enough where they are whole and flagged so. Otherwise, and where nothing moves, it looks further on as well,
+/// and most places decide: fades and noise hide a pattern. A film that cannot be sought in is looked at from its start.
 ///
 /// # Errors
 /// `Input` and `Unsupported` for files that cannot be read or hold no video, `Interrupted` where cancelled.
 pub(super) fn fields(input: &Path, cancel: &CancelToken) -> Result<FieldReport> {
     let in_file = |e: Error| e.with_file(input);
-    let mut first = None;
+    let mut places = Vec::new();
     for at_percent in PLACES {
-        let Some(looks) = stretch(input, at_percent, cancel).map_err(in_file)? else { continue };
-        let report = FieldReport { fields: judge(&looks), counts: FieldCounts::of(&looks), at_percent };
-        tracing::debug!(?report, "fields");
-        if is_told(&report.counts) {
-            return Ok(report);
+        let place = look(input, at_percent, cancel).map_err(in_file)?;
+        let is_plain = place.as_ref().is_some_and(is_plain);
+        places.extend(place);
+        if is_plain {
+            break;
         }
-        first.get_or_insert(report);
     }
-    first.ok_or_else(|| in_file(Error::new(ErrorKind::Input, "no picture of it can be decoded")))
+    if places.is_empty() {
+        places.extend(look(input, 0, cancel).map_err(in_file)?);
+    }
+    tracing::debug!(?places, "fields");
+    let fields = vote(&places);
+    let fields = fields.ok_or_else(|| in_file(Error::new(ErrorKind::Input, "no picture of it can be decoded")))?;
+    Ok(FieldReport { fields, places })
+}
+
+/// Whether what is seen and what is flagged agree that the pictures are whole.
+fn is_plain(place: &FieldPlace) -> bool {
+    let flagged = place.counts.flagged_interlaced * 2 > place.counts.pictures;
+    !flagged && is_told(&place.counts) && matches!(place.fields, Fields::Progressive | Fields::SoftTelecine)
+}
+
+/// What most places say, of those that say something if there are any; the earliest of those that are equal.
+fn vote(places: &[FieldPlace]) -> Option<Fields> {
+    let any_told = places.iter().any(|p| is_told(&p.counts));
+    let says: Vec<Fields> = places.iter().filter(|p| !any_told || is_told(&p.counts)).map(|p| p.fields).collect();
+    let votes = |fields: &Fields| says.iter().filter(|other| *other == fields).count();
+    says.iter().copied().rev().max_by_key(votes)
+}
+
+fn look(input: &Path, at_percent: u32, cancel: &CancelToken) -> Result<Option<FieldPlace>> {
+    let looks = stretch(input, at_percent, cancel)?;
+    Ok(looks.map(|looks| FieldPlace { at_percent, fields: judge(&looks), counts: FieldCounts::of(&looks) }))
 }
 
 /// Looks at the pictures from there on; `None` where there are none, or the file cannot be sought in.
@@ -75,5 +110,4 @@ fn stretch(input: &Path, at_percent: u32, cancel: &CancelToken) -> Result<Option
 }
 
 #[cfg(test)]
-#[path = "fields_tests.rs"]
 mod tests;

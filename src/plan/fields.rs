@@ -25,13 +25,19 @@ pub enum Fields {
 /// With fewer pictures of which something can be told, the flags are believed.
 const FEWEST: usize = 10;
 
-/// The share of pictures, of those that can be told, that have to be combed in one order and not in the other. Between
-/// the two the flags decide: a film for the eye is harmed by combs left in about as much as by rows made up.
+/// The share of pictures, of those that can be told, that have to be combed in one order and not in the other. Parts of
+/// a film flagged interlaced may be so; what is not flagged is so as a whole or not at all.
 const COMBED_AND_FLAGGED: f64 = 0.25;
 const COMBED_UNFLAGGED: f64 = 0.6;
 
+/// What is not flagged has to show it in this many pictures: two seconds of a film.
+const FEWEST_UNFLAGGED: usize = 48;
+
 /// A picture whose fields fit each other less well than they fit its neighbours', or hardly better.
 const UNFIT: f32 = 0.9;
+
+/// How much less the mixed pictures of pulldown fit themselves than the whole ones between do, at least.
+const STANDS_OUT: f32 = 1.05;
 
 /// The share of pictures that look combed that have to be unfit: two of four in telecine, the more the faster things
 /// move in interlaced video, next to none where whole pictures move up or down.
@@ -71,7 +77,11 @@ pub fn judge(looks: &[FieldLook]) -> Fields {
     let top_first = counts.top_first > counts.bottom_first;
     // What only looks combed (noise, fades) does so in either order.
     let combed = counts.top_first.abs_diff(counts.bottom_first) as f64 / counts.determined() as f64;
-    let least = if flagged { COMBED_AND_FLAGGED } else { COMBED_UNFLAGGED };
+    let least = match flagged {
+        true => COMBED_AND_FLAGGED,
+        false if counts.determined() < FEWEST_UNFLAGGED => f64::INFINITY,
+        false => COMBED_UNFLAGGED,
+    };
     match combed >= COMBED_AND_FLAGGED && is_unfit(looks, order(top_first)) {
         true if is_telecined(looks, top_first) => Fields::HardTelecine { top_first },
         true if combed >= least => Fields::Interlaced { top_first },
@@ -104,8 +114,10 @@ fn is_telecined(looks: &[FieldLook], top_first: bool) -> bool {
 fn shows_pulldown(window: &[FieldLook], top_first: bool) -> Option<bool> {
     let order = order(top_first);
     let combed = window.iter().filter(|look| look.single == order).count();
-    (combed >= FEWEST_COMBED)
-        .then(|| (0..GROUP).any(|phase| is_whole_at(window, order, phase) || repeats_at(window, top_first, phase)))
+    let shown = |phase| {
+        is_whole_at(window, order, phase) || is_unfit_after(window, phase) || repeats_at(window, top_first, phase)
+    };
+    (combed >= FEWEST_COMBED).then(|| (0..GROUP).any(shown))
 }
 
 /// Whether the pictures at `phase` of each group look whole, and the others combed.
@@ -119,6 +131,17 @@ fn is_whole_at(window: &[FieldLook], order: Combing, phase: usize) -> bool {
     };
     let others = window.len() - window.len() / GROUP;
     combed(true) == 0 && combed(false) * 4 >= others * 3
+}
+
+/// Whether of each five, AA at `phase`, BC and CD do not fit themselves and the others do.
+fn is_unfit_after(window: &[FieldLook], phase: usize) -> bool {
+    let is_mixed = |i: usize| matches!((i + GROUP - phase) % GROUP, 2 | 3);
+    window.chunks_exact(GROUP).all(|five| {
+        let of =
+            |mixed| five.iter().enumerate().filter(move |(i, _)| is_mixed(*i) == mixed).map(|(_, look)| look.weave);
+        let (least, most) = (of(true).fold(f32::INFINITY, f32::min), of(false).fold(0.0, f32::max));
+        most < UNFIT && least > most * STANDS_OUT
+    })
 }
 
 /// Whether fields repeat as in pulldown and hardly elsewhere: the field shown first of the picture at `phase`, and the

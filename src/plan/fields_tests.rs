@@ -81,6 +81,9 @@ fn a_camera_at_50_a_second_shown_at_60_fields_is_interlaced_and_not_telecined() 
 fn a_film_flagged_interlaced_is_progressive_and_a_video_flagged_progressive_is_interlaced() {
     assert_eq!(judge(&looks(&"ppppu".repeat(24), &none(120), INTERLACED)), Fields::Progressive);
     assert_eq!(judge(&looks(&"tttt".repeat(30), &none(120), WHOLE)), Fields::Interlaced { top_first: true });
+    // A second of it is believed only if it is flagged.
+    assert_eq!(judge(&looks(&"t".repeat(24), &none(24), WHOLE)), Fields::Progressive);
+    assert_eq!(judge(&looks(&"t".repeat(24), &none(24), INTERLACED)), Fields::Interlaced { top_first: true });
 }
 
 #[test]
@@ -94,11 +97,16 @@ fn titles_that_roll_by_a_row_a_picture_are_progressive() {
     let mut film = looks(&"t".repeat(120), &none(120), INTERLACED);
     film.iter_mut().for_each(|look| look.weave = 0.4);
     assert_eq!(judge(&film), Fields::Progressive);
-    // Of telecined pictures two of five do not fit themselves.
-    film.iter_mut().enumerate().for_each(|(i, look)| look.weave = if i % 5 < 2 { 3.0 } else { 0.2 });
-    assert_eq!(judge(&film), Fields::Interlaced { top_first: true });
-    film.iter_mut().step_by(5).for_each(|look| look.single = Combing::Progressive);
+}
+
+#[test]
+fn pulldown_is_seen_by_the_two_of_five_pictures_that_do_not_fit_themselves() {
+    let mut film = looks(&"t".repeat(120), &none(120), INTERLACED);
+    film.iter_mut().enumerate().for_each(|(i, look)| look.weave = if i % 5 < 2 { 1.0 } else { 0.8 });
     assert_eq!(judge(&film), Fields::HardTelecine { top_first: true });
+    // Three of six are a camera at 50 a second.
+    film.iter_mut().enumerate().for_each(|(i, look)| look.weave = if i % 6 < 3 { 3.0 } else { 0.5 });
+    assert_eq!(judge(&film), Fields::Interlaced { top_first: true });
 }
 
 #[test]

@@ -181,9 +181,9 @@ fn a_start_one_picture_early_gives_the_pictures_of_a_whole_run() {
             run(&mut Deinterlacer::new(Parity::Auto, selection), (from..to).map(|n| interlaced(n, flags(n))))
         };
         let whole = deinterlaced(0, 20);
-        for n in 1..19 {
+        for (n, expected) in whole.iter().enumerate().take(19).skip(1) {
             let part = deinterlaced(n - 1, n + 2);
-            assert_eq!(samples(&part[1]), samples(&whole[n]), "picture {n}, {selection:?}");
+            assert_eq!(samples(&part[1]), samples(expected), "picture {n}, {selection:?}");
         }
         let last = deinterlaced(18, 20);
         assert_eq!(samples(&last[1]), samples(&whole[19]));
@@ -289,4 +289,43 @@ fn the_meter_sees_order_repeats_and_flags() {
     let verdict = look(&mut (0..30).map(telecined));
     assert_eq!((verdict.counts.flagged_repeats, verdict.counts.flagged_interlaced), (30, 0));
     assert_eq!((verdict.counts.repeated_top, verdict.counts.repeated_bottom), (6, 6), "{:?}", verdict.looks);
+}
+
+/// `frame` of 4:2:0 without its first two columns, in the same memory, as a decoder crops.
+fn cropped(frame: &Frame) -> Frame {
+    let whole = frame.planes.as_any().downcast_ref::<VideoFrame>().unwrap();
+    let mut raw = RawFrame::new().unwrap();
+    // SAFETY: the new frame shares the buffers; its planes begin one sample (two of luma) later in rows that are
+    // shorter by as much.
+    unsafe {
+        let f = raw.as_mut_ptr();
+        assert_eq!(sys::av_frame_ref(f, whole.raw().as_ptr()), 0);
+        (*f).width -= 2;
+        for (plane, columns) in [(0, 2), (1, 1), (2, 1)] {
+            (*f).data[plane] = (*f).data[plane].add(columns);
+        }
+    }
+    Frame { width: frame.width - 2, planes: Arc::new(VideoFrame::new(raw, Rational::MILLI)), ..frame.clone() }
+}
+
+#[test]
+fn pictures_that_begin_at_any_byte_are_as_good_as_aligned_ones() {
+    let size = (WIDTH + 2, HEIGHT);
+    let made = |n: usize, left: usize| {
+        let sample =
+            move |p: usize, x: usize, y: usize| scene(x + if p == 0 { 2 * left } else { left }, y, 2 * n + y % 2);
+        picture(c"yuv420p", if left == 0 { size } else { (WIDTH, HEIGHT) }, TOP, sample)
+    };
+    let shifted: Vec<_> = (0..6).map(|n| cropped(&made(n, 0))).collect();
+    let aligned: Vec<_> = (0..6).map(|n| made(n, 1)).collect();
+    let through = |frames: &[Frame]| run(&mut Deinterlacer::new(Parity::Top, Selection::All), frames.iter().cloned());
+    for (a, b) in through(&shifted).iter().zip(&through(&aligned)) {
+        assert_eq!(samples(a), samples(b));
+    }
+    let seen = |frames: &[Frame]| {
+        let mut meter = FieldMeter::new();
+        frames.iter().for_each(|frame| meter.push(frame).unwrap());
+        meter.finish().unwrap()
+    };
+    assert_eq!(seen(&shifted), seen(&aligned));
 }

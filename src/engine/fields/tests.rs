@@ -19,7 +19,8 @@ fn clip(name: &str) -> Option<PathBuf> {
 fn is_judged(name: &str, expected: Fields) {
     let Some(path) = clip(name) else { return };
     let report = fields(&path, &CancelToken::new()).unwrap();
-    eprintln!("{name}: {report:?}");
+    let places: Vec<_> = report.places.iter().map(|p| (p.at_percent, p.fields)).collect();
+    eprintln!("{name}: {:?} by {places:?}", report.fields);
     assert_eq!(report.fields, expected, "{name}: {report:?}");
 }
 
@@ -53,13 +54,32 @@ fn progressive_clips_are_progressive() {
         "geometry/odd_161x121.webm",
         "geometry/tiny_1frame_rotated.mp4",
         "geometry/vp9_444_10bit_5.1_chapters.mkv",
+        // It moves up and down by a row a picture.
         "geometry/fullrange_bt709_720p.mp4",
+        "geometry/start_at_10s_bbb.mp4",
+        "hostile/track-with-zero-dimensions.mp4",
         "geometry/vfr_screen_1080x2280.mp4",
         "hdr/dovi_p9_avc_1080p60.mp4",
         "hdr/hdr10_av1_720x1280.mp4",
     ] {
         is_judged(name, Fields::Progressive);
     }
+}
+
+#[test]
+fn most_places_that_say_something_decide_and_else_the_first() {
+    let place = |fields, told: usize| FieldPlace {
+        at_percent: 0,
+        fields,
+        counts: FieldCounts { pictures: 120, progressive: told, undetermined: 120 - told, ..FieldCounts::default() },
+    };
+    let (whole, combed, film) =
+        (Fields::Progressive, Fields::Interlaced { top_first: true }, Fields::HardTelecine { top_first: true });
+    assert_eq!(vote(&[]), None);
+    assert_eq!(vote(&[place(combed, 99), place(film, 99), place(film, 99)]), Some(film));
+    assert_eq!(vote(&[place(combed, 99), place(film, 99), place(whole, 99)]), Some(combed));
+    assert_eq!(vote(&[place(whole, 0), place(whole, 0), place(film, 99)]), Some(film));
+    assert_eq!(vote(&[place(combed, 0), place(whole, 0)]), Some(combed));
 }
 
 /// Mean distance of a row from the mean of the rows above and below, in steps of 8 bits.
