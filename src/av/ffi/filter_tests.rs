@@ -30,7 +30,7 @@ fn picture(
         assert_eq!(sys::av_frame_get_buffer(f, 0), 0);
         #[cfg(ffmpeg_6_1)]
         {
-            let flag = |on, flag| if on { flag as c_int } else { 0 };
+            let flag = |on: bool, flag: u32| if on { flag as c_int } else { 0 };
             (*f).flags |= flag(flags.interlaced, sys::AV_FRAME_FLAG_INTERLACED);
             (*f).flags |= flag(flags.top_first, sys::AV_FRAME_FLAG_TOP_FIELD_FIRST);
         }
