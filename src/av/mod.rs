@@ -1,4 +1,4 @@
-//! RAII over libavformat, libavcodec, libswresample and libswscale: return codes become errors,
+//! RAII over libavformat, libavcodec, libavfilter, libswresample and libswscale: return codes become errors,
 //! pointers become owners.
 //!
 //! Owns every contact with FFmpeg's libraries and nothing of what to do with them: which streams to take,
@@ -6,8 +6,12 @@
 //! room is under `ffi/`. Supports FFmpeg 5.1 and later.
 #![deny(unsafe_code)]
 
+mod deinterlace;
 mod ffi;
+mod fields;
+mod weave;
 
+pub use deinterlace::{Deinterlacer, Parity, Selection};
 pub use ffi::decoder::{Decoder, DecoderOptions, Received};
 pub use ffi::frame::{AudioFrame, VideoFrame};
 pub use ffi::input::Input;
@@ -16,3 +20,4 @@ pub use ffi::resample::{ChannelLayout, Mix, Mixer, Resampler};
 pub use ffi::scale::Scaler;
 pub use ffi::subtitle::SubtitleConverter;
 pub use ffi::{LogLevel, codec_is_text_subtitle, set_log_level, versions};
+pub use fields::{FieldMeter, FieldVerdict};

@@ -2,12 +2,15 @@
 #![deny(unsafe_code)]
 
 use super::crop::crop;
+use super::fields::{FieldReport, fields};
 use super::pipeline::decoder_options;
 use super::treatment::Treatment;
+use crate::av::{Parity, Selection};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result};
-use crate::config::{BitDepth, Crop, DolbyVisionMode, EncodeSettings, PictureSettings, Scale};
+use crate::config::{BitDepth, Crop, Deinterlace, DolbyVisionMode, EncodeSettings, PictureSettings, Scale};
 use crate::hdr::{Conversion, RECORD_BYTES, describe, level, record};
 use crate::media::{DolbyVision, Frame, PixelFormat, Rect, StreamInfo, VideoInfo};
+use crate::plan::Fields;
 use crate::source::Pictures;
 
 /// Pictures that are looked at for metadata that not every one has.
@@ -21,6 +24,8 @@ pub(super) struct Look {
     pub(super) stream: StreamInfo,
     /// Bits a sample of the source.
     source_depth: u8,
+    /// What the source's pictures are made of.
+    pub(super) fields: Fields,
     /// The source's Dolby Vision, if it has any that can be read.
     pub(super) dolby_vision: Option<DolbyVision>,
     /// Things the user should know.
@@ -48,21 +53,25 @@ impl Look {
             }
             Crop::Auto => found_crop(settings, source, cancel)?,
         };
+        let fields = found_fields(settings, cancel)?;
         let mut warnings = Vec::new();
         let (dolby_vision, conversion) = dolby_vision(wanted, &video, &pictures, &mut warnings)?;
         let shape = video.sample_aspect_ratio.unwrap_or(Rational::ONE);
         let scale = wanted.scale.map(|s| scaled(s, crop, shape)).filter(|s| *s != (crop.width, crop.height));
         let treatment = Treatment {
             source,
+            deinterlace: fields.as_ref().filter(|_| wanted.deinterlace == Deinterlace::Auto).and_then(deinterlace),
             crop,
             scale,
             depth: depth(wanted.bit_depth, first, &video),
             dolby_vision: conversion.map(|c| c.with_window(source, crop, scale.unwrap_or((crop.width, crop.height)))),
             require_dolby_vision: wanted.dolby_vision == DolbyVisionMode::Require,
         };
+        let fields = fields.map_or(Fields::Progressive, |f| f.fields);
+        warnings.extend(of_fields(fields, treatment.deinterlace.is_some()));
         let (mut stream, source_depth) = (stream.clone(), video.bit_depth);
         stream.video = Some(as_encoded(video, &treatment));
-        Ok(Look { treatment, stream, source_depth, dolby_vision, warnings })
+        Ok(Look { treatment, stream, source_depth, fields, dolby_vision, warnings })
     }
 
     /// The Dolby Vision configuration record of the output, if it has RPUs.
@@ -121,6 +130,37 @@ fn found_crop(settings: &EncodeSettings, source: (u32, u32), cancel: &CancelToke
         // A film whose pictures cannot be looked at here and there may be one that can be encoded.
         Ok(_) | Err(_) => Ok(whole),
     }
+}
+
+/// What the pictures are made of; `None` where they cannot be looked at here and there.
+fn found_fields(settings: &EncodeSettings, cancel: &CancelToken) -> Result<Option<FieldReport>> {
+    match fields(&settings.input, cancel) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == ErrorKind::Interrupted => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
+/// How pictures like these are deinterlaced; `None` where they are whole.
+fn deinterlace(found: &FieldReport) -> Option<(Parity, Selection)> {
+    let (Fields::Interlaced { top_first } | Fields::HardTelecine { top_first }) = found.fields else { return None };
+    let pictures: usize = found.places.iter().map(|p| p.counts.pictures).sum();
+    let flagged: usize = found.places.iter().map(|p| p.counts.flagged_interlaced).sum();
+    let parity = if top_first { Parity::Top } else { Parity::Bottom };
+    // Where interlaced pictures are flagged, those that are not are whole.
+    Some((parity, if flagged * 2 > pictures { Selection::Flagged } else { Selection::All }))
+}
+
+/// What the user should know of a film whose pictures are not whole.
+fn of_fields(fields: Fields, deinterlaced: bool) -> Option<String> {
+    let what = match fields {
+        Fields::Progressive | Fields::SoftTelecine => return None,
+        Fields::Interlaced { top_first: true } => "the picture is interlaced, top field first",
+        Fields::Interlaced { top_first: false } => "the picture is interlaced, bottom field first",
+        Fields::HardTelecine { .. } => "the picture is film spread over fields (3:2 pulldown), which is not undone",
+    };
+    let done = if deinterlaced { "it is deinterlaced at the same frame rate" } else { "it is encoded as it is" };
+    Some(format!("{what}; {done}"))
 }
 
 /// What the source's Dolby Vision is, and what becomes of it.

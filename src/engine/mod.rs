@@ -10,6 +10,7 @@ mod crew;
 mod crop;
 mod demux;
 mod encode;
+mod fields;
 mod job;
 mod look;
 mod mux;

@@ -84,6 +84,11 @@ pub struct VideoReport {
     pub source_width: u32,
     /// Height of the source in luma samples.
     pub source_height: u32,
+    /// What the source's pictures are made of: `progressive`, `interlaced-top-first`, `interlaced-bottom-first`,
+    /// `hard-telecine`, `soft-telecine`.
+    pub fields: &'static str,
+    /// Whether they were deinterlaced, at the same frame rate.
+    pub deinterlaced: bool,
     /// The part of the source that was encoded, as `width:height:x:y` ; `None` for all of it.
     pub crop: Option<String>,
     /// The source's frame rate in words.

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::av::DecoderOptions;
+use crate::av::{DecoderOptions, Deinterlacer, Parity, Selection};
 use crate::base::{CancelToken, Error, ErrorKind, Result, Timestamp};
 use crate::hdr::Conversion;
 use crate::media::{Dynamic, Frame, PixelFormat, Rect};
@@ -23,6 +23,8 @@ use crate::source::{DecodeStats, Pictures};
 pub(super) struct Treatment {
     /// Size of decoded pictures in luma samples.
     pub(super) source: (u32, u32),
+    /// How they are deinterlaced, if they are.
+    pub(super) deinterlace: Option<(Parity, Selection)>,
     /// The part of them that is kept, of even size.
     pub(super) crop: Rect,
     /// What that is scaled to.
@@ -42,8 +44,8 @@ impl Treatment {
     }
 
     /// Whether pictures lean on the ones beside them, so that decoding has to begin earlier.
-    pub(super) fn needs_neighbours(&self) -> bool {
-        false
+    fn needs_neighbours(&self) -> bool {
+        self.deinterlace.is_some()
     }
 }
 
@@ -61,6 +63,7 @@ pub(super) struct Carried {
 /// Treats the pictures of one film, in display order.
 pub(super) struct Treat {
     plan: Treatment,
+    deinterlacer: Option<Deinterlacer>,
     /// For formats that are not planar.
     planar: Converter,
     scaler: Option<Converter>,
@@ -70,7 +73,8 @@ pub(super) struct Treat {
 impl Treat {
     pub(super) fn new(plan: Treatment) -> Self {
         let scaler = plan.scale.map(|(width, height)| Converter::to_depth(plan.depth).scaling_to(width, height));
-        Treat { plan, planar: Converter::to_depth(plan.depth), scaler, carried: Carried::default() }
+        let deinterlacer = plan.deinterlace.map(|(parity, selection)| Deinterlacer::new(parity, selection));
+        Treat { plan, deinterlacer, planar: Converter::to_depth(plan.depth), scaler, carried: Carried::default() }
     }
 
     /// Takes the next decoded picture; what is ready goes to `out`.
@@ -79,12 +83,29 @@ impl Treat {
     /// `Unsupported` for a picture of another size than the first, and for lost Dolby Vision where it is required.
     pub(super) fn push(&mut self, frame: Frame, out: &mut VecDeque<Frame>) -> Result<()> {
         self.check_size(&frame)?;
-        out.push_back(self.finish_one(frame)?);
-        Ok(())
+        let whole = match &mut self.deinterlacer {
+            Some(deinterlacer) => deinterlacer.push(frame)?,
+            None => vec![frame],
+        };
+        self.shape(whole, out)
     }
 
     /// After the last picture: what was held back goes to `out`.
-    pub(super) fn finish(&mut self, _out: &mut VecDeque<Frame>) -> Result<()> {
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub(super) fn finish(&mut self, out: &mut VecDeque<Frame>) -> Result<()> {
+        let rest = match &mut self.deinterlacer {
+            Some(deinterlacer) => deinterlacer.finish()?,
+            None => Vec::new(),
+        };
+        self.shape(rest, out)
+    }
+
+    fn shape(&mut self, frames: Vec<Frame>, out: &mut VecDeque<Frame>) -> Result<()> {
+        for frame in frames {
+            out.push_back(self.finish_one(frame)?);
+        }
         Ok(())
     }
 

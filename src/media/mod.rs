@@ -1,4 +1,4 @@
-//! The nouns every room speaks: packets, frames, the frame pool, what a stream is, colour and HDR.
+//! The nouns every room speaks: packets, frames, the frame pool, what a stream is, fields, colour and HDR.
 //!
 //! Owns the types and their invariants; refuses I/O, FFI, threads and decisions.
 #![deny(unsafe_code)]
@@ -6,6 +6,7 @@
 mod color;
 mod crf;
 mod dolby_vision;
+mod fields;
 mod frame;
 mod packet;
 mod pool;
@@ -17,6 +18,7 @@ pub use color::{
 };
 pub use crf::Crf;
 pub use dolby_vision::{DolbyVision, EnhancementLayer};
+pub use fields::{Combing, FieldCounts, FieldFlags, FieldLook, RepeatedField};
 pub use frame::{Dynamic, Frame, PixelFormat, Planes, Subsampling};
 pub use packet::{Packet, PacketData};
 pub use pool::{FramePool, PoolBuffer, PoolStats};

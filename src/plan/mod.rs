@@ -1,4 +1,4 @@
-//! Decisions: where a film is cut, which CRF is tried next, when a try is not worth going on.
+//! Decisions: where a film is cut, whether it is interlaced, which CRF is tried next, when a try is not worth going on.
 //!
 //! Owns arithmetic on measures and scores. Refuses I/O, FFI, threads and time: a decision depends on what it is
 //! given alone, so that a run gives the same bytes with any number of workers and after any interruption.
@@ -6,6 +6,7 @@
 
 mod chunks;
 mod crop;
+mod fields;
 mod policy;
 mod prior;
 mod search;
@@ -15,6 +16,7 @@ mod workers;
 
 pub use chunks::{ChunkMeans, ChunkPlanner, ChunkRules, ChunkSpan, Cut, FramePoint, begins_scene};
 pub use crop::{CropRules, CropVote, Light, picture_in, sample_times, vote};
+pub use fields::{Fields, is_told, judge};
 pub use policy::{ChunkSearch, Tier};
 pub use prior::{Forecast, Outcome, Reading, forecast, lag, probe_crf, slope_of};
 pub use search::{Clamp, Observation, Search, SearchRules, Step};

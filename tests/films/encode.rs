@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::support::{array, encode, ffmpeg, ffprobe, fixture, media, mkvmerge, scratch, tool};
+use super::support::{array, drapto, encode, ffmpeg, ffprobe, fixture, media, mkvmerge, said, scratch, tool};
 
 /// The parts of a track that have to survive.
 fn identity(track: &Value) -> Value {

@@ -11,8 +11,8 @@ use sys::AVFrameSideDataType as Side;
 use super::{out_of_memory, rational, raw_enum, span, timestamp};
 use crate::base::{Rational, Result, Span, Timestamp};
 use crate::media::{
-    ChromaLocation, Color, ColorRange, ContentLight, Dynamic, HdrStatic, MasteringDisplay, Matrix, PixelFormat, Planes,
-    Primaries, Subsampling, Transfer,
+    ChromaLocation, Color, ColorRange, ContentLight, Dynamic, FieldFlags, HdrStatic, MasteringDisplay, Matrix,
+    PixelFormat, Planes, Primaries, Subsampling, Transfer,
 };
 
 /// An owned `AVFrame`.
@@ -114,6 +114,19 @@ impl VideoFrame {
     pub fn is_damaged(&self) -> bool {
         let f = self.raw.fields();
         f.flags & sys::AV_FRAME_FLAG_CORRUPT as c_int != 0 || f.decode_error_flags != 0
+    }
+
+    /// What the stream says of its two fields.
+    pub fn field_flags(&self) -> FieldFlags {
+        let f = self.raw.fields();
+        #[cfg(ffmpeg_6_1)]
+        let (interlaced, top_first) = (
+            f.flags & sys::AV_FRAME_FLAG_INTERLACED as c_int != 0,
+            f.flags & sys::AV_FRAME_FLAG_TOP_FIELD_FIRST as c_int != 0,
+        );
+        #[cfg(not(ffmpeg_6_1))]
+        let (interlaced, top_first) = (f.interlaced_frame != 0, f.top_field_first != 0);
+        FieldFlags { interlaced, top_first, repeats: f.repeat_pict.clamp(0, 255) as u8 }
     }
 
     /// Colour description.

@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 pub(super) mod decoder;
+pub(super) mod filter;
 pub(super) mod frame;
 mod hdr10_plus;
 mod info;
@@ -121,6 +122,7 @@ pub fn versions() -> Vec<(&'static str, String)> {
             ("ffmpeg", text(sys::av_version_info()).unwrap_or_default()),
             ("libavformat", dotted(sys::avformat_version())),
             ("libavcodec", dotted(sys::avcodec_version())),
+            ("libavfilter", dotted(sys::avfilter_version())),
             ("libavutil", dotted(sys::avutil_version())),
         ]
     }

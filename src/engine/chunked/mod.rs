@@ -147,6 +147,7 @@ impl Plan<'_> {
             .with("stream", self.look.stream.index)
             .with("crop", self.look.treatment.crop.to_string())
             .with("size", format!("{:?}", self.look.treatment.size()))
+            .with("deinterlace", format!("{:?}", self.look.treatment.deinterlace))
             .with("bit_depth", self.look.treatment.depth)
             .with("dolby_vision", format!("{:?}", self.look.treatment.dolby_vision))
             .with("film_grain", self.settings.picture.film_grain)

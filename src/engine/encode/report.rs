@@ -14,7 +14,7 @@ use super::super::verify::Verification;
 use super::Run;
 use crate::audio::OPUS_RATE;
 use crate::event::Event;
-use crate::media::{FieldOrder, Rect};
+use crate::media::Rect;
 
 impl Run<'_> {
     pub(super) fn report(
@@ -35,11 +35,6 @@ impl Run<'_> {
         warnings.extend(self.audio_warnings(&findings));
         warnings.extend(self.picture_warnings(&findings));
         warnings.extend(chunked.map(ChunkedFilm::warnings).unwrap_or_default());
-        if let Some(FieldOrder::TopFirst | FieldOrder::BottomFirst) =
-            self.video().and_then(|s| Some(s.video.as_ref()?.field_order))
-        {
-            warnings.push("the picture is interlaced and is encoded as it is".to_owned());
-        }
         for message in &warnings {
             self.sink.event(&Event::Warning { message: message.clone() });
         }
@@ -128,6 +123,8 @@ impl Run<'_> {
             height,
             source_width,
             source_height,
+            fields: self.look.fields.name(),
+            deinterlaced: treatment.deinterlace.is_some(),
             bit_depth: treatment.depth,
             crop: cropped.then(|| treatment.crop.to_string()),
             frame_rate: info.and_then(|i| i.frame_rate).map(|r| r.to_string()),
