@@ -116,7 +116,7 @@ run_drapto() { # variant, input
     [ "$KEYINT" = 10s ] || svt=keyint=$keyint
     [ -z "$LP" ] || svt=${svt:+$svt:}lp=$LP
     [ -z "$svt" ] || options+=(--svt "$svt")
-    timed "$dir/$1.time" "$dir/$1.mkv" "$DRAPTO" encode "$2" "$dir/$1.mkv" "${options[@]}" ${drapto_args[@]+"${drapto_args[@]}"}
+    timed "$dir/$1.time" "$dir/$1.mkv" "$DRAPTO" encode "$2" "$dir/$1.mkv" --crop off "${options[@]}" ${drapto_args[@]+"${drapto_args[@]}"}
     read -r wall cpu peak <"$dir/$1.time"
     record "$1" "$wall" "$cpu" "$peak" "$peak" "$dir/$1.mkv"
 }

@@ -35,7 +35,7 @@ fetch_tools() {
 }
 
 run_target() {
-    timed "$dir/drapto.time" "$dir/drapto.mkv" "$DRAPTO" encode "$clip" "$dir/drapto.mkv" --target-vmaf "$TARGET" \
+    timed "$dir/drapto.time" "$dir/drapto.mkv" "$DRAPTO" encode --crop off "$clip" "$dir/drapto.mkv" --target-vmaf "$TARGET" \
         --preset "$PRESET" --overwrite --quiet --report "$dir/drapto.json" ${drapto_args[@]+"${drapto_args[@]}"}
     record_timed drapto
 }
@@ -44,7 +44,7 @@ run_target() {
 run_plain() {
     local crf
     crf=$(python3 -c 'import json, sys; print(round(json.load(open(sys.argv[1]))["quality"]["crf"]))' "$dir/drapto.json")
-    timed "$dir/plain.time" "$dir/plain.mkv" "$DRAPTO" encode "$clip" "$dir/plain.mkv" --crf "$crf" \
+    timed "$dir/plain.time" "$dir/plain.mkv" "$DRAPTO" encode --crop off "$clip" "$dir/plain.mkv" --crf "$crf" \
         --preset "$PRESET" --overwrite --quiet
     record_timed plain
 }

@@ -44,6 +44,6 @@ pub mod video;
 
 pub use base::{CancelToken, Error, ErrorKind, Result};
 pub use config::{AudioMode, EncodeSettings, Quality};
-pub use engine::{Report, VmafOptions, bench, crop, encode, plan, scenes, verify, vmaf};
+pub use engine::{Report, VmafOptions, bench, crop, encode, inspect, plan, scenes, verify, vmaf};
 pub use event::{Event, Silent, Sink};
 pub use source::probe;

@@ -146,6 +146,9 @@ pub struct EncodeArgs {
 pub struct ProbeArgs {
     /// The file to look at.
     pub input: PathBuf,
+    /// Also look for black bars.
+    #[arg(long)]
+    pub crop: bool,
     /// Print one JSON object instead of text.
     #[arg(long)]
     pub json: bool,

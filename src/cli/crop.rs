@@ -13,7 +13,7 @@ pub fn run(args: &CropArgs) -> Result<()> {
     if args.json { print_json(&crop) } else { print(&describe(&crop)) }
 }
 
-fn describe(c: &CropReport) -> String {
+pub(super) fn describe(c: &CropReport) -> String {
     let votes = format!("({} samples, confidence {:.2})", c.samples, c.confidence);
     if (c.width, c.height) == (c.source_width, c.source_height) {
         return format!("nothing to crop of {}x{}  {votes}\n", c.width, c.height);

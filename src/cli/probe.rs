@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use drapto::media::{MediaInfo, StreamInfo};
+use drapto::engine::{PictureReport, ProbeReport};
+use drapto::media::StreamInfo;
 use drapto::{CancelToken, Result};
 
 use super::args::ProbeArgs;
@@ -11,11 +12,12 @@ use super::{print, print_json, signals, text};
 pub fn run(args: &ProbeArgs) -> Result<()> {
     let cancel = CancelToken::new();
     signals::install(&cancel)?;
-    let info = drapto::probe(&args.input, &cancel)?;
-    if args.json { print_json(&info) } else { print(&describe(&info)) }
+    let found = drapto::inspect(&args.input, args.crop, &cancel)?;
+    if args.json { print_json(&found) } else { print(&describe(&found)) }
 }
 
-fn describe(info: &MediaInfo) -> String {
+fn describe(found: &ProbeReport) -> String {
+    let info = &found.info;
     let mut out = String::new();
     // Writing to a String cannot fail.
     let length = info.duration_s.map_or("unknown".to_owned(), text::duration);
@@ -26,6 +28,12 @@ fn describe(info: &MediaInfo) -> String {
     for stream in &info.streams {
         let _ = writeln!(out, "{}", stream_line(stream));
     }
+    if let Some(picture) = &found.picture {
+        let _ = writeln!(out, "picture: {}", picture_line(picture));
+    }
+    if let Some(crop) = &found.crop {
+        let _ = write!(out, "crop: {}", super::crop::describe(crop));
+    }
     for attachment in &info.attachments {
         let size = text::bytes(attachment.data.len() as u64);
         let _ = writeln!(out, "attachment: {} ({}, {size})", attachment.name, attachment.mime);
@@ -35,6 +43,16 @@ fn describe(info: &MediaInfo) -> String {
         let _ = writeln!(out, "chapter {}  {title}", text::duration(chapter.start.as_secs_f64()));
     }
     out
+}
+
+fn picture_line(picture: &PictureReport) -> String {
+    let mut parts = vec![format!("{}x{}", picture.width, picture.height), picture.fields.to_owned()];
+    parts.push(picture.hdr_kind.to_owned());
+    if let Some(dolby) = &picture.dolby_vision {
+        let level = dolby.facts.level.map_or(String::new(), |l| format!(" level {l}"));
+        parts.push(format!("Dolby Vision {}{level} ({})", dolby.name, dolby.layers));
+    }
+    parts.join(", ")
 }
 
 fn stream_line(stream: &StreamInfo) -> String {

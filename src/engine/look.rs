@@ -3,6 +3,7 @@
 
 use super::crop::crop;
 use super::fields::{FieldReport, fields};
+use super::picture::Shown;
 use super::pipeline::decoder_options;
 use super::treatment::Treatment;
 use crate::av::{Parity, Selection};
@@ -24,6 +25,10 @@ pub(super) struct Look {
     pub(super) stream: StreamInfo,
     /// Bits a sample of the source.
     source_depth: u8,
+    /// The first picture as it was decoded.
+    pub(super) first: Shown,
+    /// Whether the first pictures bring HDR10+.
+    pub(super) hdr10_plus: bool,
     /// What the source's pictures are made of.
     pub(super) fields: Fields,
     /// The source's Dolby Vision, if it has any that can be read.
@@ -71,7 +76,8 @@ impl Look {
         warnings.extend(of_fields(fields, treatment.deinterlace.is_some()));
         let (mut stream, source_depth) = (stream.clone(), video.bit_depth);
         stream.video = Some(as_encoded(video, &treatment));
-        Ok(Look { treatment, stream, source_depth, fields, dolby_vision, warnings })
+        let (first, hdr10_plus) = (Shown::of(first), pictures.iter().any(|f| f.dynamic.hdr10_plus.is_some()));
+        Ok(Look { treatment, stream, source_depth, first, hdr10_plus, fields, dolby_vision, warnings })
     }
 
     /// The Dolby Vision configuration record of the output, if it has RPUs.

@@ -11,6 +11,7 @@ mod crop;
 mod demux;
 mod encode;
 mod fields;
+mod inspect;
 mod job;
 mod look;
 mod mux;
@@ -33,6 +34,7 @@ mod vmaf;
 pub use bench::{BenchReport, BenchStage, bench};
 pub use crop::{CropReport, crop};
 pub use encode::{encode, plan};
+pub use inspect::{DolbyVisionFacts, PictureReport, ProbeReport, inspect};
 pub use job::{TryRecord, job_dir};
 pub use report::{
     ChunkReport, DolbyVisionReport, FileReport, QualityReport, Report, StreamReport, VideoReport, versions,

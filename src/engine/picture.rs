@@ -189,7 +189,7 @@ pub(super) fn unit(coded: &[u8], dynamic: &Dynamic) -> Result<(PacketData, u64)>
 }
 
 /// What the track says of its pictures, as the first one has it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Shown {
     pub(super) width: u32,
     pub(super) height: u32,
@@ -198,7 +198,7 @@ pub(super) struct Shown {
 }
 
 impl Shown {
-    /// Of a treated frame.
+    /// Of a frame.
     pub(super) fn of(first: &Frame) -> Self {
         Shown { width: first.width, height: first.height, color: first.color, hdr: first.hdr }
     }
