@@ -7,11 +7,14 @@
 #![deny(unsafe_code)]
 
 mod ffi;
+mod planar;
 
 pub use ffi::decoder::{Decoder, DecoderOptions, Received};
 pub use ffi::frame::{AudioFrame, Extras, VideoFrame};
+pub use ffi::hardware::Hardware;
 pub use ffi::input::Input;
 pub use ffi::packet::InputPacket;
+pub use ffi::parameters::CodecParameters;
 pub use ffi::resample::{ChannelLayout, Mix, Mixer, Resampler};
 pub use ffi::scale::Scaler;
 pub use ffi::subtitle::SubtitleConverter;

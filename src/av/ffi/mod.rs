@@ -6,9 +6,11 @@
 
 pub(super) mod decoder;
 pub(super) mod frame;
+pub(super) mod hardware;
 mod info;
 pub(super) mod input;
 pub(super) mod packet;
+pub(super) mod parameters;
 pub(super) mod resample;
 pub(super) mod scale;
 pub(super) mod subtitle;
