@@ -8,11 +8,13 @@
 use std::collections::VecDeque;
 
 use super::MAX_ERRORS_A_PACKET;
+use super::hwaccel::VideoOptions;
 use super::replay::{Given, Window};
 use crate::av::{CodecParameters, Decoder, Input, InputPacket, Received, VideoFrame};
 use crate::base::{Error, ErrorKind, Result};
 
-use super::hwaccel::VideoOptions;
+/// Packets that are kept for a replay: two groups of pictures and what decoders hold back, at the bit rates of discs.
+const MAX_WINDOW_BYTES: usize = 64 << 20;
 
 /// A decoder of pictures: [`Decoder`], whose law holds here too, or one made to fail by a test.
 pub(super) trait Coder: Send {
@@ -53,6 +55,10 @@ pub(super) trait Opener: Send {
     fn hardware(&self) -> Vec<&'static str>;
     /// One on the hardware with that place in the list.
     fn open_hardware(&self, place: usize) -> Result<Box<dyn Coder>>;
+    /// Bytes of packets to keep for a replay at most.
+    fn window_bytes(&self) -> usize {
+        MAX_WINDOW_BYTES
+    }
 }
 
 /// The decoders of libavcodec.
@@ -208,7 +214,7 @@ impl Feed {
         self.coder.send(packet)?;
         self.receive_from_hardware()?;
         match &self.mode {
-            Mode::Hardware(_, window) if window.is_too_large() => {
+            Mode::Hardware(_, window) if window.bytes() > self.opener.window_bytes() => {
                 Err(Error::new(ErrorKind::Unsupported, "keyframes are too far apart to go back to one"))
             }
             _ => Ok(()),

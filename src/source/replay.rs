@@ -6,9 +6,6 @@ use std::collections::VecDeque;
 use crate::av::{InputPacket, VideoFrame};
 use crate::base::Timestamp;
 
-/// Coded bytes that are kept for a replay at most.
-pub(super) const MAX_WINDOW_BYTES: usize = 64 << 20;
-
 /// The packets from which all pictures that were not given out yet can be decoded again, and what was given out
 /// of them.
 ///
@@ -76,8 +73,9 @@ impl Window {
         self.trimmed = true;
     }
 
-    pub(super) fn is_too_large(&self) -> bool {
-        self.bytes > MAX_WINDOW_BYTES
+    /// Coded bytes it keeps.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(super) fn gave_nothing(&self) -> bool {
@@ -129,8 +127,12 @@ impl Given {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
-    use crate::base::Rational;
+    use crate::av::{Decoder, DecoderOptions, Input, Received};
+    use crate::base::{CancelToken, Rational};
+    use crate::media::StreamKind;
 
     fn given(tags: &[u64], last: Option<i64>) -> Given {
         Given { tags: tags.iter().copied().collect(), last: last.map(ms) }
@@ -142,6 +144,47 @@ mod tests {
 
     fn kept(mut given: Given, pictures: &[(u64, Option<i64>)]) -> Vec<u64> {
         pictures.iter().filter(|(tag, pts)| !given.matches(*tag, pts.map(ms))).map(|p| p.0).collect()
+    }
+
+    /// The tags of keyframes at which a film's window began one after the other, and the tags of all keyframes.
+    fn beginnings(film: &str) -> Option<(Vec<u64>, Vec<u64>)> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/media").join(film);
+        if !path.is_file() {
+            eprintln!("skipped: there is no {}", path.display());
+            return None;
+        }
+        let mut input = Input::open(&path, &CancelToken::new()).unwrap();
+        let stream = input.info().streams.iter().position(|s| s.kind == StreamKind::Video).unwrap();
+        let mut decoder = Decoder::open(&input, stream, DecoderOptions::default()).unwrap();
+        let (mut window, mut tag, mut began, mut keys) = (Window::default(), 0, vec![1], Vec::new());
+        while let Some(mut packet) = input.read_packet().unwrap() {
+            if packet.stream() != stream {
+                continue;
+            }
+            tag += 1;
+            packet.set_tag(tag);
+            keys.extend(packet.is_key().then_some(tag));
+            decoder.send(&packet).unwrap();
+            window.push(packet);
+            while let Received::Frame(picture) = decoder.receive_video().unwrap() {
+                window.gave(&picture);
+                let first = window.packets.front().unwrap().tag();
+                if began.last() != Some(&first) {
+                    began.push(first);
+                    assert_eq!(window.given.tags.front(), Some(&first), "what is to be left out begins there too");
+                    assert_eq!(window.keys.front(), Some(&first));
+                }
+                assert_eq!(window.bytes(), window.packets.iter().map(|p| p.data().len()).sum::<usize>());
+            }
+        }
+        Some((began, keys))
+    }
+
+    #[test]
+    fn the_window_moves_on_from_keyframe_to_keyframe() {
+        let Some((began, keys)) = beginnings("film/sintel_trailer-720p.mp4") else { return };
+        assert!(keys.len() > 4);
+        assert_eq!(began, keys[..keys.len() - 1], "all but the last keyframe, after which none was given out");
     }
 
     #[test]
