@@ -9,13 +9,16 @@
 mod deinterlace;
 mod ffi;
 mod fields;
+mod planar;
 mod weave;
 
 pub use deinterlace::{Deinterlacer, Parity, Selection};
 pub use ffi::decoder::{Decoder, DecoderOptions, Received};
 pub use ffi::frame::{AudioFrame, VideoFrame};
+pub use ffi::hardware::Hardware;
 pub use ffi::input::Input;
 pub use ffi::packet::InputPacket;
+pub use ffi::parameters::CodecParameters;
 pub use ffi::resample::{ChannelLayout, Mix, Mixer, Resampler};
 pub use ffi::scale::Scaler;
 pub use ffi::subtitle::SubtitleConverter;

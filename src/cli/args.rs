@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use drapto::config::{BitDepth, Crop, Scale};
+use drapto::config::{BitDepth, Crop, Hwaccel, Scale};
 
 /// Films in, AV1 + Opus in Matroska out, in one process.
 #[derive(Parser, Debug)]
@@ -94,6 +94,10 @@ pub struct EncodeArgs {
     /// Synthesise film grain of this strength, 1 to 50; auto-off leaves grain to the encode [default: auto-off].
     #[arg(long, value_name = "N", value_parser = film_grain)]
     pub film_grain: Option<u8>,
+    /// Decode in hardware: auto (where some opens and decodes the first picture), off, or videotoolbox, vaapi, cuda,
+    /// vulkan; software takes over where it fails, with the same pictures [default: auto].
+    #[arg(long, value_name = "WHAT")]
+    pub hwaccel: Option<Hwaccel>,
     /// Encode a film again that is AV1 already, instead of leaving it alone (exit 5).
     #[arg(long)]
     pub reencode: bool,

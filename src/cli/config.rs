@@ -78,6 +78,7 @@ fn show(file: &FileSettings) -> Result<String> {
     line("deinterlace", lower(format!("{:?}", picture.deinterlace)), file.deinterlace.is_some());
     line("dolby_vision", lower(format!("{:?}", picture.dolby_vision)), file.dolby_vision.is_some());
     line("film_grain", picture.film_grain.to_string(), file.film_grain.is_some());
+    line("hwaccel", settings.hwaccel.to_string(), file.hwaccel.is_some());
     line("reencode", settings.reencode.to_string(), file.reencode.is_some());
     line("audio", format!("{:?}", settings.audio).to_lowercase(), file.audio.is_some());
     line("overwrite", settings.overwrite.to_string(), file.overwrite.is_some());

@@ -109,6 +109,9 @@ fn treat(args: &EncodeArgs, settings: &mut EncodeSettings) {
         Some(DolbyVision::Require) => DolbyVisionMode::Require,
         None => picture.dolby_vision,
     };
+    if let Some(hwaccel) = &args.hwaccel {
+        settings.hwaccel = hwaccel.clone();
+    }
     settings.reencode |= args.reencode;
 }
 

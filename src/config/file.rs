@@ -5,8 +5,8 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::{
-    AudioMode, BitDepth, Crop, Deinterlace, DolbyVisionMode, EncodeSettings, Per, PictureSettings, Quality, Scale,
-    Target,
+    AudioMode, BitDepth, Crop, Deinterlace, DolbyVisionMode, EncodeSettings, Hwaccel, Per, PictureSettings, Quality,
+    Scale, Target,
 };
 use crate::base::{Error, ErrorKind, Result};
 
@@ -57,6 +57,9 @@ pub const TEMPLATE: &str = "\
 
 # Strength of synthesised film grain, 0 (none) to 50.
 # film_grain = 0
+
+# Decode in hardware: \"auto\" where some opens and decodes the first picture, \"off\", or a device by FFmpeg's name.
+# hwaccel = \"auto\"
 
 # Encode films again that are AV1 already.
 # reencode = false
@@ -110,6 +113,7 @@ pub struct FileSettings {
     pub deinterlace: Option<Deinterlace>,
     pub dolby_vision: Option<DolbyVisionMode>,
     pub film_grain: Option<u8>,
+    pub hwaccel: Option<Hwaccel>,
     pub reencode: Option<bool>,
     pub audio: Option<AudioMode>,
     pub overwrite: Option<bool>,
@@ -142,6 +146,7 @@ impl FileSettings {
         settings.preset = self.preset.unwrap_or(settings.preset);
         settings.svt.extend(self.svt.clone());
         self.treat(&mut settings.picture);
+        settings.hwaccel = self.hwaccel.clone().unwrap_or(settings.hwaccel.clone());
         settings.reencode = self.reencode.unwrap_or(settings.reencode);
         settings.audio = self.audio.unwrap_or(settings.audio);
         settings.overwrite = self.overwrite.unwrap_or(settings.overwrite);

@@ -9,5 +9,5 @@ mod picture;
 mod settings;
 
 pub use file::{FileSettings, TEMPLATE};
-pub use picture::{BitDepth, Crop, Deinterlace, DolbyVisionMode, PictureSettings, Scale};
+pub use picture::{BitDepth, Crop, Deinterlace, DolbyVisionMode, Hwaccel, PictureSettings, Scale};
 pub use settings::{AudioMode, EncodeSettings, Per, Quality, Target, default_crf};

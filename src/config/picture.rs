@@ -65,6 +65,18 @@ pub enum Scale {
     Size(u32, u32),
 }
 
+/// Whether the source is decoded in hardware. Its pictures are those of software either way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Hwaccel {
+    /// By the first device there is that opens and decodes the first picture.
+    #[default]
+    Auto,
+    /// Never.
+    Off,
+    /// By this one, by FFmpeg's name.
+    Named(String),
+}
+
 /// Everything that is done to the picture.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PictureSettings {
@@ -111,6 +123,29 @@ impl FromStr for Crop {
             "auto" => Ok(Crop::Auto),
             "off" => Ok(Crop::Off),
             rect => Ok(Crop::Rect(rect.parse()?)),
+        }
+    }
+}
+
+impl fmt::Display for Hwaccel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Hwaccel::Auto => "auto",
+            Hwaccel::Off => "off",
+            Hwaccel::Named(name) => name,
+        })
+    }
+}
+
+impl FromStr for Hwaccel {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "auto" => Ok(Hwaccel::Auto),
+            "off" => Ok(Hwaccel::Off),
+            "" => Err(Error::new(ErrorKind::Usage, "the hardware to decode with has no name")),
+            name => Ok(Hwaccel::Named(name.to_owned())),
         }
     }
 }
@@ -183,7 +218,7 @@ macro_rules! as_text {
     )*};
 }
 
-as_text!(Crop, BitDepth, Scale);
+as_text!(Crop, BitDepth, Scale, Hwaccel);
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::PictureSettings;
+use super::{Hwaccel, PictureSettings};
 use crate::base::{Error, ErrorKind, Result};
 
 /// What becomes of audio tracks that are not Opus already.
@@ -123,6 +123,8 @@ pub struct EncodeSettings {
     pub preset: u8,
     /// What is done to the picture before it is encoded.
     pub picture: PictureSettings,
+    /// Whether the source is decoded in hardware.
+    pub hwaccel: Hwaccel,
     /// Whether a film that is AV1 already is encoded again, instead of being left alone.
     pub reencode: bool,
     /// Further SVT-AV1 parameters by the encoder's own names, applied last.
@@ -159,6 +161,7 @@ impl EncodeSettings {
             quality: Quality::Target(Target::default()),
             preset: Self::PRESET,
             picture: PictureSettings::default(),
+            hwaccel: Hwaccel::default(),
             reencode: false,
             svt: Vec::new(),
             audio: AudioMode::default(),

@@ -11,7 +11,7 @@ use super::chunked::ChunkedFilm;
 use super::crew::Crew;
 use super::look::Look;
 use super::output::PartialOutput;
-use super::pipeline::{FinishedPicture, Plan, start};
+use super::pipeline::{FinishedPicture, Plan, start, video_options};
 use super::report::Report;
 use super::stage::StageReport;
 use super::streams::{Action, StreamDecision, Task, UnknownCodecs, decide, in_track_order};
@@ -46,6 +46,8 @@ pub fn encode(settings: &EncodeSettings, sink: &dyn Sink, cancel: &CancelToken) 
     let clock = Stopwatch::start();
     settings.check()?;
     crate::video::check_library_version()?;
+    // Refused before anything is looked at.
+    video_options(settings)?;
     let place = |e: Error| e.with_file(&settings.input);
     let input = Input::open(&settings.input, cancel)?;
     let info = input.info();

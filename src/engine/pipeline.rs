@@ -25,13 +25,13 @@ use super::streams::{StreamDecision, Task, in_track_order};
 use super::tally::{Film, Tally};
 use super::treatment::Treat;
 use crate::audio::{AudioConfig, AudioEncoder};
-use crate::av::{DecoderOptions, Input, InputPacket, SubtitleConverter};
+use crate::av::{DecoderOptions, Hardware, Input, InputPacket, SubtitleConverter};
 use crate::base::{Error, ErrorKind, Result};
-use crate::config::EncodeSettings;
+use crate::config::{self, EncodeSettings};
 use crate::container::{AudioTrack, MuxHeader, SubtitleTrack, Track, TrackKind, VideoTrack, tags};
 use crate::media::{Frame, MediaInfo, PacketData, StreamInfo};
 use crate::pixel::Converter;
-use crate::source::{AudioDecoder, VideoDecoder};
+use crate::source::{AudioDecoder, Hwaccel, VideoDecoder, VideoOptions};
 
 /// Pictures a queue holds: enough to smooth the decoder's bursts, few enough not to matter beside the
 /// encoder's own look-ahead.
@@ -48,6 +48,23 @@ const MAX_DECODER_THREADS: usize = 8;
 pub(super) fn decoder_options() -> DecoderOptions {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     DecoderOptions { threads: (cores / 2).clamp(1, MAX_DECODER_THREADS) as u32, ..DecoderOptions::default() }
+}
+
+/// The same for the one pass that feeds the encoders, in hardware where that is asked for.
+///
+/// # Errors
+/// `Usage` for hardware nobody knows.
+pub(super) fn video_options(settings: &EncodeSettings) -> Result<VideoOptions> {
+    let hwaccel = match &settings.hwaccel {
+        config::Hwaccel::Off => Hwaccel::Off,
+        config::Hwaccel::Auto => Hwaccel::Auto,
+        config::Hwaccel::Named(name) => {
+            let known = Hardware::ALL.map(|h| h.name()).join(", ");
+            let unknown = || Error::new(ErrorKind::Usage, format!("no hardware {name:?} is known, only {known}"));
+            Hwaccel::Named(Hardware::parse(name).ok_or_else(unknown)?)
+        }
+    };
+    Ok(VideoOptions { decoder: decoder_options(), hwaccel })
 }
 
 /// Everything a run starts from.
@@ -160,7 +177,7 @@ fn start_video(
     let (converted_sender, converted) = queue::<Frame>(FRAMES, FRAME_BYTES, &cancel, &convert, &encode);
     let (check_sender, to_check) = queue::<PacketData>(PACKETS, PACKET_BYTES, &cancel, &encode, &check);
 
-    let decoder = VideoDecoder::open(input, stream, decoder_options())?;
+    let decoder = VideoDecoder::open(input, stream, video_options(plan.settings)?)?;
     let state = Decode { decoder, packets, frames: frame_sender, tally: Arc::clone(tally) };
     crew.spawn("decode", &decode, state, |s, meter| s.run(meter))?;
     let treatment = plan.look.treatment;

@@ -227,7 +227,7 @@ impl TreatedPictures {
         self.pictures.stats()
     }
 
-    pub(super) fn decoder_name(&self) -> &str {
+    pub(super) fn decoder_name(&self) -> String {
         self.pictures.decoder_name()
     }
 

@@ -1,17 +1,24 @@
 //! A film as a stream of packets, pictures and sound.
 //!
 //! Owns probing, demuxing and decoding, and the repair of what damaged files get wrong (timestamps that are
-//! missing or run backwards, packets that do not decode), which it counts and never hides. Refuses to choose
-//! streams or to judge how much damage is too much.
+//! missing or run backwards, packets that do not decode), which it counts and never hides. Hardware may decode where it
+//! is asked for; software takes over when it fails, and the pictures are the same. Refuses to choose streams or to
+//! judge how much damage is too much.
 #![deny(unsafe_code)]
 
 mod audio;
+mod feed;
+#[cfg(test)]
+mod feed_tests;
+mod hwaccel;
 mod pictures;
+mod replay;
 mod rpu;
 mod timeline;
 mod video;
 
 pub use audio::AudioDecoder;
+pub use hwaccel::{Hwaccel, VideoOptions};
 pub use pictures::Pictures;
 pub use video::{DecodeStats, VideoDecoder};
 

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::{DecodeStats, VideoDecoder};
-use crate::av::{DecoderOptions, Input};
+use super::{DecodeStats, Hwaccel, VideoDecoder, VideoOptions};
+use crate::av::Input;
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Rounding, Span, Timestamp};
 use crate::media::{Frame, MediaInfo};
 
@@ -15,7 +15,9 @@ pub struct Pictures {
     input: Input,
     info: MediaInfo,
     decoder: VideoDecoder,
-    options: DecoderOptions,
+    options: VideoOptions,
+    /// Why hardware failed before a seek; it is not tried again.
+    hardware_fallback: Option<String>,
     stream: usize,
     finished: bool,
     /// Decoded while looking for the first picture.
@@ -35,9 +37,10 @@ impl Pictures {
     pub fn open(
         path: &Path,
         choose: impl FnOnce(&MediaInfo) -> Option<usize>,
-        options: DecoderOptions,
+        options: impl Into<VideoOptions>,
         cancel: &CancelToken,
     ) -> Result<Self> {
+        let options = options.into();
         let mut input = Input::open(path, cancel)?;
         let info = input.info();
         let stream = choose(&info)
@@ -46,7 +49,9 @@ impl Pictures {
         let stream = stream.index;
         let decoder = VideoDecoder::open(&input, &info.streams[stream], options).map_err(|e| e.with_file(path))?;
         input.keep_only(&[stream]);
-        Ok(Pictures { input, info, decoder, options, stream, finished: false, held: None, offset: 0 })
+        let hardware_fallback = None;
+        let (finished, held, offset) = (false, None, 0);
+        Ok(Pictures { input, info, decoder, options, hardware_fallback, stream, finished, held, offset })
     }
 
     /// Opens stream `stream` of the file at `path` and goes to picture `index`, shown at `start`: `next` gives that
@@ -63,9 +68,10 @@ impl Pictures {
         stream: usize,
         start: Timestamp,
         index: u64,
-        options: DecoderOptions,
+        options: impl Into<VideoOptions>,
         cancel: &CancelToken,
     ) -> Result<Self> {
+        let options = options.into();
         let open = || Self::open(path, |_| Some(stream), options, cancel);
         let mut pictures = open()?;
         if index == 0 {
@@ -94,6 +100,10 @@ impl Pictures {
     pub fn seek(&mut self, target: Timestamp) -> Result<()> {
         self.input.seek(self.stream, target)?;
         // A new decoder costs little, and knows nothing of what was before.
+        self.hardware_fallback = self.stats().hardware_fallback;
+        if self.hardware_fallback.is_some() {
+            self.options.hwaccel = Hwaccel::Off;
+        }
         self.decoder = VideoDecoder::open(&self.input, &self.info.streams[self.stream], self.options)?;
         (self.finished, self.held, self.offset) = (false, None, 0);
         Ok(())
@@ -120,7 +130,7 @@ impl Pictures {
     }
 
     /// The decoder's name in FFmpeg.
-    pub fn decoder_name(&self) -> &str {
+    pub fn decoder_name(&self) -> String {
         self.decoder.decoder_name()
     }
 
@@ -131,7 +141,9 @@ impl Pictures {
 
     /// What decoding met with so far.
     pub fn stats(&self) -> DecodeStats {
-        self.decoder.stats()
+        let stats = self.decoder.stats();
+        let hardware_fallback = stats.hardware_fallback.or_else(|| self.hardware_fallback.clone());
+        DecodeStats { hardware_fallback, ..stats }
     }
 
     /// The next picture in display order.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::MAX_ERRORS_A_PACKET;
+use super::feed::{Event, Feed};
+use super::hwaccel::VideoOptions;
 use super::rpu::RpuOrder;
 use super::timeline::Timeline;
-use crate::av::{Decoder, DecoderOptions, Input, InputPacket, Received, VideoFrame};
-use crate::base::{Error, ErrorKind, Result, Timestamp};
+use crate::av::{Input, InputPacket, VideoFrame};
+use crate::base::{Error, ErrorKind, Result};
 use crate::media::{ChromaLocation, Color, ColorRange, Frame, HdrStatic, StreamInfo};
 
 /// What decoding met with.
@@ -33,6 +34,9 @@ pub struct DecodeStats {
     pub caption_frames: u64,
     /// The first damage in words.
     pub first_error: Option<String>,
+    /// Why software decodes what hardware was to decode: the one warning about it, for people to read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hardware_fallback: Option<String>,
 }
 
 impl DecodeStats {
@@ -47,9 +51,10 @@ impl DecodeStats {
 /// The decoder of one video stream.
 ///
 /// Law: `send` packets in the file's order, `receive` until `None` after each, `finish` after the last and
-/// `receive` until `None` again. A damaged packet is counted, not an error.
+/// `receive` until `None` again. A damaged packet is counted, not an error. Hardware that fails is no error either:
+/// software decodes from there, and pictures and counts are those it alone would have given.
 pub struct VideoDecoder {
-    decoder: Decoder,
+    feed: Feed,
     stream: usize,
     timeline: Timeline,
     container_color: Color,
@@ -60,14 +65,21 @@ pub struct VideoDecoder {
 }
 
 impl VideoDecoder {
-    /// A decoder for the video stream `stream` of `input`.
-    pub fn open(input: &Input, stream: &StreamInfo, options: DecoderOptions) -> Result<Self> {
+    /// A decoder for the video stream `stream` of `input`, in software unless `options` ask for hardware.
+    ///
+    /// # Errors
+    /// `Unsupported` for what is no video or has no decoder, `Input` for damaged codec parameters.
+    pub fn open(input: &Input, stream: &StreamInfo, options: impl Into<VideoOptions>) -> Result<Self> {
+        Self::with(stream, || Feed::open(input, stream.index, options.into()))
+    }
+
+    pub(super) fn with(stream: &StreamInfo, feed: impl FnOnce() -> Result<Feed>) -> Result<Self> {
         let video = stream
             .video
             .as_ref()
             .ok_or_else(|| Error::new(ErrorKind::Unsupported, "is no video stream").with_stream(stream.index))?;
         Ok(VideoDecoder {
-            decoder: Decoder::open(input, stream.index, options)?,
+            feed: feed()?,
             stream: stream.index,
             timeline: Timeline::new(stream.time_base, video.frame_rate),
             container_color: video.color,
@@ -79,19 +91,21 @@ impl VideoDecoder {
     }
 
     /// Decodes one packet; its pictures wait for `receive`.
+    ///
+    /// # Errors
+    /// What is no damage, such as no memory.
     pub fn send(&mut self, packet: &InputPacket) -> Result<()> {
         let instead = self.rpu_order.as_ref().map_or(Ok(None), |order| order.mend(packet))?;
-        if let Err(error) = self.decoder.send(instead.as_ref().unwrap_or(packet)) {
-            self.damaged(error, packet.pts())?;
-        }
+        self.feed.send(instead.as_ref().unwrap_or(packet))?;
         self.drain()
     }
 
     /// Lets the decoder give out what it holds back.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
     pub fn finish(&mut self) -> Result<()> {
-        if let Err(error) = self.decoder.send_end() {
-            self.damaged(error, None)?;
-        }
+        self.feed.finish()?;
         self.drain()
     }
 
@@ -105,25 +119,22 @@ impl VideoDecoder {
         DecodeStats {
             synthesised_timestamps: self.timeline.synthesised(),
             repaired_timestamps: self.timeline.repaired(),
+            hardware_fallback: self.feed.warning(),
             ..self.stats.clone()
         }
     }
 
-    /// The decoder's name in FFmpeg.
-    pub fn decoder_name(&self) -> &str {
-        self.decoder.name()
+    /// The decoder's name in FFmpeg, with the hardware that decodes by now, if any does.
+    pub fn decoder_name(&self) -> String {
+        let name = self.feed.decoder_name();
+        self.feed.hardware().map_or_else(|| name.to_owned(), |hardware| format!("{name} ({hardware})"))
     }
 
     fn drain(&mut self) -> Result<()> {
-        let mut errors = 0;
-        while errors < MAX_ERRORS_A_PACKET {
-            match self.decoder.receive_video() {
-                Ok(Received::Frame(picture)) => self.accept(picture),
-                Ok(Received::NeedsPacket | Received::End) => return Ok(()),
-                Err(error) => {
-                    errors += 1;
-                    self.damaged(error, None)?;
-                }
+        while let Some(event) = self.feed.next() {
+            match event {
+                Event::Picture(picture) => self.accept(picture),
+                Event::Error(error) => self.damaged(error)?,
             }
         }
         Ok(())
@@ -157,14 +168,10 @@ impl VideoDecoder {
     }
 
     /// Counts damage; only what is no damage (cancelled, out of memory) stays an error.
-    fn damaged(&mut self, error: Error, at: Option<Timestamp>) -> Result<()> {
+    fn damaged(&mut self, error: Error) -> Result<()> {
         if error.kind() != ErrorKind::Input {
             return Err(error);
         }
-        let error = match at {
-            Some(at) => error.at(at),
-            None => error,
-        };
         self.stats.damaged_packets += 1;
         tracing::warn!(stream = self.stream, %error, "damaged packet");
         self.stats.first_error.get_or_insert_with(|| error.to_string());

@@ -6,9 +6,11 @@ use std::ptr::{self, NonNull};
 use ffmpeg_next::ffi as sys;
 
 use super::frame::{AudioFrame, RawFrame, VideoFrame};
+use super::hardware::{self, Accelerator, Hardware};
 use super::input::Input;
 use super::packet::InputPacket;
-use super::{AvError, check, out_of_memory, time_base};
+use super::parameters::CodecParameters;
+use super::{AvError, check, out_of_memory, raw_enum};
 use crate::base::{Error, ErrorKind, Rational, Result};
 
 /// How a decoder works.
@@ -41,6 +43,24 @@ pub struct Decoder {
     base: Rational,
     stream: usize,
     name: String,
+    device: Option<InDevice>,
+}
+
+/// What is done with pictures that come from a device.
+struct InDevice {
+    /// The pixel format of those that are still there.
+    format: c_int,
+    /// Refuse pictures with film grain, which a device adds in its own way or not at all.
+    refuses_grain: bool,
+}
+
+/// What a context is opened with beside its codec's parameters.
+#[derive(Default)]
+pub(super) struct Setup {
+    pub(super) options: DecoderOptions,
+    /// Pictures held back for reordering at least, from the first on.
+    pub(super) reorder: u32,
+    pub(super) accelerator: Option<Accelerator>,
 }
 
 // SAFETY: a codec context has no thread affinity; `&mut self` keeps it to one thread at a time.
@@ -49,18 +69,18 @@ unsafe impl Send for Decoder {}
 impl Decoder {
     /// A decoder for stream `index` of `input`.
     pub fn open(input: &Input, index: usize, options: DecoderOptions) -> Result<Self> {
-        let streams = input.streams();
-        let stream = streams
-            .get(index)
-            .ok_or_else(|| Error::new(ErrorKind::Unsupported, "no such stream").with_stream(index))?;
-        // SAFETY: the parameters belong to an open input.
-        let (codec, name) = unsafe { find_decoder((*stream.codecpar).codec_id) };
-        let codec = codec.ok_or_else(|| {
-            Error::new(ErrorKind::Unsupported, format!("no decoder for codec {name}")).with_stream(index)
-        })?;
-        // SAFETY: as above.
-        unsafe { Self::open_with(codec, stream.codecpar, time_base(stream.time_base), index, name, options) }
-            .map_err(|e| e.with_stream(index))
+        CodecParameters::of(input, index)?.decoder(options, 0)
+    }
+
+    /// A decoder for stream `index` of `input` that decodes on `hardware`.
+    ///
+    /// It gives out what the software decoder gives out, in memory, or fails: it never goes on in software by itself.
+    ///
+    /// # Errors
+    /// `Unsupported` where this FFmpeg, the codec or the machine does not have `hardware`. That a device cannot decode
+    /// this very stream often shows at the first packets only, as any error of `send` or `receive_video`.
+    pub fn open_hardware(input: &Input, index: usize, options: DecoderOptions, hardware: Hardware) -> Result<Self> {
+        CodecParameters::of(input, index)?.hardware_decoder(options, hardware)
     }
 
     /// A decoder for AV1 packets of our own making, whose timestamps count in `base`.
@@ -70,7 +90,7 @@ impl Decoder {
         let codec = codec
             .ok_or_else(|| Error::new(ErrorKind::Unsupported, "this FFmpeg has no AV1 decoder (it needs libdav1d)"))?;
         // SAFETY: null parameters are allowed by `open_with`.
-        unsafe { Self::open_with(codec, ptr::null(), base, 0, name, options) }
+        unsafe { Self::open_with(codec, ptr::null(), base, 0, name, Setup { options, ..Setup::default() }) }
     }
 
     /// A decoder by FFmpeg's codec name for packets that carry all they need (Opus with its header).
@@ -100,7 +120,7 @@ impl Decoder {
                 (*par).extradata = data;
                 (*par).extradata_size = extradata.len() as c_int;
             }
-            let decoder = Self::open_with(found, par, base, 0, name, DecoderOptions::default());
+            let decoder = Self::open_with(found, par, base, 0, name, Setup::default());
             sys::avcodec_parameters_free(&mut par);
             decoder
         }
@@ -108,19 +128,22 @@ impl Decoder {
 
     /// # Safety
     /// `codec` is a decoder of libavcodec; `par` is null or valid parameters.
-    unsafe fn open_with(
+    pub(super) unsafe fn open_with(
         codec: &'static sys::AVCodec,
         par: *const sys::AVCodecParameters,
         base: Rational,
         stream: usize,
         name: String,
-        options: DecoderOptions,
+        setup: Setup,
     ) -> Result<Self> {
+        let Setup { options, reorder, accelerator } = setup;
+        let device =
+            accelerator.as_ref().map(|a| InDevice { format: a.format(), refuses_grain: !options.without_film_grain });
         // SAFETY: the context is fresh and only configured before it is opened; on any error the owner made
         // first frees it.
         unsafe {
             let context = NonNull::new(sys::avcodec_alloc_context3(codec)).ok_or_else(|| out_of_memory("a decoder"))?;
-            let decoder = Decoder { context, base, stream, name };
+            let decoder = Decoder { context, base, stream, name, device };
             let c = context.as_ptr();
             if !par.is_null() {
                 check(sys::avcodec_parameters_to_context(c, par), ErrorKind::Input, "bad codec parameters")?;
@@ -129,7 +152,17 @@ impl Decoder {
             (*c).thread_count = options.threads.min(64) as c_int;
             // Cropping to any pixel. Pictures before the first that is whole are left out, as FFmpeg does.
             (*c).flags |= sys::AV_CODEC_FLAG_UNALIGNED as c_int;
-            if options.without_film_grain {
+            // Each picture carries the tag of its packet.
+            #[cfg(ffmpeg_6_0)]
+            {
+                (*c).flags |= sys::AV_CODEC_FLAG_COPY_OPAQUE as c_int;
+            }
+            (*c).has_b_frames = (*c).has_b_frames.max(reorder.min(16) as c_int);
+            if let Some(accelerator) = accelerator {
+                accelerator.attach(c)?;
+            }
+            // From a device grain is wanted as a description too, to know of it.
+            if options.without_film_grain || decoder.device.is_some() {
                 (*c).export_side_data |= sys::AV_CODEC_EXPORT_DATA_FILM_GRAIN;
             }
             let what = format!("cannot open the {} decoder", decoder.name);
@@ -145,6 +178,11 @@ impl Decoder {
 
     /// Gives the decoder a packet. `Err` means that the packet is damaged.
     pub fn send(&mut self, packet: &InputPacket) -> Result<()> {
+        // SAFETY: a plain field of an open context, which the pictures of the next packet take on.
+        #[cfg(not(ffmpeg_6_0))]
+        unsafe {
+            (*self.context.as_ptr()).reordered_opaque = packet.tag() as i64;
+        }
         // SAFETY: both are valid; libavcodec takes its own reference to the packet's buffer.
         let code = unsafe { sys::avcodec_send_packet(self.context.as_ptr(), packet.as_ptr()) };
         self.sent(code).map_err(|e| match packet.pts().or(packet.dts()) {
@@ -202,7 +240,33 @@ impl Decoder {
     /// The next decoded picture.
     pub fn receive_video(&mut self) -> Result<Received<VideoFrame>> {
         let base = self.base;
-        Ok(self.receive()?.map(|raw| VideoFrame::new(raw, base)))
+        Ok(match self.receive()? {
+            Received::Frame(raw) => Received::Frame(VideoFrame::new(self.in_memory(raw)?, base)),
+            Received::NeedsPacket => Received::NeedsPacket,
+            Received::End => Received::End,
+        })
+    }
+
+    /// The picture itself, or its copy in memory where it is in a device.
+    fn in_memory(&self, raw: RawFrame) -> Result<RawFrame> {
+        let Some(device) = &self.device else { return Ok(raw) };
+        if raw.fields().format != device.format {
+            return Ok(raw);
+        }
+        if device.refuses_grain && raw.has_film_grain() {
+            let what = "film grain is added in software only";
+            return Err(Error::new(ErrorKind::Unsupported, what).with_stream(self.stream));
+        }
+        // SAFETY: the context is open and valid until drop.
+        let context = unsafe { self.context.as_ref() };
+        let software = raw_enum!(context.sw_pix_fmt);
+        hardware::download(&raw, software).map_err(|e| e.with_stream(self.stream))
+    }
+
+    /// How many pictures the decoder holds back to bring them into display order, as far as it knows by now.
+    pub fn reorder_delay(&self) -> u32 {
+        // SAFETY: the context is open and valid until drop.
+        unsafe { self.context.as_ref() }.has_b_frames.max(0) as u32
     }
 
     /// The next decoded run of sound.
@@ -234,7 +298,7 @@ impl Drop for Decoder {
 ///
 /// # Safety
 /// `id` was set by this libavcodec or is a constant of its bindings.
-unsafe fn find_decoder(id: sys::AVCodecID) -> (Option<&'static sys::AVCodec>, String) {
+pub(super) unsafe fn find_decoder(id: sys::AVCodecID) -> (Option<&'static sys::AVCodec>, String) {
     // SAFETY: decoders and names are static data.
     unsafe {
         let codec = sys::avcodec_find_decoder(id).as_ref();

@@ -51,6 +51,13 @@ impl RawFrame {
         self.fields().pkt_duration
     }
 
+    /// Whether the stream asks for film grain on this picture, where the decoder was told to say so.
+    pub(super) fn has_film_grain(&self) -> bool {
+        let kind = sys::AVFrameSideDataType::AV_FRAME_DATA_FILM_GRAIN_PARAMS;
+        // SAFETY: the frame is valid; only whether there is side data of that kind is asked.
+        unsafe { !sys::av_frame_get_side_data(self.as_ptr(), kind).is_null() }
+    }
+
     /// Bytes of all reference-counted buffers.
     fn buffer_bytes(&self) -> usize {
         let f = self.fields();
@@ -81,6 +88,28 @@ impl VideoFrame {
 
     pub(crate) fn raw(&self) -> &RawFrame {
         &self.raw
+    }
+
+    /// The tag of the packet that the picture came in; 0 where that had none or the decoder does not tell.
+    pub fn tag(&self) -> u64 {
+        #[cfg(ffmpeg_6_0)]
+        return self.raw.fields().opaque.addr() as u64;
+        #[cfg(not(ffmpeg_6_0))]
+        u64::try_from(self.raw.fields().reordered_opaque).unwrap_or(0)
+    }
+
+    /// Whether the decoder knows that the picture leans on others. Where an encoder renews the picture bit by bit
+    /// (periodic intra refresh), a packet can be marked as a keyframe and its picture still do so.
+    pub fn is_predicted(&self) -> bool {
+        let f = self.raw.fields();
+        #[cfg(ffmpeg_6_1)]
+        let key = f.flags & sys::AV_FRAME_FLAG_KEY as c_int != 0;
+        #[cfg(not(ffmpeg_6_1))]
+        let key = f.key_frame != 0;
+        // The kind is that of the later field in a pair, so it says nothing where the frame is a keyframe.
+        let kind = raw_enum!(f.pict_type);
+        let leans = [sys::AVPictureType::AV_PICTURE_TYPE_P, sys::AVPictureType::AV_PICTURE_TYPE_B];
+        !key && leans.iter().any(|&l| l as i32 == kind)
     }
 
     /// The presentation time, or the decoder's best estimate of it.

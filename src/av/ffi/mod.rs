@@ -7,10 +7,12 @@
 pub(super) mod decoder;
 pub(super) mod filter;
 pub(super) mod frame;
+pub(super) mod hardware;
 mod hdr10_plus;
 mod info;
 pub(super) mod input;
 pub(super) mod packet;
+pub(super) mod parameters;
 pub(super) mod resample;
 pub(super) mod scale;
 pub(super) mod subtitle;

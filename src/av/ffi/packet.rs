@@ -1,12 +1,12 @@
 //! Coded packets as the demuxer hands them out.
 
 use std::ffi::c_int;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 
 use ffmpeg_next::ffi as sys;
 
-use super::{out_of_memory, span, timestamp};
-use crate::base::{Rational, Result, Span, Timestamp};
+use super::{check, out_of_memory, span, timestamp};
+use crate::base::{ErrorKind, Rational, Result, Span, Timestamp};
 use crate::media::PacketData;
 
 /// An owned `AVPacket` with the time base of its stream. Its bytes are shared with the demuxer, not copied.
@@ -37,6 +37,34 @@ impl InputPacket {
 
     pub(super) fn as_mut_ptr(&mut self) -> *mut sys::AVPacket {
         self.raw.as_ptr()
+    }
+
+    /// A second owner of the same bytes, with all that belongs to them.
+    pub fn share(&self) -> Result<Self> {
+        let mut shared = Self::empty()?;
+        shared.base = self.base;
+        // SAFETY: both are valid; the target is blank. Nothing of the source is changed but its reference count.
+        let code = unsafe { sys::av_packet_ref(shared.as_mut_ptr(), self.as_ptr()) };
+        check(code, ErrorKind::Encode, "out of memory for a packet")?;
+        Ok(shared)
+    }
+
+    /// A number by which a decoder's pictures are known again (see [`VideoFrame::tag`](super::frame::VideoFrame::tag));
+    /// 0 where none was set.
+    pub fn tag(&self) -> u64 {
+        self.fields().opaque.addr() as u64
+    }
+
+    /// Sets [`tag`](Self::tag).
+    pub fn set_tag(&mut self, tag: u64) {
+        // SAFETY: we own the packet. The field is the user's and never followed by FFmpeg.
+        unsafe { (*self.as_mut_ptr()).opaque = ptr::without_provenance_mut(tag as usize) }
+    }
+
+    /// Whether the packet brings new codec parameters (`AV_PKT_DATA_NEW_EXTRADATA`), without which what follows it
+    /// cannot be decoded.
+    pub fn changes_parameters(&self) -> bool {
+        !self.side_data(sys::AVPacketSideDataType::AV_PKT_DATA_NEW_EXTRADATA).is_empty()
     }
 
     fn fields(&self) -> &sys::AVPacket {

@@ -33,7 +33,7 @@ pub(super) use film::ChunkedFilm;
 use super::crew::Crew;
 use super::job::{Identity, Job, Opened, place};
 use super::look::Look;
-use super::pipeline::decoder_options;
+use super::pipeline::video_options;
 use super::queue::queue;
 use super::stage::StageMeter;
 use super::tally::Tally;
@@ -255,7 +255,7 @@ impl Plan<'_> {
     ) -> Result<Feed> {
         let (path, stream) = (self.settings.input.clone(), self.look.stream.index);
         let treatment = self.look.treatment;
-        let pictures = Pictures::open(&path, |_| Some(stream), decoder_options(), cancel)?;
+        let pictures = Pictures::open(&path, |_| Some(stream), video_options(self.settings)?, cancel)?;
         Ok(Feed {
             pictures: TreatedPictures::new(pictures, treatment),
             cutter: Cutter::new(self.target.chunk_seconds),

@@ -179,6 +179,7 @@ impl Run<'_> {
                 crop.width, crop.height
             ));
         }
+        out.extend(decode.hardware_fallback.clone());
         out.extend(time_warnings(findings));
         out
     }
