@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use drapto::engine::{Action, Report};
+use drapto::engine::{Action, Report, VideoReport};
 use drapto::media::StreamKind;
 
 use super::text;
@@ -32,15 +32,19 @@ pub fn summary(report: &Report) -> String {
     line(
         "video",
         format!(
-            "{} → AV1  {}x{}  {} bit  CRF {}  {} frames",
+            "{} → AV1  {}x{}{}  {} bit  CRF {}  {} frames",
             v.source_codec,
             v.width,
             v.height,
+            treatment(v),
             v.bit_depth,
             crfs(report),
             report.output.frames
         ),
     );
+    if let Some(hdr) = hdr(v) {
+        line("hdr", hdr);
+    }
     let q = &report.quality;
     if let (Some(target), Some(tolerance), Some(mean)) = (q.target, q.tolerance, q.harmonic_mean) {
         let worst = q.worst_chunk.map_or(String::new(), |w| format!(", worst chunk {w:.2}"));
@@ -78,6 +82,31 @@ pub fn summary(report: &Report) -> String {
         ),
     );
     out
+}
+
+/// What was done to the picture.
+fn treatment(v: &VideoReport) -> String {
+    let whole = format!("{}x{}", v.source_width, v.source_height);
+    let crop = v.crop.as_ref().map(|crop| format!("{crop} of {whole}"));
+    let (width, height) = v.crop.as_ref().map_or((v.source_width, v.source_height), |crop| {
+        let mut sides = crop.split(':').filter_map(|n| n.parse().ok());
+        (sides.next().unwrap_or(v.width), sides.next().unwrap_or(v.height))
+    });
+    let scaled = ((width, height) != (v.width, v.height)).then(|| "scaled".to_owned());
+    let deinterlaced = v.deinterlaced.then(|| "deinterlaced".to_owned());
+    let done: Vec<String> = [crop, scaled, deinterlaced].into_iter().flatten().collect();
+    if done.is_empty() { String::new() } else { format!(" ({})", done.join(", ")) }
+}
+
+/// HDR of the output; `None` for films that have none.
+fn hdr(v: &VideoReport) -> Option<String> {
+    let dolby = v.dolby_vision.as_ref().map(|d| match &d.output {
+        Some(output) => format!("Dolby Vision {} → {output}", d.source),
+        None => format!("Dolby Vision {} not kept", d.source),
+    });
+    let kind = (v.hdr_kind != "SDR").then(|| v.hdr_kind.to_owned());
+    let parts: Vec<String> = [kind, dolby].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 /// How busy the processor was.

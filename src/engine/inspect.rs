@@ -10,7 +10,7 @@ use super::look::Look;
 use super::streams::main_video;
 use crate::base::{CancelToken, ErrorKind, Result};
 use crate::config::{Crop, EncodeSettings};
-use crate::media::{Color, DolbyVision, HdrStatic, MediaInfo, Transfer};
+use crate::media::{Color, DolbyVision, HdrStatic, MediaInfo};
 
 /// What [`inspect`] found.
 #[derive(Clone, Debug, Serialize)]
@@ -86,13 +86,7 @@ fn of(look: &Look) -> PictureReport {
         width,
         height,
         fields: look.fields.name(),
-        hdr_kind: match first.color.transfer {
-            Transfer::HLG => "HLG",
-            Transfer::PQ if look.hdr10_plus => "HDR10+",
-            Transfer::PQ if first.hdr != HdrStatic::default() => "HDR10",
-            Transfer::PQ => "PQ",
-            _ => "SDR",
-        },
+        hdr_kind: look.hdr_kind(),
         color: first.color,
         hdr: first.hdr,
         dolby_vision: look.dolby_vision.map(|facts| DolbyVisionFacts {

@@ -10,7 +10,7 @@ use crate::av::{Parity, Selection};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result};
 use crate::config::{BitDepth, Crop, Deinterlace, DolbyVisionMode, EncodeSettings, PictureSettings, Scale};
 use crate::hdr::{Conversion, RECORD_BYTES, describe, level, record};
-use crate::media::{DolbyVision, Frame, PixelFormat, Rect, StreamInfo, VideoInfo};
+use crate::media::{DolbyVision, Frame, HdrStatic, PixelFormat, Rect, StreamInfo, Transfer, VideoInfo};
 use crate::plan::Fields;
 use crate::source::Pictures;
 
@@ -80,11 +80,27 @@ impl Look {
         Ok(Look { treatment, stream, source_depth, first, hdr10_plus, fields, dolby_vision, warnings })
     }
 
-    /// The Dolby Vision configuration record of the output, if it has RPUs.
-    pub(super) fn record(&self) -> Option<[u8; RECORD_BYTES]> {
+    /// The Dolby Vision level and compatibility of the output, if it has RPUs.
+    pub(super) fn output_dolby_vision(&self) -> Option<(u8, u8)> {
         let (width, height) = self.treatment.size();
         let rate = self.stream.video.as_ref().and_then(|v| v.frame_rate).map_or(25.0, Rational::as_f64);
-        self.treatment.dolby_vision.map(|c| record(level(width, height, rate), c.compatibility))
+        self.treatment.dolby_vision.map(|c| (level(width, height, rate), c.compatibility))
+    }
+
+    /// The Dolby Vision configuration record of the output, if it has RPUs.
+    pub(super) fn record(&self) -> Option<[u8; RECORD_BYTES]> {
+        self.output_dolby_vision().map(|(level, compatibility)| record(level, compatibility))
+    }
+
+    /// `SDR`, `HDR10`, `HDR10+`, `HLG`, or `PQ` for PQ without static metadata.
+    pub(super) fn hdr_kind(&self) -> &'static str {
+        match self.first.color.transfer {
+            Transfer::HLG => "HLG",
+            Transfer::PQ if self.hdr10_plus => "HDR10+",
+            Transfer::PQ if self.first.hdr != HdrStatic::default() => "HDR10",
+            Transfer::PQ => "PQ",
+            _ => "SDR",
+        }
     }
 
     /// Bytes of memory a picture takes while it is held: as decoded, or as scaled.

@@ -101,6 +101,8 @@ pub struct VideoReport {
     pub color: Color,
     /// What the picture's size implies where the source is silent; never written into the file.
     pub implied_color: Option<&'static str>,
+    /// `SDR`, `HDR10`, `HDR10+`, `HLG`, or `PQ` for PQ without static metadata.
+    pub hdr_kind: &'static str,
     /// Static HDR metadata.
     pub hdr: HdrStatic,
     /// Dolby Vision of the source and of the output, where the source has it.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::support::{array, drapto, encode, fixture, scratch};
+use super::support::{array, drapto, encode, fixture, media, scratch};
 
 fn verify(source: &Path, output: &Path) -> (Option<i32>, Value) {
     let out = drapto().args(["verify", "--json"]).args([source, output]).output().expect("drapto runs");
@@ -63,4 +63,36 @@ fn what_is_no_matroska_file_fails_as_an_output() {
     let (code, report) = verify(&clip, &text);
     assert_eq!(code, Some(4));
     assert_eq!(failed(&report), ["container"]);
+}
+
+#[test]
+fn what_was_done_to_the_picture_is_known_again_from_source_and_output() {
+    let Some(media) = media() else { return };
+    let folder = scratch();
+    let output = folder.path().join("out.mkv");
+    let fast = ["--preset", "12", "--crf", "50"];
+    for (clip, more) in [
+        ("derived/letterbox_960x540_crop_960-400-0-70.mkv", &[][..]),
+        ("derived/letterbox_960x540_crop_960-400-0-70.mkv", &["--crop", "off"]),
+        ("derived/letterbox_960x540_crop_960-400-0-70.mkv", &["--scale", "200"]),
+        ("hdr/dovi_p81_259f.mkv", &[]),
+        ("hdr/dovi_p81_259f.mkv", &["--dolby-vision", "strip"]),
+        ("hdr/hdr10plus_259f.mkv", &[]),
+        ("derived/interlaced_tff_720x576_mpeg2_16-9.mkv", &[]),
+    ] {
+        encode(&media.join(clip), &output, &[&fast[..], more].concat());
+        let (code, report) = verify(&media.join(clip), &output);
+        assert_eq!((code, failed(&report)), (Some(0), Vec::new()), "{clip} {more:?}");
+    }
+    // A bit of one picture's HDR10+ turns over.
+    let clip = media.join("hdr/hdr10plus_259f.mkv");
+    encode(&clip, &output, &fast);
+    let mut bytes = std::fs::read(&output).expect("the output");
+    let start = [0xB5, 0x00, 0x3C, 0x00, 0x01, 0x04];
+    let places: Vec<usize> = bytes.windows(6).enumerate().filter(|(_, w)| *w == start).map(|(i, _)| i).collect();
+    assert_eq!(places.len(), 259);
+    bytes[places[100] + 12] ^= 1;
+    std::fs::write(&output, bytes).expect("written");
+    let (code, report) = verify(&clip, &output);
+    assert_eq!((code, failed(&report)), (Some(4), vec!["HDR10+ and Dolby Vision metadata by picture".to_owned()]));
 }

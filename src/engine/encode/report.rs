@@ -133,6 +133,7 @@ impl Run<'_> {
             color,
             implied_color: (!color.primaries.is_specified() && !color.matrix.is_specified())
                 .then(|| implied_color(width, height)),
+            hdr_kind: self.look.hdr_kind(),
             hdr: v.map(|v| v.hdr).unwrap_or_default(),
             dolby_vision: self.dolby_vision_report(findings),
             hdr10_plus_frames: findings.carried.hdr10_plus,
@@ -141,19 +142,15 @@ impl Run<'_> {
             codec: "av1",
         }
     }
-}
 
-impl Run<'_> {
     fn dolby_vision_report(&self, findings: &Findings) -> Option<DolbyVisionReport> {
         let source = self.look.dolby_vision?;
-        let output = self.look.treatment.dolby_vision;
-        let (width, height) = self.look.treatment.size();
-        let rate = self.look.stream.video.as_ref().and_then(|v| v.frame_rate).map_or(25.0, |r| r.as_f64());
+        let output = self.look.output_dolby_vision();
         Some(DolbyVisionReport {
             source: source.name(),
             layers: source.layers(),
-            output: output.map(|c| format!("10.{}", c.compatibility)),
-            level: output.map(|_| crate::hdr::level(width, height, rate)),
+            output: output.map(|(_, compatibility)| format!("10.{compatibility}")),
+            level: output.map(|(level, _)| level),
             frames: findings.carried.dolby_vision,
         })
     }
