@@ -32,7 +32,8 @@ pub fn run(args: EncodeArgs) -> Result<()> {
             }
         }
         Err(error) => {
-            tracing::error!(%error, "failed");
+            // For the log: on the terminal the error is said once, at the end.
+            tracing::info!(%error, "failed");
             match error.kind() {
                 ErrorKind::Encode | ErrorKind::Verification => {
                     note(&args, &format!("log: {}", log.keep().display()));

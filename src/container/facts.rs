@@ -2,7 +2,7 @@
 #![deny(unsafe_code)]
 
 use crate::base::{Rational, Timestamp};
-use crate::media::{Color, ContentLight, Disposition, StreamKind};
+use crate::media::{Color, ContentLight, Disposition, FieldOrder, StreamKind};
 
 /// A track as its header describes it.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +56,8 @@ pub struct VideoFacts {
     pub mastering: Option<MasteringFacts>,
     /// Clockwise rotation a player applies, in degrees.
     pub rotation: f64,
+    /// FlagInterlaced and FieldOrder.
+    pub field_order: FieldOrder,
     /// Dolby Vision configuration record (BlockAddIDExtraData of type `dvvC`).
     pub dolby_vision: Option<Vec<u8>>,
 }

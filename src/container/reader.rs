@@ -19,7 +19,8 @@ use super::tracks::DVVC;
 use super::walk::{BlockFacts, Element, Walk, Window};
 use crate::base::{Error, ErrorKind, Result};
 use crate::media::{
-    ChromaLocation, Color, ColorRange, ContentLight, Disposition, Matrix, Primaries, StreamKind, Tag, Transfer,
+    ChromaLocation, Color, ColorRange, ContentLight, Disposition, FieldOrder, Matrix, Primaries, StreamKind, Tag,
+    Transfer,
 };
 
 /// The longest CodecPrivate that is taken; real ones are a few kilobytes, ASS headers with fonts megabytes.
@@ -311,7 +312,13 @@ fn complete(walk: &mut Walk<File>, tracks: &mut [TrackFacts]) -> io::Result<()> 
 
 fn complete_video(walk: &mut Walk<File>, element: &Element, video: &mut VideoFacts) -> io::Result<()> {
     let (mut cll, mut fall) = (None, None);
+    let (mut interlaced, mut order) = (0, 2);
     for child in walk.children(element)? {
+        match child.id {
+            id::FLAG_INTERLACED => interlaced = walk.uint(&child)?,
+            id::FIELD_ORDER => order = walk.uint(&child)?,
+            _ => {}
+        }
         let inside = if matches!(child.id, id::COLOUR | id::PROJECTION) { walk.children(&child)? } else { Vec::new() };
         for e in inside {
             match e.id {
@@ -324,6 +331,12 @@ fn complete_video(walk: &mut Walk<File>, element: &Element, video: &mut VideoFac
             }
         }
     }
+    video.field_order = match (interlaced, order) {
+        (2, _) => FieldOrder::Progressive,
+        (1, 1 | 14) => FieldOrder::TopFirst,
+        (1, 6 | 9) => FieldOrder::BottomFirst,
+        _ => FieldOrder::Unknown,
+    };
     video.content_light = cll.zip(fall).map(|(max_cll, max_fall)| ContentLight { max_cll, max_fall });
     Ok(())
 }

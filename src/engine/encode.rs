@@ -283,6 +283,7 @@ impl Run<'_> {
                 height: video.map_or(0, |v| v.height),
                 sample_aspect_ratio: video.and_then(|v| v.sample_aspect_ratio),
                 rotation: video.map_or(0, |v| v.rotation),
+                field_order: video.map(|v| v.field_order).unwrap_or_default(),
                 color: video.map(|v| v.color).unwrap_or_default(),
                 hdr: video.map(|v| v.hdr).unwrap_or_default(),
                 messages: video.map(|v| v.messages.clone()).unwrap_or_default(),

@@ -10,7 +10,7 @@ use crate::av::{Parity, Selection};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result};
 use crate::config::{BitDepth, Crop, Deinterlace, DolbyVisionMode, EncodeSettings, PictureSettings, Scale};
 use crate::hdr::{Conversion, RECORD_BYTES, describe, level, record};
-use crate::media::{DolbyVision, Frame, HdrStatic, PixelFormat, Rect, StreamInfo, Transfer, VideoInfo};
+use crate::media::{DolbyVision, FieldOrder, Frame, HdrStatic, PixelFormat, Rect, StreamInfo, Transfer, VideoInfo};
 use crate::plan::Fields;
 use crate::source::Pictures;
 
@@ -75,7 +75,7 @@ impl Look {
         let fields = fields.map_or(Fields::Progressive, |f| f.fields);
         warnings.extend(of_fields(fields, treatment.deinterlace.is_some()));
         let (mut stream, source_depth) = (stream.clone(), video.bit_depth);
-        stream.video = Some(as_encoded(video, &treatment));
+        stream.video = Some(as_encoded(video, &treatment, fields));
         let (first, hdr10_plus) = (Shown::of(first), pictures.iter().any(|f| f.dynamic.hdr10_plus.is_some()));
         Ok(Look { treatment, stream, source_depth, first, hdr10_plus, fields, dolby_vision, warnings })
     }
@@ -262,7 +262,17 @@ fn scaled(wanted: Scale, crop: Rect, shape: Rational) -> (u32, u32) {
 }
 
 /// The stream as the output has it. Scaling changes the shape of samples so that the picture keeps its own.
-fn as_encoded(mut video: VideoInfo, treatment: &Treatment) -> VideoInfo {
+fn as_encoded(mut video: VideoInfo, treatment: &Treatment, fields: Fields) -> VideoInfo {
+    video.field_order = match fields {
+        Fields::Interlaced { top_first } | Fields::HardTelecine { top_first } if treatment.deinterlace.is_none() => {
+            if top_first {
+                FieldOrder::TopFirst
+            } else {
+                FieldOrder::BottomFirst
+            }
+        }
+        _ => FieldOrder::Progressive,
+    };
     let (width, height) = treatment.size();
     if treatment.scale.is_some() {
         let shape = video.sample_aspect_ratio.unwrap_or(Rational::ONE);

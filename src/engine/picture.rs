@@ -13,7 +13,7 @@ use crate::av::{Decoder, DecoderOptions, InputPacket, Received};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span, Timestamp};
 use crate::config::{EncodeSettings, Quality, default_crf};
 use crate::container::{VideoTrack, av1};
-use crate::media::{Color, Dynamic, FieldOrder, Frame, HdrStatic, Packet, PacketData, StreamInfo, VideoInfo};
+use crate::media::{Color, Dynamic, Frame, HdrStatic, Packet, PacketData, StreamInfo, VideoInfo};
 use crate::pixel::Converter;
 use crate::source::VideoDecoder;
 use crate::video::{Crf, EncodedPacket, Encoder, EncoderConfig};
@@ -213,6 +213,7 @@ pub(super) fn findings(video: &VideoInfo, picture: &Shown, crf: f64) -> VideoFin
         crf,
         sample_aspect_ratio: video.sample_aspect_ratio,
         rotation: video.rotation,
+        field_order: video.field_order,
         times: Vec::new(),
         end: None,
         bytes: 0,
@@ -346,8 +347,7 @@ pub(super) fn track(video: &VideoInfo, first: &Shown) -> VideoTrack {
         bits_per_channel: None,
         rotation: video.rotation,
         default_duration_ns: length.and_then(|ns| u64::try_from(ns).ok()),
-        // Pictures are encoded whole, whatever the source's fields were.
-        field_order: FieldOrder::Unknown,
+        field_order: video.field_order,
         dolby_vision: None,
     }
 }

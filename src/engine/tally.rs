@@ -11,7 +11,7 @@ use crate::audio::AudioStats;
 use crate::base::{Rational, Span, Timestamp};
 use crate::container::MuxStats;
 use crate::event::Event;
-use crate::media::{Color, HdrStatic, PoolStats};
+use crate::media::{Color, FieldOrder, HdrStatic, PoolStats};
 use crate::source::DecodeStats;
 
 /// Written by stages, read when they have ended; the atomics are read while they run.
@@ -81,6 +81,7 @@ pub(super) struct VideoFindings {
     pub(super) crf: f64,
     pub(super) sample_aspect_ratio: Option<Rational>,
     pub(super) rotation: i32,
+    pub(super) field_order: FieldOrder,
     /// Presentation time of each frame, in order: what verification holds the file to.
     pub(super) times: Vec<Timestamp>,
     /// End of the last frame, where its duration is known.

@@ -16,7 +16,7 @@ use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Rounding, Spa
 use crate::container::av1::{self, SequenceHeader};
 use crate::container::language;
 use crate::container::reader::{FrameFacts, Reader, TrackFacts, VideoFacts};
-use crate::media::{ChromaLocation, Color, ColorRange, Disposition, HdrStatic, StreamInfo, StreamKind};
+use crate::media::{ChromaLocation, Color, ColorRange, Disposition, FieldOrder, HdrStatic, StreamInfo, StreamKind};
 
 /// One thing that was checked.
 #[derive(Clone, Debug, Serialize)]
@@ -113,6 +113,7 @@ pub(super) struct ExpectedVideo {
     pub(super) height: u32,
     pub(super) sample_aspect_ratio: Option<Rational>,
     pub(super) rotation: i32,
+    pub(super) field_order: FieldOrder,
     pub(super) color: Color,
     pub(super) hdr: HdrStatic,
     /// Digest of the metadata of each picture.
@@ -212,6 +213,7 @@ fn check_picture_header(result: &mut Verification, want: &ExpectedVideo, track: 
         format!("{found:.4}"),
     );
     result.equal("rotation", &want.rotation.rem_euclid(360), &(have.rotation.round() as i32).rem_euclid(360));
+    result.equal("field order", &want.field_order, &have.field_order);
     result.equal("colour in the container", &comparable(want.color), &comparable(have.color));
     result.equal("Dolby Vision record", &want.dolby_vision.map(|r| r.to_vec()), &have.dolby_vision);
     result.equal("content light level", &want.hdr.content_light, &have.content_light);

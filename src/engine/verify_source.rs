@@ -11,9 +11,9 @@ use super::treatment::{Treat, messages};
 use super::verify::{Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, Verification, verify_file};
 use crate::av::{DecoderOptions, Input};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span, Timestamp};
-use crate::config::{AudioMode, Crop, DolbyVisionMode, EncodeSettings, Scale};
+use crate::config::{AudioMode, Crop, Deinterlace, DolbyVisionMode, EncodeSettings, Scale};
 use crate::container::reader::Reader;
-use crate::media::{Frame, MediaInfo, StreamInfo, StreamKind};
+use crate::media::{FieldOrder, Frame, MediaInfo, StreamInfo, StreamKind};
 use crate::source::{AudioDecoder, VideoDecoder};
 
 /// How far the length of a track may be off when both sides were measured by their timestamps: below this the
@@ -46,6 +46,9 @@ fn look(source: &Path, main: &StreamInfo, output: &Path, cancel: &CancelToken) -
     let mut settings = EncodeSettings::new(source, output);
     if video.is_some_and(|v| v.dolby_vision.is_none()) {
         settings.picture.dolby_vision = DolbyVisionMode::Strip;
+    }
+    if video.is_some_and(|v| matches!(v.field_order, FieldOrder::TopFirst | FieldOrder::BottomFirst)) {
+        settings.picture.deinterlace = Deinterlace::Off;
     }
     let size = video.and_then(|v| Some((u32::try_from(v.width).ok()?, u32::try_from(v.height).ok()?)));
     let cropped = Look::at(&settings, main, cancel)?;
@@ -166,6 +169,7 @@ fn expected(info: &MediaInfo, decisions: &[StreamDecision], look: &Look, decoded
             height: first.map_or(0, |f| f.height),
             sample_aspect_ratio: video.and_then(|v| v.sample_aspect_ratio),
             rotation: video.map_or(0, |v| v.rotation),
+            field_order: video.map(|v| v.field_order).unwrap_or_default(),
             color: first.map(|f| f.color).unwrap_or_default(),
             hdr: first.map(|f| f.hdr).unwrap_or_default(),
             messages: decoded.messages,

@@ -70,6 +70,13 @@ code_point! {
     }
 }
 
+impl Matrix {
+    /// ITU-R BT.709.
+    pub const BT709: Matrix = Matrix(1);
+    /// ITU-R BT.601 (SMPTE ST 170).
+    pub const BT601: Matrix = Matrix(6);
+}
+
 impl Transfer {
     /// SMPTE ST 2084, the curve of HDR10.
     pub const PQ: Transfer = Transfer(16);

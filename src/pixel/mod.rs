@@ -157,7 +157,8 @@ impl Converter {
             }
         };
         let buffer = scaler.convert(&frame)?;
-        Ok(Frame { width, height, format: self.target, planes: Arc::new(buffer), ..frame })
+        let color = Scaler::color(&frame);
+        Ok(Frame { width, height, format: self.target, color, planes: Arc::new(buffer), ..frame })
     }
 }
 

@@ -248,9 +248,15 @@ fn other_pixel_formats_and_odd_sizes_become_ten_bit_420() {
     }
     let folder = scratch();
     let output = folder.path().join("out.mkv");
-    for (name, frames) in
-        [("odd", None), ("yuv422p10", Some(24)), ("yuv444p", Some(24)), ("gray", Some(24)), ("oneframe", Some(1))]
-    {
+    for (name, frames) in [
+        ("odd", None),
+        ("yuv422p10", Some(24)),
+        ("yuv444p", Some(24)),
+        ("yuv444p12", Some(24)),
+        ("gray", Some(24)),
+        ("rgb", Some(24)),
+        ("oneframe", Some(1)),
+    ] {
         let Some(clip) = fixture(name) else { return };
         let report = encode(&clip, &output, &[]);
         let v = ffprobe(
@@ -262,6 +268,15 @@ fn other_pixel_formats_and_odd_sizes_become_ten_bit_420() {
         assert_eq!(v["width"].as_u64().unwrap_or(1) % 2, 0);
         if let Some(frames) = frames {
             assert_eq!(v["nb_read_frames"], json!(frames.to_string()), "{name}");
+        }
+        if name == "rgb" {
+            // Full-range RGB becomes limited-range Y'CbCr, and says so.
+            let v = ffprobe(&output, &["-select_streams", "v:0", "-show_streams"])["streams"][0].clone();
+            assert_eq!((&v["color_range"], &v["color_space"]), (&json!("tv"), &json!("smpte170m")));
+            let options = drapto::VmafOptions::default();
+            let scores = drapto::vmaf(&clip, &output, &options, &drapto::Silent, &drapto::CancelToken::new());
+            let score = scores.expect("scores").harmonic_mean;
+            assert!(score > 80.0, "{score}: the colours are others");
         }
         if name == "odd" {
             let warnings = report["warnings"].to_string();

@@ -190,3 +190,37 @@ fn of_several_videos_the_main_one_is_encoded_and_cover_art_is_none() {
         .expect("drapto runs");
     assert_eq!(out.status.code(), Some(3), "a cover is no film: {}", said(&out));
 }
+
+/// AV1 itself has no word for fields, so Matroska says it: a player deinterlaces what was left as it is.
+#[test]
+fn the_field_order_of_what_is_left_interlaced_is_in_the_container() {
+    let folder = scratch();
+    let output = folder.path().join("out.mkv");
+    for (name, order, interlaced) in [("interlaced", "tt", 1), ("bottomfirst", "bb", 1), ("sample", "progressive", 2)] {
+        let Some(clip) = fixture(name) else { return };
+        let fast = ["--preset", "12", "--crf", "55"];
+        encode(&clip, &output, &[&fast[..], &["--deinterlace", "off"]].concat());
+        assert_eq!(stream(&output)["field_order"], order, "{name}");
+        let report = encode(&clip, &output, &fast);
+        assert_eq!(stream(&output)["field_order"], "progressive", "{name}");
+        assert_eq!(report["video"]["deinterlaced"], interlaced == 1, "{name}");
+    }
+}
+
+#[test]
+fn a_film_without_presentation_times_and_one_with_a_cover_as_a_video_come_out_whole() {
+    let folder = scratch();
+    let output = folder.path().join("out.mkv");
+    let Some(clip) = fixture("bframes") else { return };
+    let report = encode(&clip, &output, &["--preset", "12", "--crf", "55"]);
+    assert_eq!(report["output"]["frames"], 50);
+    let frames = ffprobe(&output, &["-select_streams", "v:0", "-show_entries", "frame=pts_time"]);
+    let times: Vec<f64> =
+        array(&frames, "frames").iter().filter_map(|f| f["pts_time"].as_str()?.parse().ok()).collect();
+    assert!(times.windows(2).all(|w| (w[1] - w[0] - 0.04).abs() < 0.0015), "{times:?}");
+    let Some(clip) = fixture("cover") else { return };
+    let report = encode(&clip, &output, &["--preset", "12", "--crf", "55"]);
+    assert_eq!(report["output"]["frames"], 24);
+    let found = mkvmerge(&output);
+    assert_eq!((array(&found, "tracks").len(), array(&found, "attachments").len()), (1, 1), "{found}");
+}

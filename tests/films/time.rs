@@ -30,7 +30,7 @@ fn every_frame_keeps_its_time_whatever_the_frame_rate() {
     ];
     let clips = media().into_iter().flat_map(|m| real.map(|c| m.join(c)));
     let mut tried = 0;
-    for clip in ["vfr", "offset", "movtext", "interlaced"].into_iter().filter_map(fixture).chain(clips) {
+    for clip in ["vfr", "offset", "movtext", "interlaced", "fast"].into_iter().filter_map(fixture).chain(clips) {
         encode(&clip, &output, &[]);
         let (before, after) = (times(&clip), times(&output));
         assert_eq!(before.len(), after.len(), "{}", clip.display());

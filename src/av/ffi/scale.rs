@@ -7,7 +7,7 @@ use ffmpeg_next::ffi as sys;
 
 use super::frame::VideoFrame;
 use crate::base::{Error, ErrorKind, Result};
-use crate::media::{ColorRange, Frame, FramePool, PixelFormat, PoolBuffer};
+use crate::media::{Color, ColorRange, Frame, FramePool, Matrix, PixelFormat, PoolBuffer};
 
 /// Converts pictures of any FFmpeg format to 10-bit or 8-bit planar 4:2:0, of the same size or another.
 ///
@@ -48,6 +48,21 @@ impl Scaler {
         Ok(Scaler { context: ptr::null_mut(), key: (-1, 0, 0, 0), target, size, pool })
     }
 
+    /// What the samples that [`convert`](Self::convert) makes of `frame` mean: RGB becomes limited-range Y'CbCr.
+    pub fn color(frame: &Frame) -> Color {
+        let number = match frame.format {
+            PixelFormat::Other(number) => number,
+            PixelFormat::Planar { .. } => return frame.color,
+        };
+        match super::frame::descriptor(number) {
+            Some(format) if is_rgb(format) => {
+                let matrix = if frame.height >= HD { Matrix::BT709 } else { Matrix::BT601 };
+                Color { matrix, range: ColorRange::Limited, ..frame.color }
+            }
+            _ => frame.color,
+        }
+    }
+
     /// The samples of `frame`, converted. A `frame` that is not planar must hold a decoder's picture.
     pub fn convert(&mut self, frame: &Frame) -> Result<PoolBuffer> {
         let source = Source::of(frame).map_err(|e| e.at(frame.pts))?;
@@ -84,7 +99,7 @@ impl Scaler {
         }
         let format = super::frame::descriptor(picture.format)
             .ok_or_else(|| Error::new(ErrorKind::Unsupported, format!("pixel format {} is unknown", picture.format)))?;
-        let is_rgb = format.flags & sys::AV_PIX_FMT_FLAG_RGB as u64 != 0;
+        let is_rgb = is_rgb(format);
         let full = c_int::from(frame.color.range == ColorRange::Full);
         let flags = if self.size == (width, height) { FLAGS } else { SCALING_FLAGS };
         // SAFETY: both format numbers were checked against the bindings' enum; sizes are positive; the
@@ -110,7 +125,7 @@ impl Scaler {
                 return Err(Error::new(ErrorKind::Unsupported, format!("pixel format {name} cannot be converted")));
             }
             let table = match (is_rgb, height) {
-                (true, 720..) => sys::SWS_CS_ITU709,
+                (true, HD..) => sys::SWS_CS_ITU709,
                 (true, _) => sys::SWS_CS_ITU601,
                 (false, _) if matrix == 1 => sys::SWS_CS_ITU709,
                 (false, _) => sys::SWS_CS_DEFAULT,
@@ -124,6 +139,14 @@ impl Scaler {
         self.key = key;
         Ok(())
     }
+}
+
+/// From this height on RGB is turned into BT.709.
+const HD: u32 = 720;
+
+/// Whether a format's components are red, green and blue; palettes have such colours.
+fn is_rgb(format: &sys::AVPixFmtDescriptor) -> bool {
+    format.flags & (sys::AV_PIX_FMT_FLAG_RGB | sys::AV_PIX_FMT_FLAG_PAL) as u64 != 0
 }
 
 /// A picture as libswscale takes it; valid as long as its frame.
