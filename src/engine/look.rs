@@ -10,7 +10,9 @@ use crate::av::{Parity, Selection};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result};
 use crate::config::{BitDepth, Crop, Deinterlace, DolbyVisionMode, EncodeSettings, PictureSettings, Scale};
 use crate::hdr::{Conversion, RECORD_BYTES, describe, level, record};
-use crate::media::{DolbyVision, FieldOrder, Frame, HdrStatic, PixelFormat, Rect, StreamInfo, Transfer, VideoInfo};
+use crate::media::{
+    DolbyVision, Dynamic, FieldOrder, Frame, HdrStatic, PixelFormat, Rect, StreamInfo, Transfer, VideoInfo,
+};
 use crate::plan::Fields;
 use crate::source::Pictures;
 
@@ -44,8 +46,7 @@ impl Look {
     /// `Input` where no picture can be decoded; `Usage` for a crop that does not fit; `Unsupported` where Dolby Vision is
     /// required and cannot be carried; `Interrupted`.
     pub(super) fn at(settings: &EncodeSettings, stream: &StreamInfo, cancel: &CancelToken) -> Result<Self> {
-        let pictures = first_pictures(settings, stream, cancel)?;
-        let first = &pictures[0];
+        let (first, metadata) = first_pictures(settings, stream, cancel)?;
         let video = stream.video.clone().ok_or_else(|| Error::new(ErrorKind::Unsupported, "is no video stream"))?;
         let wanted = &settings.picture;
         let source = (first.width, first.height);
@@ -60,7 +61,7 @@ impl Look {
         };
         let fields = found_fields(settings, cancel)?;
         let mut warnings = Vec::new();
-        let (dolby_vision, conversion) = dolby_vision(wanted, &video, &pictures, &mut warnings)?;
+        let (dolby_vision, conversion) = dolby_vision(wanted, &video, first.color.transfer, &metadata, &mut warnings)?;
         let shape = video.sample_aspect_ratio.unwrap_or(Rational::ONE);
         let scale = wanted.scale.map(|s| scaled(s, crop, shape)).filter(|s| *s != (crop.width, crop.height));
         let treatment = Treatment {
@@ -68,7 +69,7 @@ impl Look {
             deinterlace: fields.as_ref().filter(|_| wanted.deinterlace == Deinterlace::Auto).and_then(deinterlace),
             crop,
             scale,
-            depth: depth(wanted.bit_depth, first, &video),
+            depth: depth(wanted.bit_depth, &first, &video),
             dolby_vision: conversion.map(|c| c.with_window(source, crop, scale.unwrap_or((crop.width, crop.height)))),
             require_dolby_vision: wanted.dolby_vision == DolbyVisionMode::Require,
         };
@@ -76,7 +77,7 @@ impl Look {
         warnings.extend(of_fields(fields, treatment.deinterlace.is_some()));
         let (mut stream, source_depth) = (stream.clone(), video.bit_depth);
         stream.video = Some(as_encoded(video, &treatment, fields));
-        let (first, hdr10_plus) = (Shown::of(first), pictures.iter().any(|f| f.dynamic.hdr10_plus.is_some()));
+        let (first, hdr10_plus) = (Shown::of(&first), metadata.iter().any(|m| m.hdr10_plus.is_some()));
         Ok(Look { treatment, stream, source_depth, first, hdr10_plus, fields, dolby_vision, warnings })
     }
 
@@ -120,25 +121,31 @@ impl Look {
     }
 }
 
-/// The first pictures there are, at least one.
-fn first_pictures(settings: &EncodeSettings, stream: &StreamInfo, cancel: &CancelToken) -> Result<Vec<Frame>> {
+/// The first picture there is, and the metadata of the first ones: their samples are let go.
+fn first_pictures(
+    settings: &EncodeSettings,
+    stream: &StreamInfo,
+    cancel: &CancelToken,
+) -> Result<(Frame, Vec<Dynamic>)> {
     let index = stream.index;
     let mut pictures = Pictures::open(&settings.input, |_| Some(index), decoder_options(), cancel)?;
-    let mut seen = Vec::new();
-    while seen.len() < PICTURES {
+    let (mut first, mut metadata) = (None, Vec::new());
+    while metadata.len() < PICTURES {
         match pictures.next() {
-            Ok(Some(frame)) => seen.push(frame),
+            Ok(Some(frame)) => {
+                metadata.push(frame.dynamic.clone());
+                first.get_or_insert(frame);
+            }
             Ok(None) => break,
-            Err(error) if error.kind() == ErrorKind::Input && !seen.is_empty() => break,
+            Err(error) if error.kind() == ErrorKind::Input && first.is_some() => break,
             Err(error) => return Err(error),
         }
     }
-    if seen.is_empty() {
+    let none = || {
         let why = pictures.stats().first_error.map_or(String::new(), |e| format!(" ({e})"));
-        let message = format!("no picture of it can be decoded{why}");
-        return Err(Error::new(ErrorKind::Input, message).with_stream(index));
-    }
-    Ok(seen)
+        Error::new(ErrorKind::Input, format!("no picture of it can be decoded{why}")).with_stream(index)
+    };
+    Ok((first.ok_or_else(none)?, metadata))
 }
 
 /// The picture within its black bars.
@@ -189,12 +196,12 @@ fn of_fields(fields: Fields, deinterlaced: bool) -> Option<String> {
 fn dolby_vision(
     wanted: &PictureSettings,
     video: &VideoInfo,
-    pictures: &[Frame],
+    transfer: Transfer,
+    metadata: &[Dynamic],
     warnings: &mut Vec<String>,
 ) -> Result<(Option<DolbyVision>, Option<Conversion>)> {
     let required = wanted.dolby_vision == DolbyVisionMode::Require;
-    let transfer = pictures.first().map(|f| f.color.transfer).unwrap_or_default();
-    let rpus = pictures.iter().filter_map(|f| f.dynamic.dolby_vision.as_ref());
+    let rpus = metadata.iter().filter_map(|m| m.dolby_vision.as_ref());
     let mut described = rpus.map(|rpu| describe(rpu, video.dolby_vision, transfer)).peekable();
     let unreadable = described.peek().and_then(|first| first.as_ref().err()).map(Error::to_string);
     let found = described.find_map(Result::ok);
