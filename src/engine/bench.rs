@@ -15,7 +15,7 @@ use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Timestamp};
 use crate::config::EncodeSettings;
 use crate::container::{MuxHeader, Track, TrackKind, VideoTrack, Writer, av1};
 use crate::event::{Event, Sink};
-use crate::media::{Frame, MediaInfo, Packet, PacketData};
+use crate::media::{Frame, MediaInfo, Packet, PacketData, VideoInfo};
 use crate::meter::{Model, Session, SessionConfig};
 use crate::pixel::Converter;
 use crate::source::Pictures;
@@ -119,6 +119,8 @@ pub fn bench(
     say("encode");
     let video = main_video(&info).and_then(|i| info.streams[i].video.clone());
     let video = video.ok_or_else(|| Error::new(ErrorKind::Unsupported, "there is no video stream in it"))?;
+    // As the stages alone are fed.
+    let video = VideoInfo { bit_depth: 10, ..video };
     let config = encoder_config(settings, &video, &Shown::of(&converted[0]))?;
     let (packets, encode) = encode(&config, &converted, cancel)?;
     say("vmaf");

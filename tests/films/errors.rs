@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use super::support::{array, drapto, encode, fixture, media, names, said, scratch};
 
 /// Encodes and expects failure: exit code, and words in the message.
@@ -17,6 +19,22 @@ fn refused(input: &Path, output: &Path, more: &[&str], code: i32, words: &str) {
     assert!(text.contains(words), "{}: {text:?} does not say {words:?}", input.display());
     assert!(!text.contains("panicked"), "{text}");
     assert_eq!(folder.map(names), before, "nothing is left behind by {}", input.display());
+}
+
+#[test]
+fn every_stage_is_timed_alone_also_of_an_odd_picture() {
+    let Some(clip) = fixture("odd") else { return };
+    let out = drapto()
+        .args(["bench", "--json", "--alone", "--frames", "12", "--preset", "12"])
+        .arg(&clip)
+        .output()
+        .expect("drapto runs");
+    assert!(out.status.success(), "{}", said(&out));
+    let report: Value = serde_json::from_slice(&out.stdout).expect("JSON");
+    let stages = report["stages"].as_array().expect("stages");
+    let all = ["demux", "decode", "convert", "encode", "check", "vmaf", "mux"];
+    assert_eq!(stages.iter().map(|s| s["name"].as_str().expect("a name")).collect::<Vec<_>>(), all);
+    assert!(stages.iter().all(|s| s["fps"].as_f64() > Some(0.0)), "{report}");
 }
 
 #[test]
