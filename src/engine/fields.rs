@@ -34,12 +34,15 @@ pub(super) struct FieldPlace {
 /// Consecutive pictures that are looked at: 3:2 pulldown is a pattern over neighbours.
 const STRETCH: usize = 120;
 
+/// So many are enough to know a film whose pictures are whole and flagged so.
+const PLAIN_STRETCH: usize = 48;
+
 /// Where a film is looked at, in hundredths of its duration.
 const PLACES: [u32; 3] = [25, 50, 75];
 
 /// Looks at consecutive pictures from a quarter of the film on, and says what they are made of.
 ///
-/// That is enough where they are whole and flagged so. Otherwise, and where nothing moves, it looks further on as well,
+/// A few are enough where they are whole and flagged so. Otherwise, and where nothing moves, it looks further on as well,
 /// and most places decide: fades and noise hide a pattern. A film that cannot be sought in is looked at from its start.
 ///
 /// # Errors
@@ -47,8 +50,11 @@ const PLACES: [u32; 3] = [25, 50, 75];
 pub(super) fn fields(input: &Path, cancel: &CancelToken) -> Result<FieldReport> {
     let in_file = |e: Error| e.with_file(input);
     let mut places = Vec::new();
+    if let Some(plain) = look(input, PLACES[0], PLAIN_STRETCH, cancel).map_err(in_file)?.filter(is_plain) {
+        return Ok(FieldReport { fields: plain.fields, places: vec![plain] });
+    }
     for at_percent in PLACES {
-        let place = look(input, at_percent, cancel).map_err(in_file)?;
+        let place = look(input, at_percent, STRETCH, cancel).map_err(in_file)?;
         let is_plain = place.as_ref().is_some_and(is_plain);
         places.extend(place);
         if is_plain {
@@ -56,7 +62,7 @@ pub(super) fn fields(input: &Path, cancel: &CancelToken) -> Result<FieldReport> 
         }
     }
     if places.is_empty() {
-        places.extend(look(input, 0, cancel).map_err(in_file)?);
+        places.extend(look(input, 0, STRETCH, cancel).map_err(in_file)?);
     }
     tracing::debug!(?places, "fields");
     let fields = vote(&places);
@@ -78,13 +84,13 @@ fn vote(places: &[FieldPlace]) -> Option<Fields> {
     says.iter().copied().rev().max_by_key(votes)
 }
 
-fn look(input: &Path, at_percent: u32, cancel: &CancelToken) -> Result<Option<FieldPlace>> {
-    let looks = stretch(input, at_percent, cancel)?;
+fn look(input: &Path, at_percent: u32, most: usize, cancel: &CancelToken) -> Result<Option<FieldPlace>> {
+    let looks = stretch(input, at_percent, most, cancel)?;
     Ok(looks.map(|looks| FieldPlace { at_percent, fields: judge(&looks), counts: FieldCounts::of(&looks) }))
 }
 
-/// Looks at the pictures from there on; `None` where there are none, or the file cannot be sought in.
-fn stretch(input: &Path, at_percent: u32, cancel: &CancelToken) -> Result<Option<Vec<FieldLook>>> {
+/// Looks at the pictures from there on, at `most` of them; `None` where there are none, or the file cannot be sought in.
+fn stretch(input: &Path, at_percent: u32, most: usize, cancel: &CancelToken) -> Result<Option<Vec<FieldLook>>> {
     let mut pictures = Pictures::open(input, main_video, decoder_options(), cancel)?;
     if at_percent > 0 {
         let info = pictures.info();
@@ -101,7 +107,7 @@ fn stretch(input: &Path, at_percent: u32, cancel: &CancelToken) -> Result<Option
         cancel.check()?;
         meter.push(&frame)?;
         seen += 1;
-        if seen == STRETCH {
+        if seen == most {
             break;
         }
     }
