@@ -24,6 +24,9 @@ pub struct CropRules {
 /// How much brighter than a bar's mean a single sample of it may be: ringing beside the picture.
 const RINGING: f32 = 56.0;
 
+/// How much brighter than black a single sample of an HDR bar may be.
+const FLAT: f32 = 12.0;
+
 impl CropRules {
     /// For standard dynamic range: 24 of 255.
     pub fn sdr() -> Self {
@@ -32,8 +35,8 @@ impl CropRules {
 
     /// For PQ and HLG, where bars were measured to be as bright as `black` (8-bit steps): between 128 and 256 of 1023.
     pub fn hdr(black: f32) -> Self {
-        let mean = (2.0 * black).clamp(32.0, 64.0);
-        CropRules { mean, max: mean + RINGING }
+        // PQ puts dark scenes low: a picture's edge may be as dark as that, but it is never as flat as a bar.
+        CropRules { mean: (2.0 * black).clamp(32.0, 64.0), max: black + FLAT }
     }
 
     fn is_lit(&self, line: &Light) -> bool {
@@ -102,7 +105,7 @@ pub fn vote(boxes: &[Option<Rect>], width: u32, height: u32) -> CropVote {
     let share = |count: usize| count as f64 / n as f64;
     let kept = groups.iter().filter(|g| share(g.1) >= LARGER).map(|g| g.0).reduce(Rect::union);
     let Some(rect) = kept else { return none(0.0) };
-    let agrees = |g: &&(Rect, usize)| is_near(g.0, rect, NEAR) || share(g.1) >= SMALLER;
+    let agrees = |g: &&(Rect, usize)| says(g.0, rect, whole) || share(g.1) >= SMALLER;
     let confidence = share(groups.iter().filter(agrees).map(|g| g.1).sum());
     // Against the even sizes that a picture without bars gives.
     let change = |side: u32, of: u32| 1.0 - f64::from(side) / f64::from(of & !1);
@@ -112,6 +115,14 @@ pub fn vote(boxes: &[Option<Rect>], width: u32, height: u32) -> CropVote {
     } else {
         CropVote { rect, confidence, samples: n }
     }
+}
+
+/// Whether a sample says that `rect` is the picture: by its edges where something of the `whole` would be cut off. A picture
+/// that is dark at its sides is as high as any other.
+fn says(sample: Rect, rect: Rect, whole: Rect) -> bool {
+    let columns = |r: Rect| Rect { y: 0, height: 0, ..r };
+    let rows = |r: Rect| Rect { x: 0, width: 0, ..r };
+    [columns, rows].iter().all(|axis| is_near(axis(rect), axis(whole), 0) || is_near(axis(sample), axis(rect), NEAR))
 }
 
 /// Whether no edge is farther than `by` from the other's.
@@ -166,6 +177,14 @@ mod tests {
     fn said(boxes: &[(Rect, usize)]) -> CropVote {
         let boxes: Vec<_> = boxes.iter().flat_map(|&(rect, n)| std::iter::repeat_n(Some(rect), n)).collect();
         vote(&boxes, FULL.0, FULL.1)
+    }
+
+    /// Of a trailer with titles: a fifth of its samples are dark at their sides, each in its own way.
+    #[test]
+    fn pictures_that_are_dark_at_their_sides_agree_on_the_bars_above_and_below() {
+        let dark = (0..12).map(|i| (Rect { x: 40 * i, width: 1920 - 70 * i, ..SCOPE }, 1));
+        let crop = said(&dark.chain([(SCOPE, 30)]).collect::<Vec<_>>());
+        assert_eq!((crop.rect, crop.confidence), (SCOPE, 1.0));
     }
 
     #[test]

@@ -23,6 +23,12 @@ const KNOWN: &[(&str, Option<[u64; 4]>)] = &[
     ("film/realcam_720p_cabac.264", None),
     ("film/nasa_13013.mp4", None),
     ("hdr/hlg_dovi84_realcam_1080p_vfr.mp4", None),
+    // Dark PQ pictures without bars.
+    ("hdr/hdr10_av1_mdcv_clli.mp4", None),
+    ("hdr/hdr10_av1_720x1280.mp4", None),
+    ("hdr/hdr10plus_realcam_1080p_sdr_container.mp4", None),
+    // Titles on black and fades in a fifth of the samples.
+    ("derived/everything_720p.mkv", Some([1280, 544, 0, 88])),
 ];
 
 #[test]
