@@ -137,6 +137,20 @@ fn what_dolby_vision_is_and_becomes_is_named() {
     }
 }
 
+/// A second of HDR10+ before it: what a film is said to be by its first pictures is not all it is.
+#[test]
+fn dolby_vision_that_begins_late_is_not_lost_in_silence() {
+    let Some(media) = media() else { return };
+    let folder = scratch();
+    let clip = folder.path().join("late.hevc");
+    let parts =
+        ["hdr/hdr10plus_259f.hevc", "hdr/dovi_dual_layer.hevc"].map(|p| std::fs::read(media.join(p)).expect("a clip"));
+    std::fs::write(&clip, parts.concat()).expect("written");
+    let report = encode(&clip, &folder.path().join("out.mkv"), &["--preset", "12", "--crf", "50"]);
+    let warnings = report["warnings"].to_string();
+    assert!(warnings.contains("Dolby Vision metadata of 257 pictures"), "{warnings}");
+}
+
 #[test]
 fn dolby_vision_is_stripped_or_required_as_asked_for() {
     let Some(media) = media() else { return };

@@ -191,6 +191,14 @@ fn of_several_videos_the_main_one_is_encoded_and_cover_art_is_none() {
     assert_eq!(out.status.code(), Some(3), "a cover is no film: {}", said(&out));
 }
 
+#[test]
+fn fields_that_nothing_flags_are_found() {
+    let Some(clip) = fixture("unflagged") else { return };
+    let out = drapto().args(["probe", "--json"]).arg(&clip).output().expect("drapto runs");
+    let found: Value = serde_json::from_slice(&out.stdout).expect("JSON");
+    assert_eq!(found["picture"]["fields"], "interlaced-top-first");
+}
+
 /// AV1 itself has no word for fields, so Matroska says it: a player deinterlaces what was left as it is.
 #[test]
 fn the_field_order_of_what_is_left_interlaced_is_in_the_container() {
