@@ -26,12 +26,13 @@
 //! ```
 #![deny(unsafe_code)]
 
+pub mod analyze;
 pub mod audio;
 pub mod av;
 pub mod base;
 pub mod config;
 pub mod container;
-pub mod engine;
+pub mod encode;
 pub mod event;
 pub mod hdr;
 pub mod media;
@@ -39,11 +40,19 @@ pub mod meter;
 pub mod pixel;
 pub mod plan;
 pub mod report;
+pub mod search;
 pub mod source;
+pub mod stages;
+pub mod store;
+pub mod verify;
 pub mod video;
 
+pub use analyze::{crop, inspect};
 pub use base::{CancelToken, Error, ErrorKind, Result};
 pub use config::{AudioMode, EncodeSettings, Quality};
-pub use engine::{Report, VmafOptions, bench, crop, encode, inspect, plan, scenes, verify, vmaf};
+pub use encode::{bench, encode, plan};
 pub use event::{Event, Silent, Sink};
+pub use report::Report;
+pub use search::scenes;
 pub use source::probe;
+pub use verify::{VmafOptions, verify, vmaf};

@@ -66,7 +66,7 @@ fn an_upward_or_sideways_import_is_found_however_it_is_written() {
         "src/audio/mod.rs",
         "\nuse crate::video::X;",
         2,
-        "sideways; it may import only base, media, av, event, config",
+        "sideways; it may import only base, media, syntax, plan, flow, av, event, config",
     );
     fails(
         "src/audio/mod.rs",
@@ -75,24 +75,24 @@ fn an_upward_or_sideways_import_is_found_however_it_is_written() {
         "crate::video",
     );
     fails("src/audio/opus.rs", "fn f() {\n\n let x = crate::video::open(1); }", 3, "crate::video");
-    fails("src/audio/opus.rs", "use super::super::engine;", 1, "crate::engine (layer 4), upward");
+    fails("src/audio/opus.rs", "use super::super::encode;", 1, "crate::encode (layer 7), upward");
     fails("src/audio/opus.rs", "mod tests { use super::super::super::video as v; }", 1, "crate::video");
     fails("src/event.rs", "use super::config;", 1, "sideways");
     fails("src/plan/mod.rs", "use crate::av::Codec;", 1, "it may import only base, media");
     fails("src/media/mod.rs", "macro_rules! m { () => { $crate::av::x() } }", 1, "crate::av");
     fails("src/media/mod.rs", "impl From<crate::event::Event> for u8 {}", 1, "crate::event");
-    fails("src/engine/mod.rs", "use crate::library::Cache;", 1, "upward");
-    fails("src/engine/mod.rs", "use crate as all;", 1, "past the rooms");
-    fails("src/engine/mod.rs", "use crate::Encode;", 1, "past the rooms");
-    fails("src/engine/mod.rs", "use drapto::video::X;", 1, "round the import law");
+    fails("src/encode/mod.rs", "use crate::library::Cache;", 1, "upward");
+    fails("src/encode/mod.rs", "use crate as all;", 1, "past the rooms");
+    fails("src/encode/mod.rs", "use crate::Encode;", 1, "past the rooms");
+    fails("src/encode/mod.rs", "use drapto::video::X;", 1, "round the import law");
     fails("src/attic/mod.rs", "", 1, "no such room");
 }
 
 #[test]
 fn what_the_law_allows_passes() {
     passes(
-        "src/engine/mod.rs",
-        "use crate::{base::Result, plan, container::*}; use super::engine::x; mod a { use super::b; }",
+        "src/encode/mod.rs",
+        "use crate::{base::Result, plan, container::*}; use super::encode::x; mod a { use super::b; }",
     );
     passes(
         "src/audio/opus.rs",
@@ -107,18 +107,18 @@ fn what_the_law_allows_passes() {
         "const C: char = '\"'; const Q: char = '\\''; const R: &str = r#\"use crate::video; \" \"#; use crate::base;",
     );
     passes("src/audio/mod.rs", "fn f(x: &u8) -> impl Fn() + use<'_> { move || () }");
-    passes("src/lib.rs", "pub use engine::Encode; pub use crate::base::Error; pub mod engine;");
+    passes("src/lib.rs", "pub use encode::Encode; pub use crate::base::Error; pub mod encode;");
 }
 
 #[test]
 fn the_command_line_and_the_c_interface_use_the_public_api_only() {
-    fails("src/cli/encode.rs", "use crate::engine::Pipeline;", 1, "public API only");
-    fails("src/main.rs", "mod cli;\nmod engine;", 2, "has no copy");
+    fails("src/cli/encode.rs", "use crate::encode::Pipeline;", 1, "public API only");
+    fails("src/main.rs", "mod cli;\nmod encode;", 2, "has no copy");
     fails("src/lib.rs", "pub mod base;\nmod cli;", 2, "never in the library");
-    fails("src/capi/mod.rs", "use crate::engine::Pipeline;", 1, "public API only");
+    fails("src/capi/mod.rs", "use crate::encode::Pipeline;", 1, "public API only");
     passes(
         "src/cli/encode.rs",
-        "use crate::cli::progress; use super::args; use drapto::engine::encode; use clap::Parser;",
+        "use crate::cli::progress; use super::args; use drapto::encode::encode; use clap::Parser;",
     );
     passes("src/capi/mod.rs", "use crate::Encode; use crate::capi::panic; use drapto::Error;");
 }
@@ -127,11 +127,11 @@ fn the_command_line_and_the_c_interface_use_the_public_api_only() {
 fn a_foreign_crate_outside_its_rooms_is_found() {
     fails("src/source/mod.rs", "use ffmpeg_next as ffmpeg;", 1, "av may");
     fails("src/audio/mod.rs", "fn f() { unsafe_free(); \n ffmpeg_sys_next::av_free(x) }", 2, "ffmpeg_sys_next; av may");
-    fails("src/engine/mod.rs", "use svt_av1_sys::*;", 1, "video may");
-    fails("src/engine/mod.rs", "extern crate libvmaf_sys;", 1, "meter may");
+    fails("src/encode/mod.rs", "use svt_av1_sys::*;", 1, "video may");
+    fails("src/encode/mod.rs", "extern crate libvmaf_sys;", 1, "meter may");
     fails("src/container/mod.rs", "use opus::Encoder;", 1, "audio may");
-    fails("src/source/mod.rs", "use matroska_demuxer::MatroskaFile;", 1, "container and engine may");
-    fails("src/engine/mod.rs", "use indicatif::ProgressBar;", 1, "cli may");
+    fails("src/source/mod.rs", "use matroska_demuxer::MatroskaFile;", 1, "container may");
+    fails("src/encode/mod.rs", "use indicatif::ProgressBar;", 1, "cli may");
     passes("src/audio/mod.rs", "use opus::Encoder; use opusic_sys as ffi;");
     passes("src/container/mod.rs", "mod opus; fn f(opus: u8) { opus::head(codec::opus, x.opus) }");
     passes("src/container/mux.rs", "use super::opus; fn f() { opus::head() }");
@@ -170,16 +170,16 @@ fn a_room_that_does_not_deny_unsafe_code_is_found() {
 
 #[test]
 fn a_library_that_prints_or_exits_is_found() {
-    fails("src/engine/mod.rs", "fn f() {\nprintln!(\"x\") }", 2, "println! outside src/cli");
-    fails("src/engine/mod.rs", "fn f() { std::eprintln!(\"x\") }", 1, "eprintln!");
-    fails("src/engine/mod.rs", "fn f() { dbg!(1); }", 1, "dbg!");
-    fails("src/engine/mod.rs", "fn f() { std::process::exit(1) }", 1, "never ends the process");
-    fails("src/engine/mod.rs", "use std::process::{Command, exit};", 1, "process::exit");
-    fails("src/engine/mod.rs", "fn f() { write!(std::io::stderr(), \"x\") }", 1, "io::stderr");
-    fails("src/engine/mod.rs", "#[cfg(not(test))] fn f() { println!() }", 1, "println!");
-    fails("src/engine/mod.rs", "#[cfg(test)] mod tests { fn f() {} }\nfn f() { println!() }", 2, "println!");
+    fails("src/encode/mod.rs", "fn f() {\nprintln!(\"x\") }", 2, "println! outside src/cli");
+    fails("src/encode/mod.rs", "fn f() { std::eprintln!(\"x\") }", 1, "eprintln!");
+    fails("src/encode/mod.rs", "fn f() { dbg!(1); }", 1, "dbg!");
+    fails("src/encode/mod.rs", "fn f() { std::process::exit(1) }", 1, "never ends the process");
+    fails("src/encode/mod.rs", "use std::process::{Command, exit};", 1, "process::exit");
+    fails("src/encode/mod.rs", "fn f() { write!(std::io::stderr(), \"x\") }", 1, "io::stderr");
+    fails("src/encode/mod.rs", "#[cfg(not(test))] fn f() { println!() }", 1, "println!");
+    fails("src/encode/mod.rs", "#[cfg(test)] mod tests { fn f() {} }\nfn f() { println!() }", 2, "println!");
     passes(
-        "src/engine/mod.rs",
+        "src/encode/mod.rs",
         "#[cfg(test)] mod tests { #[test] fn f() { eprintln!(\"skipped\"); std::process::exit(1) } }",
     );
     passes("src/cli/mod.rs", "fn f() { println!(); std::process::exit(2) }");
@@ -195,6 +195,6 @@ fn a_library_that_prints_or_exits_is_found() {
 
 #[test]
 fn a_long_file_is_found() {
-    fails("src/engine/mod.rs", &"\n".repeat(600), 600, "files stay under 600");
-    passes("src/engine/mod.rs", &"\n".repeat(598));
+    fails("src/encode/mod.rs", &"\n".repeat(600), 600, "files stay under 600");
+    passes("src/encode/mod.rs", &"\n".repeat(598));
 }

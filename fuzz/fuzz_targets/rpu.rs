@@ -2,17 +2,17 @@
 //! is an RPU again.
 #![no_main]
 
-use drapto::hdr::{Conversion, describe};
-use drapto::media::{DolbyVision, Rect, Transfer};
+use drapto::hdr::{describe, message};
+use drapto::media::{DolbyVision, Rect, RpuConversion, Transfer};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let Ok(found) = describe(data, None, Transfer::PQ) else { return };
-    let conversion = Conversion::of(&found).or_else(|_| Conversion::of(&DolbyVision::new(8, None, Some(1))));
+    let conversion = RpuConversion::of(&found).or_else(|_| RpuConversion::of(&DolbyVision::new(8, None, Some(1))));
     let conversion = conversion.expect("profile 8.1 has an equal");
     let crop = Rect { x: 0, y: 138, width: 1920, height: 804 };
     for conversion in [conversion, conversion.with_window((1920, 1080), crop, (1280, 536))] {
-        if let Ok(message) = conversion.message(data) {
+        if let Ok(message) = message(&conversion, data) {
             describe(&message, None, Transfer::PQ).expect("what was written is read");
         }
     }

@@ -1,35 +1,12 @@
 //! What the pictures of a film are made of: whole pictures, fields, or film spread over fields.
 #![deny(unsafe_code)]
 
-use std::path::Path;
-
-use super::pipeline::decoder_options;
-use super::streams::main_video;
+use super::FieldFinding;
 use crate::av::FieldMeter;
-use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Timestamp};
-use crate::media::{FieldCounts, FieldLook};
-use crate::plan::{Fields, is_told, judge};
+use crate::base::{CancelToken, Rational, Result, Timestamp};
+use crate::media::{FieldCounts, FieldLook, Frame, StreamInfo};
+use crate::plan::{FieldPlace, FieldReport, Fields, Finding, is_told, judge};
 use crate::source::Pictures;
-
-/// What a film's pictures are made of, and on what that stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct FieldReport {
-    /// The verdict.
-    pub(super) fields: Fields,
-    /// Where the film was looked at; one at least.
-    pub(super) places: Vec<FieldPlace>,
-}
-
-/// A look at consecutive pictures somewhere in a film.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct FieldPlace {
-    /// Where they begin, in hundredths of the film's duration.
-    pub(super) at_percent: u32,
-    /// What those pictures are made of.
-    pub(super) fields: Fields,
-    /// What was counted in them.
-    pub(super) counts: FieldCounts,
-}
 
 /// Consecutive pictures that are looked at: 3:2 pulldown is a pattern over neighbours.
 const STRETCH: usize = 120;
@@ -40,34 +17,121 @@ const PLAIN_STRETCH: usize = 48;
 /// Where a film is looked at, in hundredths of its duration.
 const PLACES: [u32; 3] = [25, 50, 75];
 
-/// Looks at consecutive pictures from a quarter of the film on, and says what they are made of.
+/// Looks at consecutive pictures of one film.
 ///
-/// A few are enough where they are whole and flagged so. Otherwise, and where nothing moves, it looks further on as well,
-/// and most places decide: fades and noise hide a pattern. A film that cannot be sought in is looked at from its start.
-///
-/// # Errors
-/// `Input` and `Unsupported` for files that cannot be read or hold no video, `Interrupted` where cancelled.
-pub(super) fn fields(input: &Path, cancel: &CancelToken) -> Result<FieldReport> {
-    let in_file = |e: Error| e.with_file(input);
-    let mut places = Vec::new();
-    if let Some(plain) = look(input, PLACES[0], PLAIN_STRETCH, cancel).map_err(in_file)?.filter(is_plain) {
-        return Ok(FieldReport { fields: plain.fields, places: vec![plain] });
+/// From a quarter of the film on a few are enough where they are whole and flagged so. Otherwise, and where nothing
+/// moves, it looks further on as well, and most places decide: fades and noise hide a pattern. A film that cannot be sought
+/// in is looked at from its start.
+pub(super) struct FieldSampler {
+    places: Vec<FieldPlace>,
+    /// For a film that is read from its start.
+    meter: Option<FieldMeter>,
+    read: usize,
+    failure: Option<String>,
+}
+
+impl FieldSampler {
+    pub(super) fn new() -> Self {
+        FieldSampler { places: Vec::new(), meter: None, read: 0, failure: None }
     }
-    for at_percent in PLACES {
-        let place = look(input, at_percent, STRETCH, cancel).map_err(in_file)?;
-        let is_plain = place.as_ref().is_some_and(is_plain);
-        places.extend(place);
-        if is_plain {
-            break;
+
+    /// Looks at the places; none where the film cannot be sought in.
+    ///
+    /// # Errors
+    /// `Interrupted`; all else is noted.
+    pub(super) fn by_seeks(&mut self, pictures: &mut Pictures, main: &StreamInfo, cancel: &CancelToken) -> Result<()> {
+        let mut look = |at, most| self.look(pictures, main, at, most, cancel);
+        let looked = look(PLACES[0], PLAIN_STRETCH).and_then(|first| {
+            if first.as_ref().is_some_and(is_plain) {
+                return Ok(first.into_iter().collect());
+            }
+            let mut places = Vec::new();
+            for at_percent in PLACES {
+                places.extend(look(at_percent, STRETCH)?);
+                if places.last().is_some_and(|p: &FieldPlace| p.at_percent == at_percent && is_plain(p)) {
+                    break;
+                }
+            }
+            Ok(places)
+        });
+        cancel.check()?;
+        match looked {
+            Ok(places) => self.places = places,
+            Err(error) => self.failed(&error.to_string()),
+        }
+        Ok(())
+    }
+
+    fn look(
+        &self,
+        pictures: &mut Pictures,
+        main: &StreamInfo,
+        at_percent: u32,
+        most: usize,
+        cancel: &CancelToken,
+    ) -> Result<Option<FieldPlace>> {
+        let start = main.start.map_or(0.0, Timestamp::as_secs_f64);
+        let Some(duration) = pictures.info().duration_s.filter(|d| d.is_finite() && *d > 0.0) else { return Ok(None) };
+        let target = start + duration * f64::from(at_percent) / 100.0;
+        if pictures.seek(Timestamp::new((target * 1000.0) as i64, Rational::MILLI)).is_err() {
+            return Ok(None);
+        }
+        let mut meter = FieldMeter::new();
+        let mut seen = 0;
+        while let Some(frame) = pictures.next()? {
+            cancel.check()?;
+            meter.push(&frame)?;
+            seen += 1;
+            if seen == most {
+                break;
+            }
+        }
+        Ok(if seen > 0 { Some(place(at_percent, &meter.finish()?.looks)) } else { None })
+    }
+
+    /// Whether the film has to be looked at from its start.
+    pub(super) fn must_read(&self) -> bool {
+        self.places.is_empty() && self.failure.is_none()
+    }
+
+    /// Takes the next picture of a film that is read; whether more are wanted.
+    pub(super) fn read(&mut self, frame: &Frame) -> bool {
+        if let Err(error) = self.meter.get_or_insert_with(FieldMeter::new).push(frame) {
+            self.failed(&error.to_string());
+            return false;
+        }
+        self.read += 1;
+        self.read < STRETCH
+    }
+
+    /// Notes why looking broke off, where nothing was seen before.
+    pub(super) fn failed(&mut self, why: &str) {
+        if self.places.is_empty() {
+            self.failure.get_or_insert_with(|| why.to_owned());
         }
     }
-    if places.is_empty() {
-        places.extend(look(input, 0, STRETCH, cancel).map_err(in_file)?);
+
+    /// What the places say.
+    pub(super) fn finish(mut self) -> FieldFinding {
+        if let Some(why) = self.failure {
+            return Finding::Failed(why);
+        }
+        if let Some(meter) = self.meter.filter(|_| self.read > 0) {
+            match meter.finish() {
+                Ok(found) => self.places.push(place(0, &found.looks)),
+                Err(error) => return Finding::Failed(error.to_string()),
+            }
+        }
+        tracing::debug!(places = ?self.places, "fields");
+        match vote(&self.places) {
+            Some(fields) => Finding::Found(FieldReport { fields, places: self.places }),
+            None => Finding::Failed("no picture of it can be decoded".to_owned()),
+        }
     }
-    tracing::debug!(?places, "fields");
-    let fields = vote(&places);
-    let fields = fields.ok_or_else(|| in_file(Error::new(ErrorKind::Input, "no picture of it can be decoded")))?;
-    Ok(FieldReport { fields, places })
+}
+
+fn place(at_percent: u32, looks: &[FieldLook]) -> FieldPlace {
+    FieldPlace { at_percent, fields: judge(looks), counts: FieldCounts::of(looks) }
 }
 
 /// Whether what is seen and what is flagged agree that the pictures are whole.
@@ -82,36 +146,6 @@ fn vote(places: &[FieldPlace]) -> Option<Fields> {
     let says: Vec<Fields> = places.iter().filter(|p| !any_told || is_told(&p.counts)).map(|p| p.fields).collect();
     let votes = |fields: &Fields| says.iter().filter(|other| *other == fields).count();
     says.iter().copied().rev().max_by_key(votes)
-}
-
-fn look(input: &Path, at_percent: u32, most: usize, cancel: &CancelToken) -> Result<Option<FieldPlace>> {
-    let looks = stretch(input, at_percent, most, cancel)?;
-    Ok(looks.map(|looks| FieldPlace { at_percent, fields: judge(&looks), counts: FieldCounts::of(&looks) }))
-}
-
-/// Looks at the pictures from there on, at `most` of them; `None` where there are none, or the file cannot be sought in.
-fn stretch(input: &Path, at_percent: u32, most: usize, cancel: &CancelToken) -> Result<Option<Vec<FieldLook>>> {
-    let mut pictures = Pictures::open(input, main_video, decoder_options(), cancel)?;
-    if at_percent > 0 {
-        let info = pictures.info();
-        let start = main_video(info).and_then(|i| info.streams.get(i)?.start).map_or(0.0, Timestamp::as_secs_f64);
-        let Some(duration) = info.duration_s.filter(|d| d.is_finite() && *d > 0.0) else { return Ok(None) };
-        let target = start + duration * f64::from(at_percent) / 100.0;
-        if pictures.seek(Timestamp::new((target * 1000.0) as i64, Rational::MILLI)).is_err() {
-            return Ok(None);
-        }
-    }
-    let mut meter = FieldMeter::new();
-    let mut seen = 0;
-    while let Some(frame) = pictures.next()? {
-        cancel.check()?;
-        meter.push(&frame)?;
-        seen += 1;
-        if seen == most {
-            break;
-        }
-    }
-    Ok((seen > 0).then_some(meter.finish()?.looks))
 }
 
 #[cfg(test)]

@@ -1,16 +1,14 @@
-//! What a file holds, and what its picture is once it is decoded.
+//! What a file holds, and what its picture is once it is decoded, as people ask for it.
 #![deny(unsafe_code)]
 
 use std::path::Path;
 
 use serde::Serialize;
 
-use super::crop::{CropReport, crop};
-use super::look::Look;
-use super::streams::main_video;
+use super::{Analysis, Looks, found};
 use crate::base::{CancelToken, ErrorKind, Result};
-use crate::config::{Crop, EncodeSettings};
-use crate::media::{Color, DolbyVision, HdrStatic, MediaInfo};
+use crate::media::{Color, Crop, DolbyVision, HdrStatic, MediaInfo, PictureSettings};
+use crate::plan::{CropReport, PicturePlan, SourceFacts};
 
 /// What [`inspect`] found.
 #[derive(Clone, Debug, Serialize)]
@@ -62,34 +60,49 @@ pub struct DolbyVisionFacts {
 /// # Errors
 /// `Input` and `Unsupported` for files that cannot be read; `Interrupted`.
 pub fn inspect(input: &Path, with_crop: bool, cancel: &CancelToken) -> Result<ProbeReport> {
-    let info = crate::source::probe(input, cancel)?;
-    let mut settings = EncodeSettings::new(input, "");
-    settings.picture.crop = Crop::Off;
-    let main = main_video(&info).and_then(|index| info.streams.get(index));
-    let picture = match main.map(|main| Look::at(&settings, main, cancel)) {
-        Some(Ok(look)) => Some(of(&look)),
-        Some(Err(error)) if error.kind() == ErrorKind::Interrupted => return Err(error),
-        Some(Err(error)) => {
-            tracing::warn!(%error, "the picture cannot be looked at");
-            None
-        }
-        None => None,
+    let analysis = Analysis::open(input, cancel)?;
+    let info = analysis.info().clone();
+    let facts = match analysis.main_video().cloned() {
+        Ok(main) => Some((main, analysis.facts(Looks { crop: with_crop, fields: true }))),
+        Err(error) if with_crop => return Err(error),
+        Err(_) => None,
     };
-    let crop = if with_crop { Some(crop(input, cancel)?) } else { None };
+    let (picture, crop) = match facts {
+        Some((main, Ok(facts))) => {
+            let whole = PictureSettings { crop: Crop::Off, ..PictureSettings::default() };
+            let plan = PicturePlan::new(&facts, &main, &whole)?;
+            let crop = if with_crop { Some(found(facts.crop.clone()).map_err(|e| e.with_file(input))?) } else { None };
+            (Some(picture(&facts, &plan)), crop)
+        }
+        Some((_, Err(error))) if with_crop || error.kind() == ErrorKind::Interrupted => return Err(error),
+        Some((_, Err(error))) => {
+            tracing::warn!(%error, "the picture cannot be looked at");
+            (None, None)
+        }
+        None => (None, None),
+    };
     Ok(ProbeReport { info, picture, crop })
 }
 
-fn of(look: &Look) -> PictureReport {
-    let first = &look.first;
-    let (width, height) = look.treatment.source;
+/// Looks at pictures all over the film, and has them vote on where its black bars are.
+///
+/// # Errors
+/// `Input` and `Unsupported` for files that cannot be read or hold no video; `Interrupted`.
+pub fn crop(input: &Path, cancel: &CancelToken) -> Result<CropReport> {
+    let facts = Analysis::open(input, cancel)?.facts(Looks { crop: true, fields: false })?;
+    found(facts.crop).map_err(|e| e.with_file(input))
+}
+
+fn picture(facts: &SourceFacts, plan: &PicturePlan) -> PictureReport {
+    let first = &facts.first;
     PictureReport {
-        width,
-        height,
-        fields: look.fields.name(),
-        hdr_kind: look.hdr_kind(),
+        width: first.width,
+        height: first.height,
+        fields: plan.fields.name(),
+        hdr_kind: facts.hdr_kind(),
         color: first.color,
         hdr: first.hdr,
-        dolby_vision: look.dolby_vision.map(|facts| DolbyVisionFacts {
+        dolby_vision: plan.dolby_vision.map(|facts| DolbyVisionFacts {
             name: facts.name(),
             layers: facts.layers(),
             facts,

@@ -7,29 +7,7 @@ use std::sync::Arc;
 use super::ffi::filter::{Filter, Graph};
 use super::ffi::frame::VideoFrame;
 use crate::base::{Error, ErrorKind, Result};
-use crate::media::Frame;
-
-/// Which field of a picture is of the earlier moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Parity {
-    /// The top field.
-    Top,
-    /// The bottom field.
-    Bottom,
-    /// As each picture is flagged; the top field where it is not flagged interlaced.
-    #[default]
-    Auto,
-}
-
-/// Which pictures are deinterlaced.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Selection {
-    /// All of them.
-    #[default]
-    All,
-    /// Those flagged interlaced; the others come out with the very samples they came in with.
-    Flagged,
-}
+use crate::media::{Frame, Parity, Selection};
 
 /// Makes whole pictures of interlaced ones: the earlier field stays, the rows of the later one are made from it, its
 /// neighbours and the pictures before and after.

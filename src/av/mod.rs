@@ -12,11 +12,13 @@ mod fields;
 mod planar;
 mod weave;
 
-pub use deinterlace::{Deinterlacer, Parity, Selection};
+pub use deinterlace::Deinterlacer;
 pub use ffi::decoder::{Decoder, DecoderOptions, Received};
 pub use ffi::frame::{AudioFrame, VideoFrame};
 pub use ffi::hardware::Hardware;
 pub use ffi::input::Input;
+#[cfg(test)]
+pub(crate) use ffi::input::openings;
 pub use ffi::packet::InputPacket;
 pub use ffi::parameters::CodecParameters;
 pub use ffi::resample::{ChannelLayout, Mix, Mixer, Resampler};

@@ -5,8 +5,10 @@
 
 mod cancel;
 mod error;
+mod resources;
 mod time;
 
 pub use cancel::CancelToken;
 pub use error::{Error, ErrorKind, Result};
+pub use resources::machine_memory;
 pub use time::{Rational, Rounding, Span, Timestamp};

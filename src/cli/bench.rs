@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use drapto::engine::BenchReport;
+use drapto::encode::BenchReport;
 use drapto::{CancelToken, EncodeSettings, Error, ErrorKind, Result};
 
 use super::args::BenchArgs;

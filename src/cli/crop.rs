@@ -1,6 +1,6 @@
 //! `drapto crop`.
 
-use drapto::engine::CropReport;
+use drapto::plan::CropReport;
 use drapto::{CancelToken, Result};
 
 use super::args::CropArgs;

@@ -19,7 +19,7 @@ pub fn run(args: EncodeArgs) -> Result<()> {
     if args.dry_run {
         return print_json(&drapto::plan(&settings, &cancel)?);
     }
-    let job = drapto::engine::job_dir(&settings);
+    let job = drapto::store::job_dir(&settings);
     let log = LogFile::start(job.as_deref(), settings.temp_dir.as_deref(), args.log_level, args.keep_temp)?;
     tracing::info!(?settings, "encode");
     let progress = Progress::choose(args.quiet, args.events.is_some());

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use drapto::engine::{PictureReport, ProbeReport};
+use drapto::analyze::{PictureReport, ProbeReport};
 use drapto::media::StreamInfo;
 use drapto::{CancelToken, Result};
 

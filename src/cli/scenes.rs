@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use drapto::engine::ScenesReport;
+use drapto::search::ScenesReport;
 use drapto::{CancelToken, Result};
 
 use super::args::ScenesArgs;

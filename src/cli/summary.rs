@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use drapto::engine::{Action, Report, VideoReport};
 use drapto::media::StreamKind;
+use drapto::report::{Report, VideoReport};
+use drapto::stages::Action;
 
 use super::text;
 

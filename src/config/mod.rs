@@ -5,9 +5,8 @@
 #![deny(unsafe_code)]
 
 mod file;
-mod picture;
 mod settings;
 
+pub use crate::media::{BitDepth, Crop, Deinterlace, DolbyVisionMode, Hwaccel, PictureSettings, Scale};
 pub use file::{FileSettings, TEMPLATE};
-pub use picture::{BitDepth, Crop, Deinterlace, DolbyVisionMode, Hwaccel, PictureSettings, Scale};
 pub use settings::{AudioMode, EncodeSettings, Per, Quality, Target, default_crf};

@@ -6,19 +6,18 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::picture::{Shown, encoder_config};
-use super::pipeline::decoder_options;
-use super::streams::main_video;
 use super::usage::Stopwatch;
 use crate::av::{Decoder, DecoderOptions, Input, Received};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Timestamp};
 use crate::config::EncodeSettings;
 use crate::container::{MuxHeader, Track, TrackKind, VideoTrack, Writer, av1};
 use crate::event::{Event, Sink};
-use crate::media::{Frame, MediaInfo, Packet, PacketData, VideoInfo};
+use crate::media::{Frame, MediaInfo, Packet, PacketData, Shown, VideoInfo};
 use crate::meter::{Model, Session, SessionConfig};
 use crate::pixel::Converter;
-use crate::source::Pictures;
+use crate::plan::main_video;
+use crate::source::{Pictures, decoder_options};
+use crate::stages::picture::encoder_config;
 use crate::video::Encoder;
 
 /// Decoded pictures are kept in memory while the stages after them are timed: at most this many bytes.
@@ -145,7 +144,7 @@ pub fn bench(
     if !alone {
         say("together");
         let started = Stopwatch::start();
-        let whole = super::encode(settings, sink, cancel)?;
+        let whole = super::run::encode(settings, sink, cancel)?;
         report.together = Some(BenchStage::new("together", whole.output.frames, whole.output.bytes, started));
     }
     Ok(report)

@@ -3,21 +3,22 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::super::chunked::ChunkedFilm;
-use super::super::report::{
-    ChunkReport, DolbyVisionReport, FileReport, QualityReport, Report, StreamReport, VideoReport, versions,
-};
-use super::super::stage::StageReport;
-use super::super::tally::Findings;
-use super::super::usage::{Stopwatch, of_this_process};
-use super::super::verify::Verification;
-use super::Run;
+use super::run::Run;
+use super::searched::Searched;
+use super::usage::{Stopwatch, of_this_process};
 use crate::audio::OPUS_RATE;
 use crate::event::Event;
 use crate::media::Rect;
+use crate::report::{ChunkReport, DolbyVisionReport, FileReport, QualityReport, Report, StreamReport, VideoReport};
+use crate::search::ChunkedFilm;
+use crate::stages::stage::StageReport;
+use crate::stages::tally::Findings;
+use crate::stages::treat::dolby_vision;
+use crate::stages::versions;
+use crate::verify::Verification;
 
 impl Run<'_> {
-    pub(super) fn report(
+    pub(crate) fn report(
         &self,
         findings: Findings,
         stages: Vec<StageReport>,
@@ -34,7 +35,8 @@ impl Run<'_> {
         let mut warnings = findings.warnings.clone();
         warnings.extend(self.audio_warnings(&findings));
         warnings.extend(self.picture_warnings(&findings));
-        warnings.extend(chunked.map(ChunkedFilm::warnings).unwrap_or_default());
+        let searched = chunked.map(|film| Searched { film });
+        warnings.extend(searched.map(|s| s.warnings()).unwrap_or_default());
         for message in &warnings {
             self.sink.event(&Event::Warning { message: message.clone() });
         }
@@ -63,8 +65,8 @@ impl Run<'_> {
                     audio: findings.audio.get(&d.index).and_then(|a| a.stats),
                 })
                 .collect(),
-            quality: chunked.map_or_else(|| quality(&findings), |c| c.quality()),
-            chunks: chunked.map_or_else(|| chunks(&findings), ChunkedFilm::chunks),
+            quality: searched.map_or_else(|| quality(&findings), |s| s.quality()),
+            chunks: searched.map_or_else(|| chunks(&findings), |s| s.chunks()),
             stages,
             decode: findings.decode,
             frame_pool: findings.pool,
@@ -114,7 +116,7 @@ impl Run<'_> {
         let info = stream.and_then(|s| s.video.as_ref());
         let v = findings.video.as_ref();
         let (width, height) = v.map_or((0, 0), |v| (v.width, v.height));
-        let treatment = &self.look.treatment;
+        let treatment = &self.picture.treatment;
         let (source_width, source_height) = treatment.source;
         let cropped = treatment.crop != Rect::whole(source_width, source_height);
         let color = v.map(|v| v.color).unwrap_or_default();
@@ -123,7 +125,7 @@ impl Run<'_> {
             height,
             source_width,
             source_height,
-            fields: self.look.fields.name(),
+            fields: self.picture.fields.name(),
             deinterlaced: treatment.deinterlace.is_some(),
             bit_depth: treatment.depth,
             crop: cropped.then(|| treatment.crop.to_string()),
@@ -133,7 +135,7 @@ impl Run<'_> {
             color,
             implied_color: (!color.primaries.is_specified() && !color.matrix.is_specified())
                 .then(|| implied_color(width, height)),
-            hdr_kind: self.look.hdr_kind(),
+            hdr_kind: self.facts.hdr_kind(),
             hdr: v.map(|v| v.hdr).unwrap_or_default(),
             dolby_vision: self.dolby_vision_report(findings),
             hdr10_plus_frames: findings.carried.hdr10_plus,
@@ -144,8 +146,9 @@ impl Run<'_> {
     }
 
     fn dolby_vision_report(&self, findings: &Findings) -> Option<DolbyVisionReport> {
-        let source = self.look.dolby_vision?;
-        let output = self.look.output_dolby_vision();
+        let source = self.picture.dolby_vision?;
+        let video = self.picture.stream.video.as_ref();
+        let output = video.and_then(|v| dolby_vision(&self.picture.treatment, v));
         Some(DolbyVisionReport {
             source: source.name(),
             layers: source.layers(),
@@ -157,7 +160,7 @@ impl Run<'_> {
 
     /// What of the picture could not be carried, or was changed without being asked.
     fn picture_warnings(&self, findings: &Findings) -> Vec<String> {
-        let mut out = self.look.warnings.clone();
+        let mut out = self.picture.warnings.clone();
         let (decode, carried) = (&findings.decode, &findings.carried);
         let lost = decode.hdr10_plus_frames.saturating_sub(carried.hdr10_plus);
         if lost > 0 {
@@ -167,7 +170,7 @@ impl Run<'_> {
         if let (Some(loss), 1..) = (&carried.first_loss, frames) {
             out.push(format!("Dolby Vision metadata of {frames} pictures is not carried; the first: {loss}"));
         }
-        let treatment = &self.look.treatment;
+        let treatment = &self.picture.treatment;
         let (width, height) = treatment.source;
         if (width % 2, height % 2) != (0, 0) && treatment.crop == Rect::whole(width, height).even() {
             let crop = treatment.crop;

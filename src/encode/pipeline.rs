@@ -11,27 +11,27 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::chunked::Chunks;
-use super::crew::Crew;
-use super::demux::{Demux, Route};
-use super::job::Job;
-use super::look::Look;
-use super::mux::{Mux, MuxMessage};
-use super::picture::{Check, Convert, Decode, Encode};
-use super::queue::{Sender, queue};
-use super::sound::Sound;
-use super::stage::StageMeter;
-use super::streams::{StreamDecision, Task, in_track_order};
-use super::tally::{Film, Tally};
-use super::treatment::Treat;
 use crate::audio::{AudioConfig, AudioEncoder};
-use crate::av::{DecoderOptions, Hardware, Input, InputPacket, SubtitleConverter};
+use crate::av::{Input, InputPacket, SubtitleConverter};
 use crate::base::{Error, ErrorKind, Result};
-use crate::config::{self, EncodeSettings};
+use crate::config::EncodeSettings;
 use crate::container::{AudioTrack, MuxHeader, SubtitleTrack, Track, TrackKind, VideoTrack, tags};
 use crate::media::{Frame, MediaInfo, PacketData, StreamInfo};
 use crate::pixel::Converter;
-use crate::source::{AudioDecoder, Hwaccel, VideoDecoder, VideoOptions};
+use crate::plan::PicturePlan;
+use crate::search::Chunks;
+use crate::source::{AudioDecoder, VideoDecoder, video_options};
+use crate::stages::crew::Crew;
+use crate::stages::demux::{Demux, Route};
+use crate::stages::mux::{Mux, MuxMessage};
+use crate::stages::picture::{Check, Convert, Decode, Encode};
+use crate::stages::queue::{Sender, queue};
+use crate::stages::sound::Sound;
+use crate::stages::stage::StageMeter;
+use crate::stages::streams::{StreamDecision, Task, in_track_order};
+use crate::stages::tally::{Film, Tally};
+use crate::stages::treat::{Treat, dolby_vision_record};
+use crate::store::job::Job;
 
 /// Pictures a queue holds: enough to smooth the decoder's bursts, few enough not to matter beside the
 /// encoder's own look-ahead.
@@ -40,52 +40,31 @@ const FRAME_BYTES: usize = 192 << 20;
 const PACKETS: usize = 256;
 const PACKET_BYTES: usize = 16 << 20;
 
-/// More decoder threads than this do not feed one encoder faster; each costs pictures of memory.
-const MAX_DECODER_THREADS: usize = 8;
-
-/// How the source is decoded beside the encoder: with threads on half the cores. The encoder is many times slower than any decoder, and
-/// frame threads it does not need cost time (on two cores, two threads took half as much again as one).
-pub(super) fn decoder_options() -> DecoderOptions {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    DecoderOptions { threads: (cores / 2).clamp(1, MAX_DECODER_THREADS) as u32, ..DecoderOptions::default() }
-}
-
-/// The same for the one pass that feeds the encoders, in hardware where that is asked for.
-///
-/// # Errors
-/// `Usage` for hardware nobody knows.
-pub(super) fn video_options(settings: &EncodeSettings) -> Result<VideoOptions> {
-    let hwaccel = match &settings.hwaccel {
-        config::Hwaccel::Off => Hwaccel::Off,
-        config::Hwaccel::Auto => Hwaccel::Auto,
-        config::Hwaccel::Named(name) => {
-            let known = Hardware::ALL.map(|h| h.name()).join(", ");
-            let unknown = || Error::new(ErrorKind::Usage, format!("no hardware {name:?} is known, only {known}"));
-            Hwaccel::Named(Hardware::parse(name).ok_or_else(unknown)?)
-        }
-    };
-    Ok(VideoOptions { decoder: decoder_options(), hwaccel })
-}
-
 /// Everything a run starts from.
-pub(super) struct Plan<'a> {
-    pub(super) settings: &'a EncodeSettings,
-    pub(super) info: &'a MediaInfo,
-    pub(super) decisions: &'a [StreamDecision],
-    pub(super) look: &'a Look,
-    pub(super) path: &'a Path,
+pub(crate) struct PipelinePlan<'a> {
+    pub(crate) settings: &'a EncodeSettings,
+    pub(crate) info: &'a MediaInfo,
+    pub(crate) decisions: &'a [StreamDecision],
+    pub(crate) picture: &'a PicturePlan,
+    pub(crate) path: &'a Path,
     /// The picture track, where it is encoded already.
-    pub(super) finished: Option<FinishedPicture>,
+    pub(crate) finished: Option<FinishedPicture>,
 }
 
 /// A picture track whose chunks are in a job directory.
-pub(super) struct FinishedPicture {
-    pub(super) job: Arc<Job>,
-    pub(super) film: Film,
+pub(crate) struct FinishedPicture {
+    pub(crate) job: Arc<Job>,
+    pub(crate) film: Film,
 }
 
 /// Starts all stages of `plan` in `crew`.
-pub(super) fn start(crew: &mut Crew, plan: &Plan<'_>, input: Input, file: File, tally: &Arc<Tally>) -> Result<()> {
+pub(crate) fn start(
+    crew: &mut Crew,
+    plan: &PipelinePlan<'_>,
+    input: Input,
+    file: File,
+    tally: &Arc<Tally>,
+) -> Result<()> {
     let tracks = Tracks::new(plan)?;
     let meter = |name: &str| StageMeter::new(name);
     let (demux, mux) = (meter("demux"), meter("mux"));
@@ -139,7 +118,7 @@ pub(super) fn start(crew: &mut Crew, plan: &Plan<'_>, input: Input, file: File, 
 
 fn start_chunks(
     crew: &mut Crew,
-    plan: &Plan<'_>,
+    plan: &PipelinePlan<'_>,
     track: usize,
     mux: &Sender<MuxMessage>,
     tally: &Arc<Tally>,
@@ -149,8 +128,8 @@ fn start_chunks(
     let state = Chunks {
         job: Arc::clone(&finished.job),
         film: finished.film.clone(),
-        video: plan.look.video()?.clone(),
-        dolby_vision: plan.look.record(),
+        video: plan.picture.video()?.clone(),
+        dolby_vision: dolby_vision_record(&plan.picture.treatment, plan.picture.video()?),
         track,
         mux: mux.for_stage(&chunks),
         tally: Arc::clone(tally),
@@ -162,7 +141,7 @@ fn start_chunks(
 #[allow(clippy::too_many_arguments)] // The ends of a pipeline meet here and nowhere else.
 fn start_video(
     crew: &mut Crew,
-    plan: &Plan<'_>,
+    plan: &PipelinePlan<'_>,
     input: &Input,
     stream: &StreamInfo,
     track: usize,
@@ -177,10 +156,10 @@ fn start_video(
     let (converted_sender, converted) = queue::<Frame>(FRAMES, FRAME_BYTES, &cancel, &convert, &encode);
     let (check_sender, to_check) = queue::<PacketData>(PACKETS, PACKET_BYTES, &cancel, &encode, &check);
 
-    let decoder = VideoDecoder::open(input, stream, video_options(plan.settings)?)?;
+    let decoder = VideoDecoder::open(input, stream, video_options(&plan.settings.hwaccel)?)?;
     let state = Decode { decoder, packets, frames: frame_sender, tally: Arc::clone(tally) };
     crew.spawn("decode", &decode, state, |s, meter| s.run(meter))?;
-    let treatment = plan.look.treatment;
+    let treatment = plan.picture.treatment;
     let state = Convert {
         treat: Treat::new(treatment),
         converter: Converter::to_depth(treatment.depth),
@@ -191,8 +170,8 @@ fn start_video(
     crew.spawn("convert", &convert, state, |s, meter| s.run(meter))?;
     let state = Encode {
         settings: plan.settings.clone(),
-        stream: plan.look.stream.clone(),
-        dolby_vision: plan.look.record(),
+        stream: plan.picture.stream.clone(),
+        dolby_vision: dolby_vision_record(&plan.picture.treatment, plan.picture.video()?),
         track,
         frames: converted,
         mux: mux.for_stage(&encode),
@@ -243,7 +222,7 @@ struct Tracks {
 }
 
 impl Tracks {
-    fn new(plan: &Plan<'_>) -> Result<Self> {
+    fn new(plan: &PipelinePlan<'_>) -> Result<Self> {
         let mut tracks = Tracks { header: header(plan), video: 0, sources: Vec::new(), encoders: Default::default() };
         for decision in in_track_order(plan.decisions) {
             let stream = &plan.info.streams[decision.index];
@@ -321,7 +300,7 @@ fn unknown_video() -> VideoTrack {
     }
 }
 
-fn header(plan: &Plan<'_>) -> MuxHeader {
+fn header(plan: &PipelinePlan<'_>) -> MuxHeader {
     let app = format!("drapto {}", env!("CARGO_PKG_VERSION"));
     let attached = |stream: usize| plan.decisions.iter().any(|d| d.index == stream && matches!(d.task, Task::Attach));
     MuxHeader {

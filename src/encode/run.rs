@@ -1,36 +1,35 @@
 //! One film from file to verified file.
 
-mod report;
-
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::chunked::ChunkedFilm;
-use super::crew::Crew;
-use super::look::Look;
-use super::output::PartialOutput;
-use super::pipeline::{FinishedPicture, Plan, start, video_options};
-use super::report::Report;
-use super::stage::StageReport;
-use super::streams::{Action, StreamDecision, Task, UnknownCodecs, decide, in_track_order};
-use super::tally::{Findings, Tally};
+use super::pipeline::{FinishedPicture, PipelinePlan, start};
 use super::usage::Stopwatch;
-use super::verify::{Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, failure, verify_file};
+use crate::analyze::{Analysis, Looks};
 use crate::audio::OPUS_RATE;
 use crate::av::Input;
-use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Rounding, Span, Timestamp};
-use crate::config::{EncodeSettings, Quality, Target};
-use crate::container::reader::codec_ids;
+use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span, Timestamp};
+use crate::config::{Crop, EncodeSettings, Quality, Target};
 use crate::event::{Event, Sink};
-use crate::media::{MediaInfo, StreamInfo, StreamKind};
+use crate::media::{MediaInfo, StreamInfo};
+use crate::plan::{Finding, PicturePlan, SourceFacts};
+use crate::report::Report;
+use crate::search::{ChunkedFilm, SearchInput};
+use crate::source::video_options;
+use crate::stages::crew::Crew;
+use crate::stages::progress::Teller;
+use crate::stages::stage::StageReport;
+use crate::stages::streams::{Action, StreamDecision, Task, decide, in_track_order, unknown_codecs};
+use crate::stages::tally::{Findings, Tally};
+use crate::store::job::job_dir;
+use crate::store::{PartialOutput, facts};
+use crate::verify::{
+    Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, expected_attachments, expected_chapters, failure,
+    verify_file,
+};
 
 /// More lost pictures than this fail a run, unless damage was accepted.
 const MAX_DAMAGE: f64 = 0.01;
-
-/// How often progress is told.
-const PROGRESS: Duration = Duration::from_millis(250);
 
 /// Encodes one file.
 ///
@@ -47,14 +46,16 @@ pub fn encode(settings: &EncodeSettings, sink: &dyn Sink, cancel: &CancelToken) 
     settings.check()?;
     crate::video::check_library_version()?;
     // Refused before anything is looked at.
-    video_options(settings)?;
+    video_options(&settings.hwaccel)?;
     let place = |e: Error| e.with_file(&settings.input);
-    let input = Input::open(&settings.input, cancel)?;
-    let info = input.info();
+    let analysis = Analysis::open(&settings.input, cancel)?;
+    let info = analysis.info().clone();
     let decisions = decisions(settings, &info)?;
     let output = PartialOutput::create(&settings.input, &settings.output, settings.overwrite)?;
-    let look = Look::at(settings, main_stream(&info, &decisions).map_err(place)?, cancel).map_err(place)?;
-    let run = Run { settings, sink, cancel, info, decisions, look };
+    let main = main_stream(&info, &decisions).map_err(place)?;
+    let facts = facts_of(settings, analysis).map_err(place)?;
+    let picture = PicturePlan::new(&facts, main, &settings.picture).map_err(place)?;
+    let run = Run { settings, sink, cancel, info, decisions, facts, picture };
     run.started();
 
     let chunked = match &settings.quality {
@@ -63,7 +64,7 @@ pub fn encode(settings: &EncodeSettings, sink: &dyn Sink, cancel: &CancelToken) 
     };
     let tally = Arc::new(Tally::default());
     let finished = chunked.as_ref().map(|c| FinishedPicture { job: Arc::clone(&c.job), film: c.findings.film.clone() });
-    let (mut stages, mut encode_time) = run.pipeline(input, finished, &output, &tally).map_err(place)?;
+    let (mut stages, mut encode_time) = run.pipeline(finished, &output, &tally).map_err(place)?;
     let mut findings = tally.take();
     if let Some(chunked) = &chunked {
         chunked.add_to(&mut findings);
@@ -119,6 +120,20 @@ fn decisions(settings: &EncodeSettings, info: &MediaInfo) -> Result<Vec<StreamDe
     }
 }
 
+/// What is known of the source: from an earlier run of the same job on the same file, or by looking.
+fn facts_of(settings: &EncodeSettings, analysis: Analysis) -> Result<SourceFacts> {
+    let looks = Looks { crop: settings.picture.crop == Crop::Auto, fields: true };
+    let enough = |facts: &SourceFacts| {
+        let crop = !looks.crop || matches!(facts.crop, Finding::Found(_));
+        crop && matches!(facts.fields, Finding::Found(_))
+    };
+    let kept = job_dir(settings).and_then(|job| facts::load(&job, &settings.input)).filter(enough);
+    match kept {
+        Some(facts) => Ok(facts),
+        None => analysis.facts(looks),
+    }
+}
+
 /// The video stream that is encoded.
 fn main_stream<'a>(info: &'a MediaInfo, decisions: &[StreamDecision]) -> Result<&'a StreamInfo> {
     let main = decisions.iter().find(|d| matches!(d.task, Task::EncodeVideo));
@@ -126,19 +141,20 @@ fn main_stream<'a>(info: &'a MediaInfo, decisions: &[StreamDecision]) -> Result<
         .ok_or_else(|| Error::new(ErrorKind::Unsupported, "there is no video stream in it"))
 }
 
-pub(super) struct Run<'a> {
-    pub(super) settings: &'a EncodeSettings,
-    pub(super) sink: &'a dyn Sink,
-    pub(super) cancel: &'a CancelToken,
-    pub(super) info: MediaInfo,
-    decisions: Vec<StreamDecision>,
-    pub(super) look: Look,
+pub(crate) struct Run<'a> {
+    pub(crate) settings: &'a EncodeSettings,
+    pub(crate) sink: &'a dyn Sink,
+    pub(crate) cancel: &'a CancelToken,
+    pub(crate) info: MediaInfo,
+    pub(super) decisions: Vec<StreamDecision>,
+    pub(crate) facts: SourceFacts,
+    pub(crate) picture: PicturePlan,
 }
 
 impl Run<'_> {
     /// The main video of the source.
-    fn video(&self) -> Option<&StreamInfo> {
-        self.info.streams.get(self.look.stream.index)
+    pub(super) fn video(&self) -> Option<&StreamInfo> {
+        self.info.streams.get(self.picture.stream.index)
     }
 
     /// Frames to come, as far as the container knows.
@@ -168,12 +184,18 @@ impl Run<'_> {
 
     /// Encodes the picture in chunks into the job directory.
     fn chunks(&self, target: &Target) -> Result<ChunkedFilm> {
-        ChunkedFilm::encode(self, target)
+        let search = SearchInput {
+            settings: self.settings,
+            target,
+            info: &self.info,
+            facts: &self.facts,
+            picture: &self.picture,
+        };
+        ChunkedFilm::encode(search, &self.teller(), self.cancel)
     }
 
     fn pipeline(
         &self,
-        input: Input,
         finished: Option<FinishedPicture>,
         output: &PartialOutput,
         tally: &Arc<Tally>,
@@ -182,11 +204,12 @@ impl Run<'_> {
         self.sink.event(&Event::Stage { name: stage });
         let begun = Instant::now();
         let mut crew = Crew::new(self.cancel);
-        let plan = Plan {
+        let input = Input::open(&self.settings.input, self.cancel)?;
+        let plan = PipelinePlan {
             settings: self.settings,
             info: &self.info,
             decisions: &self.decisions,
-            look: &self.look,
+            picture: &self.picture,
             path: &self.settings.output,
             finished,
         };
@@ -197,32 +220,17 @@ impl Run<'_> {
             let _ = crew.wait(self.settings.stall_timeout, || {});
             return Err(error);
         }
-        let stages = self.wait(crew, tally, stage == "encode")?;
+        let stages = self.teller().wait(crew, tally, stage == "encode")?;
         Ok((stages, begun.elapsed()))
     }
 
-    /// Waits for the stages of a crew, telling how far they are.
-    pub(super) fn wait(&self, crew: Crew, tally: &Tally, counts: bool) -> Result<Vec<StageReport>> {
-        let total = self.total_frames();
-        let begun = Instant::now();
-        let mut last = Instant::now();
-        let tell = || {
-            for chunk in tally.finished_chunks() {
-                self.sink.event(&chunk);
-            }
-            if counts {
-                let film = total.zip(self.info.duration_s);
-                self.sink.event(&progress(tally, film, begun.elapsed().as_secs_f64()));
-            }
-        };
-        let stages = crew.wait(self.settings.stall_timeout, || {
-            if last.elapsed() >= PROGRESS {
-                last = Instant::now();
-                tell();
-            }
-        });
-        tell();
-        stages
+    fn teller(&self) -> Teller<'_> {
+        Teller {
+            sink: self.sink,
+            frames: self.total_frames(),
+            seconds: self.info.duration_s,
+            stall_timeout: self.settings.stall_timeout,
+        }
     }
 
     /// Fails a run that lost too much of its source; notes lesser losses for the report.
@@ -309,52 +317,4 @@ impl Run<'_> {
         });
         Some(track)
     }
-}
-
-/// How far a run is; `film` is the frames and seconds of it, as far as they are known.
-fn progress(tally: &Tally, film: Option<(u64, f64)>, elapsed: f64) -> Event {
-    let frames = tally.encoded.load(Ordering::Relaxed);
-    // Chunks are not encoded in order: there the seconds are those of the frames that are done.
-    let done_s = film.map_or(0.0, |(total, seconds)| frames as f64 / total.max(1) as f64 * seconds);
-    let position_s = tally.position_s().unwrap_or(done_s);
-    let resumed = tally.resumed.load(Ordering::Relaxed);
-    let fps = frames.saturating_sub(resumed) as f64 / elapsed.max(1e-9);
-    let left = film.map(|(total, _)| total.saturating_sub(frames) as f64);
-    let speed = position_s * (1.0 - resumed as f64 / frames.max(1) as f64) / elapsed.max(1e-9);
-    Event::Progress {
-        stage: "encode",
-        frames,
-        position_s,
-        fps,
-        speed,
-        bytes: tally.bytes.load(Ordering::Relaxed),
-        eta_s: left.filter(|_| fps > 0.0).map(|left| left / fps),
-    }
-}
-
-pub(super) fn expected_chapters(info: &MediaInfo) -> Vec<(i64, Option<String>)> {
-    let ms = |t: Timestamp| t.rescale(Rational::MILLI, Rounding::Nearest).ticks();
-    info.chapters.iter().map(|c| (ms(c.start), c.title.clone())).collect()
-}
-
-pub(super) fn expected_attachments(info: &MediaInfo, decisions: &[StreamDecision]) -> Vec<(String, u64)> {
-    let kept = |stream: usize| decisions.iter().any(|d| d.index == stream && matches!(d.task, Task::Attach));
-    info.attachments.iter().filter(|a| kept(a.stream)).map(|a| (a.name.clone(), a.data.len() as u64)).collect()
-}
-
-/// Asks the Matroska file itself about tracks whose codec FFmpeg does not know (`S_TEXT/WEBVTT` before 6.1).
-pub(super) fn unknown_codecs(path: &Path, info: &MediaInfo) -> UnknownCodecs {
-    let strange = |s: &&StreamInfo| s.codec == "unknown" && s.kind == StreamKind::Subtitle;
-    if !info.container.contains("matroska") || !info.streams.iter().any(|s| strange(&s)) {
-        return UnknownCodecs::new();
-    }
-    let Ok(tracks) = codec_ids(path) else { return UnknownCodecs::new() };
-    // FFmpeg makes a stream of each video, audio and subtitle track, in the file's order.
-    let carried = tracks.into_iter().filter(|t| t.kind.is_some());
-    let streams = info.streams.iter().filter(|s| s.kind != StreamKind::Attachment);
-    streams
-        .zip(carried)
-        .filter(|(s, t)| strange(s) && t.kind == Some(s.kind) && t.codec_id.starts_with("S_TEXT/"))
-        .map(|(s, t)| (s.index, (t.codec_id, t.codec_private)))
-        .collect()
 }

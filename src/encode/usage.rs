@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 /// Memory and processor time of the whole process so far.
-pub(super) struct Usage {
-    pub(super) peak_memory_bytes: Option<u64>,
-    pub(super) cpu_s: Option<f64>,
+pub(crate) struct Usage {
+    pub(crate) peak_memory_bytes: Option<u64>,
+    pub(crate) cpu_s: Option<f64>,
 }
 
 impl Usage {
@@ -16,28 +16,28 @@ impl Usage {
 }
 
 /// Wall and processor time from a moment on: a process may have done other work before it.
-pub(super) struct Stopwatch {
+pub(crate) struct Stopwatch {
     begun: Instant,
     cpu_s: Option<f64>,
 }
 
 impl Stopwatch {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Stopwatch { begun: Instant::now(), cpu_s: of_this_process().cpu_s }
     }
 
-    pub(super) fn wall(&self) -> Duration {
+    pub(crate) fn wall(&self) -> Duration {
         self.begun.elapsed()
     }
 
     /// Of all threads of the process.
-    pub(super) fn cpu_s(&self) -> Option<f64> {
+    pub(crate) fn cpu_s(&self) -> Option<f64> {
         of_this_process().cpu_since(self.cpu_s)
     }
 }
 
 #[cfg(unix)]
-pub(super) fn of_this_process() -> Usage {
+pub(crate) fn of_this_process() -> Usage {
     use nix::sys::resource::{UsageWho, getrusage};
     use nix::sys::time::TimeValLike;
     let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else {
@@ -50,7 +50,7 @@ pub(super) fn of_this_process() -> Usage {
 }
 
 #[cfg(not(unix))]
-pub(super) fn of_this_process() -> Usage {
+pub(crate) fn of_this_process() -> Usage {
     Usage { peak_memory_bytes: None, cpu_s: None }
 }
 

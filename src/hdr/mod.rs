@@ -19,7 +19,7 @@ use dolby_vision::rpu::extension_metadata::blocks::ExtMetadataBlock;
 use dolby_vision::rpu::rpu_data_nlq::DoviELType;
 
 use crate::base::{Error, ErrorKind, Result};
-use crate::media::{DolbyVision, EnhancementLayer, Rect, Transfer};
+use crate::media::{DolbyVision, EnhancementLayer, RpuConversion, RpuWindow, Transfer};
 
 pub use record::{RECORD_BYTES, level, record};
 
@@ -94,91 +94,38 @@ pub fn describe(rpu: &[u8], container: Option<DolbyVision>, transfer: Transfer) 
     Ok(found)
 }
 
-/// How the RPUs of a stream become those of an AV1 stream.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Conversion {
-    /// What the AV1 base layer is to others: 0 nothing, 1 HDR10, 2 SDR, 4 HLG.
-    pub compatibility: u8,
-    /// From two layers to one.
-    to_single_layer: bool,
-    /// The part of the picture that is encoded, and by what it is scaled in width and height; `None` where all of it
-    /// is, as it is.
-    window: Option<Window>,
+/// The ITU-T T.35 message (country code first) for the picture that `rpu` belongs to, in a stream of this conversion.
+///
+/// # Errors
+/// `Unsupported` for an RPU that cannot be parsed, converted or written.
+pub fn message(conversion: &RpuConversion, rpu: &[u8]) -> Result<Arc<[u8]>> {
+    let mut rpu = parse(rpu)?;
+    let failed = |e| damaged(&format!("{e:#}"));
+    if conversion.to_single_layer {
+        rpu.convert_with_mode(ConversionMode::To81).map_err(failed)?;
+    }
+    if let Some(window) = conversion.window
+        && let Some((left, right, top, bottom)) = active_area(&window, &rpu)
+    {
+        rpu.set_active_area_offsets(left, right, top, bottom).map_err(failed)?;
+    }
+    Ok(t35::wrap(&rpu.write_rpu().map_err(failed)?).into())
 }
 
-/// The part of a picture that is encoded.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Window {
-    source: (u32, u32),
-    crop: Rect,
-    scale: (f64, f64),
-}
-
-impl Conversion {
-    /// For a stream of this kind.
-    ///
-    /// # Errors
-    /// `Unsupported` for profiles that have no AV1 twin.
-    pub fn of(source: &DolbyVision) -> Result<Self> {
-        let compatibility = match (source.profile, source.compatibility) {
-            (5, _) => 0,
-            // The base layer of a Blu-ray is HDR10.
-            (7, _) | (8, Some(1 | 6)) | (10, Some(1)) => 1,
-            (8 | 10, Some(2)) => 2,
-            (8 | 10, Some(4)) => 4,
-            (10, Some(0)) => 0,
-            _ => {
-                // Profile 9 in particular: its metadata is for base layers of 8 bits, AV1's are of 10.
-                let message = format!("Dolby Vision profile {} has no equal in AV1", source.name());
-                return Err(Error::new(ErrorKind::Unsupported, message));
-            }
-        };
-        Ok(Conversion { compatibility, to_single_layer: source.profile == 7, window: None })
-    }
-
-    /// The same for the part `crop` of pictures of `source` samples, scaled to `output` samples.
-    pub fn with_window(self, source: (u32, u32), crop: Rect, output: (u32, u32)) -> Self {
-        let scale = |to: u32, from: u32| f64::from(to) / f64::from(from.max(1));
-        let window = Window { source, crop, scale: (scale(output.0, crop.width), scale(output.1, crop.height)) };
-        let whole = crop == Rect::whole(source.0, source.1) && output == source;
-        Conversion { window: (!whole).then_some(window), ..self }
-    }
-
-    /// The ITU-T T.35 message (country code first) for the picture that `rpu` belongs to.
-    ///
-    /// # Errors
-    /// `Unsupported` for an RPU that cannot be parsed, converted or written.
-    pub fn message(&self, rpu: &[u8]) -> Result<Arc<[u8]>> {
-        let mut rpu = parse(rpu)?;
-        let failed = |e| damaged(&format!("{e:#}"));
-        if self.to_single_layer {
-            rpu.convert_with_mode(ConversionMode::To81).map_err(failed)?;
-        }
-        if let Some(window) = self.window
-            && let Some((left, right, top, bottom)) = window.active_area(&rpu)
-        {
-            rpu.set_active_area_offsets(left, right, top, bottom).map_err(failed)?;
-        }
-        Ok(t35::wrap(&rpu.write_rpu().map_err(failed)?).into())
-    }
-}
-
-impl Window {
-    /// The active area (level 5) as the encoded picture has it, where the RPU has one: left, right, top, bottom.
-    fn active_area(&self, rpu: &DoviRpu) -> Option<(u16, u16, u16, u16)> {
-        let Some(ExtMetadataBlock::Level5(area)) = rpu.vdr_dm_data.as_ref()?.get_block(5) else { return None };
-        let (left, right, top, bottom) = area.get_offsets();
-        let off = |offset: u16, cut: u32, scale: f64| {
-            let rest = u32::from(offset).saturating_sub(cut);
-            (f64::from(rest) * scale).round().clamp(0.0, 8191.0) as u16
-        };
-        let (width, height) = self.source;
-        let (x, y) = (self.crop.x, self.crop.y);
-        let cut_right = width.saturating_sub(x + self.crop.width);
-        let cut_bottom = height.saturating_sub(y + self.crop.height);
-        let (sx, sy) = self.scale;
-        Some((off(left, x, sx), off(right, cut_right, sx), off(top, y, sy), off(bottom, cut_bottom, sy)))
-    }
+/// The active area (level 5) as the encoded picture has it, where the RPU has one: left, right, top, bottom.
+fn active_area(window: &RpuWindow, rpu: &DoviRpu) -> Option<(u16, u16, u16, u16)> {
+    let Some(ExtMetadataBlock::Level5(area)) = rpu.vdr_dm_data.as_ref()?.get_block(5) else { return None };
+    let (left, right, top, bottom) = area.get_offsets();
+    let off = |offset: u16, cut: u32, scale: f64| {
+        let rest = u32::from(offset).saturating_sub(cut);
+        (f64::from(rest) * scale).round().clamp(0.0, 8191.0) as u16
+    };
+    let (width, height) = window.source;
+    let (x, y) = (window.crop.x, window.crop.y);
+    let cut_right = width.saturating_sub(x + window.crop.width);
+    let cut_bottom = height.saturating_sub(y + window.crop.height);
+    let (sx, sy) = window.scale;
+    Some((off(left, x, sx), off(right, cut_right, sx), off(top, y, sy), off(bottom, cut_bottom, sy)))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 
 use super::*;
+use crate::media::Rect;
 
 fn rpu(name: &str) -> Option<Vec<u8>> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/media/hdr").join(name);
@@ -36,9 +37,9 @@ fn each_profile_is_named_and_converted() {
         let Some(bytes) = rpu(file) else { return };
         let found = describe(&bytes, None, transfer).unwrap();
         assert_eq!(found.name(), name, "{file}");
-        let conversion = Conversion::of(&found).unwrap();
+        let conversion = RpuConversion::of(&found).unwrap();
         assert_eq!(conversion.compatibility, compatibility, "{file}");
-        let message = conversion.message(&bytes).unwrap();
+        let message = super::message(&conversion, &bytes).unwrap();
         let own = parse(&message).unwrap().write_av1_rpu_metadata_obu_t35_complete().unwrap();
         assert_eq!(message[..], own[..], "{file}: wrapped as by the crate");
         let (before, after) = (parse(&bytes).unwrap(), parse(&message).unwrap());
@@ -67,9 +68,9 @@ fn the_active_area_moves_with_a_crop_and_a_scale() {
     let mut source = parse(&bytes).unwrap();
     source.set_active_area_offsets(10, 20, 276, 274).unwrap();
     let bytes = source.write_hevc_unspec62_nalu().unwrap();
-    let conversion = Conversion::of(&describe(&bytes, None, Transfer::PQ).unwrap()).unwrap();
-    let area = |conversion: Conversion| {
-        let rpu = parse(&conversion.message(&bytes).unwrap()).unwrap();
+    let conversion = RpuConversion::of(&describe(&bytes, None, Transfer::PQ).unwrap()).unwrap();
+    let area = |conversion: RpuConversion| {
+        let rpu = parse(&message(&conversion, &bytes).unwrap()).unwrap();
         let Some(ExtMetadataBlock::Level5(area)) = rpu.vdr_dm_data.as_ref().unwrap().get_block(5).cloned() else {
             panic!("no active area")
         };
@@ -86,7 +87,7 @@ fn the_active_area_moves_with_a_crop_and_a_scale() {
 
 #[test]
 fn profiles_without_an_equal_are_refused_by_name() {
-    let error = Conversion::of(&DolbyVision::new(4, None, Some(2))).unwrap_err();
+    let error = RpuConversion::of(&DolbyVision::new(4, None, Some(2))).unwrap_err();
     assert!(error.to_string().contains("profile 4"), "{error}");
 }
 
@@ -95,8 +96,8 @@ proptest! {
     fn any_bytes_are_an_rpu_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..400), kind in 0usize..3) {
         let start: &[u8] = [&[0x19u8, 8, 9][..], &[0xB5, 0, 0x3B, 0, 0, 8, 0, 0x37, 0xCD, 8], &[]][kind];
         let bytes = [start, &bytes].concat();
-        let conversion = Conversion { compatibility: 1, to_single_layer: true, window: None };
-        let _ = conversion.message(&bytes);
+        let conversion = RpuConversion { compatibility: 1, to_single_layer: true, window: None };
+        let _ = message(&conversion, &bytes);
     }
 
     #[test]
@@ -109,9 +110,9 @@ proptest! {
             let at = at.index(bytes.len());
             bytes[at] = value;
         }
-        let conversion = Conversion { compatibility: 1, to_single_layer, window: None };
-        let _ = conversion.message(&bytes);
+        let conversion = RpuConversion { compatibility: 1, to_single_layer, window: None };
+        let _ = message(&conversion, &bytes);
         bytes.truncate(keep.index(bytes.len()));
-        let _ = conversion.message(&bytes);
+        let _ = message(&conversion, &bytes);
     }
 }

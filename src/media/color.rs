@@ -3,7 +3,7 @@
 //! AV1, Matroska, H.264/HEVC and FFmpeg all number primaries, transfer and matrix by the same tables,
 //! so a code point passes through unchanged, also one without a name here.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::base::Rational;
 
@@ -90,7 +90,7 @@ impl Transfer {
 }
 
 /// Which code values are black and white.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ColorRange {
     /// The source does not say; treated as limited.
@@ -103,7 +103,7 @@ pub enum ColorRange {
 }
 
 /// Where 4:2:0 chroma samples lie relative to luma.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChromaLocation {
     /// The source does not say.

@@ -1,9 +1,12 @@
 //! What a Dolby Vision stream is.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use super::Rect;
+use crate::base::{Error, ErrorKind, Result};
 
 /// What a profile 7 stream has beside its base layer and its metadata.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum EnhancementLayer {
     /// Minimal: it changes no picture.
@@ -16,7 +19,7 @@ pub enum EnhancementLayer {
 
 /// The kind of a Dolby Vision stream (Dolby Vision Profiles and Levels, and Dolby Vision Streams within the ISO Base
 /// Media File Format).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DolbyVision {
     /// Profile: 5 (no compatible base layer), 7 (two layers), 8 (HEVC), 9 (AVC), 10 (AV1).
     pub profile: u8,
@@ -63,6 +66,60 @@ impl DolbyVision {
         } else {
             "base layer and metadata"
         }
+    }
+}
+
+/// How the RPUs of a stream become those of an AV1 stream.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RpuConversion {
+    /// What the AV1 base layer is to others: 0 nothing, 1 HDR10, 2 SDR, 4 HLG.
+    pub compatibility: u8,
+    /// From two layers to one.
+    pub to_single_layer: bool,
+    /// The part of the picture that is encoded; `None` where all of it is, as it is.
+    pub window: Option<RpuWindow>,
+}
+
+/// The part of a picture that is encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RpuWindow {
+    /// Size of the source's pictures in luma samples.
+    pub source: (u32, u32),
+    /// The part that is kept.
+    pub crop: Rect,
+    /// By what that is scaled in width and height.
+    pub scale: (f64, f64),
+}
+
+impl RpuConversion {
+    /// For a stream of this kind.
+    ///
+    /// # Errors
+    /// `Unsupported` for profiles that have no AV1 twin.
+    pub fn of(source: &DolbyVision) -> Result<Self> {
+        let compatibility = match (source.profile, source.compatibility) {
+            (5, _) => 0,
+            // The base layer of a Blu-ray is HDR10.
+            (7, _) | (8, Some(1 | 6)) | (10, Some(1)) => 1,
+            (8 | 10, Some(2)) => 2,
+            (8 | 10, Some(4)) => 4,
+            (10, Some(0)) => 0,
+            _ => {
+                // Profile 9 in particular: its metadata is for base layers of 8 bits, AV1's are of 10.
+                let message = format!("Dolby Vision profile {} has no equal in AV1", source.name());
+                return Err(Error::new(ErrorKind::Unsupported, message));
+            }
+        };
+        Ok(RpuConversion { compatibility, to_single_layer: source.profile == 7, window: None })
+    }
+
+    /// The same for the part `crop` of pictures of `source` samples, scaled to `output` samples.
+    #[must_use]
+    pub fn with_window(self, source: (u32, u32), crop: Rect, output: (u32, u32)) -> Self {
+        let scale = |to: u32, from: u32| f64::from(to) / f64::from(from.max(1));
+        let window = RpuWindow { source, crop, scale: (scale(output.0, crop.width), scale(output.1, crop.height)) };
+        let whole = crop == Rect::whole(source.0, source.1) && output == source;
+        RpuConversion { window: (!whole).then_some(window), ..self }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What is known of the two fields of a picture: what the stream flags, and what a look at the samples says.
 
+use serde::{Deserialize, Serialize};
+
 /// What the decoder flags on a picture. Streams are often wrong about it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FieldFlags {
@@ -37,6 +39,30 @@ pub enum RepeatedField {
     Bottom,
 }
 
+/// Which field of a picture is of the earlier moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Parity {
+    /// The top field.
+    Top,
+    /// The bottom field.
+    Bottom,
+    /// As each picture is flagged; the top field where it is not flagged interlaced.
+    #[default]
+    Auto,
+}
+
+/// Which pictures are deinterlaced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Selection {
+    /// All of them.
+    #[default]
+    All,
+    /// Those flagged interlaced; the others come out with the very samples they came in with.
+    Flagged,
+}
+
 /// All that is known of one picture's fields.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FieldLook {
@@ -54,7 +80,7 @@ pub struct FieldLook {
 }
 
 /// Counts over a run of pictures.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldCounts {
     /// Pictures that were looked at.
     pub pictures: usize,

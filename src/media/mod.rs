@@ -11,18 +11,22 @@ mod frame;
 mod packet;
 mod pool;
 mod rect;
+mod shown;
 mod stream;
+mod wanted;
 
 pub use color::{
     ChromaLocation, Color, ColorRange, ContentLight, HdrStatic, MasteringDisplay, Matrix, Primaries, Transfer,
 };
 pub use crf::Crf;
-pub use dolby_vision::{DolbyVision, EnhancementLayer};
-pub use fields::{Combing, FieldCounts, FieldFlags, FieldLook, RepeatedField};
+pub use dolby_vision::{DolbyVision, EnhancementLayer, RpuConversion, RpuWindow};
+pub use fields::{Combing, FieldCounts, FieldFlags, FieldLook, Parity, RepeatedField, Selection};
 pub use frame::{Dynamic, Frame, PixelFormat, Planes, Subsampling};
 pub use packet::{Packet, PacketData};
 pub use pool::{FramePool, PoolBuffer, PoolStats};
 pub use rect::Rect;
+pub use shown::Shown;
 pub use stream::{
     Attachment, AudioInfo, Chapter, Disposition, FieldOrder, MediaInfo, StreamInfo, StreamKind, Tag, VideoInfo,
 };
+pub use wanted::{BitDepth, Crop, Deinterlace, DolbyVisionMode, Hwaccel, PictureSettings, Scale};

@@ -1,10 +1,13 @@
 //! Whether a film's pictures are whole, interlaced or telecined.
 #![deny(unsafe_code)]
 
+use serde::{Deserialize, Serialize};
+
 use crate::media::{Combing, FieldCounts, FieldLook, RepeatedField};
 
 /// What the pictures of a film are made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fields {
     /// Whole pictures, also where the stream flags them interlaced (films on PAL discs).
     Progressive,

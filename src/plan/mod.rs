@@ -6,21 +6,27 @@
 
 mod chunks;
 mod crop;
+mod facts;
 mod fields;
 mod policy;
 mod prior;
 mod search;
+mod streams;
 mod title;
+mod treatment;
 mod watch;
 mod workers;
 
 pub use chunks::{ChunkMeans, ChunkPlanner, ChunkRules, ChunkSpan, Cut, FramePoint, begins_scene};
 pub use crop::{CropRules, CropVote, Light, picture_in, sample_times, vote};
+pub use facts::{CropReport, FACTS_VERSION, FieldPlace, FieldReport, Finding, RpuFacts, SourceFacts};
 pub use fields::{Fields, is_told, judge};
 pub use policy::{ChunkSearch, Tier};
 pub use prior::{Forecast, Outcome, Reading, forecast, lag, probe_crf, slope_of};
 pub use search::{Clamp, Observation, Search, SearchRules, Step};
+pub use streams::main_video;
 pub use title::{Calibration, probed, title_crf};
+pub use treatment::{PicturePlan, Treatment};
 pub use watch::{Profile, Verdict, Watch};
 pub use workers::{Layout, Machine, Needs, layout};
 

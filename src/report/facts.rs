@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::job::TryRecord;
-use super::stage::StageReport;
-use super::streams::StreamDecision;
-use super::verify::Verification;
 use crate::config::EncodeSettings;
 use crate::media::{Color, HdrStatic, PoolStats};
 use crate::source::DecodeStats;
+use crate::stages::stage::StageReport;
+use crate::stages::streams::StreamDecision;
+use crate::store::job::TryRecord;
+use crate::verify::Verification;
 
 /// The report of one encode. Field names are part of the command-line contract.
 #[derive(Clone, Debug, Serialize)]
@@ -199,16 +199,4 @@ pub struct ChunkReport {
     /// The scores of its frames, of every [`stride`](QualityReport::stride)-th.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scores: Vec<f64>,
-}
-
-/// Versions of drapto and of every native library it runs with.
-pub fn versions() -> BTreeMap<String, String> {
-    let mut versions = BTreeMap::from([
-        ("drapto".to_owned(), format!("{} ({})", env!("CARGO_PKG_VERSION"), env!("DRAPTO_GIT_HASH"))),
-        ("svt-av1".to_owned(), crate::video::library_version()),
-        ("libopus".to_owned(), crate::audio::opus_version()),
-        ("libvmaf".to_owned(), crate::meter::version()),
-    ]);
-    versions.extend(crate::av::versions().into_iter().map(|(name, version)| (name.to_owned(), version)));
-    versions
 }

@@ -3,9 +3,11 @@
 //! Owns the words, tables and plots of the page. Refuses files (the page is a `String`), scripts and the network.
 #![deny(unsafe_code)]
 
+mod facts;
 mod page;
 mod plots;
 mod text;
 
+pub use facts::{ChunkReport, DolbyVisionReport, FileReport, QualityReport, Report, StreamReport, VideoReport};
 pub use page::html;
 pub use text::{bytes, duration};

@@ -5,9 +5,9 @@ use std::fmt::Display;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
+use super::facts::Report;
 use super::text::duration;
 use crate::base::{Error, ErrorKind, Result};
-use crate::engine::Report;
 
 const WIDTH: u32 = 1080;
 
@@ -27,7 +27,7 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 struct Part<'a> {
     from: f64,
     to: f64,
-    chunk: &'a crate::engine::ChunkReport,
+    chunk: &'a super::facts::ChunkReport,
 }
 
 fn parts(report: &Report) -> Vec<Part<'_>> {

@@ -2,30 +2,30 @@
 
 use std::sync::Arc;
 
-use super::super::job::Job;
-use super::super::mux::MuxMessage;
-use super::super::picture::{Outgoing, findings, track};
-use super::super::queue::Sender;
-use super::super::stage::StageMeter;
-use super::super::tally::{Film, Tally, VideoFindings};
 use crate::base::{CancelToken, Error, ErrorKind, Result};
 use crate::container::{VideoTrack, av1};
 use crate::media::{PacketData, VideoInfo};
+use crate::stages::mux::MuxMessage;
+use crate::stages::picture::{Outgoing, findings, track};
+use crate::stages::queue::Sender;
+use crate::stages::stage::StageMeter;
+use crate::stages::tally::{Film, Tally, VideoFindings};
+use crate::store::job::Job;
 
 /// The stage: reads chunk files in order.
-pub(in crate::engine) struct Chunks {
-    pub(in crate::engine) job: Arc<Job>,
-    pub(in crate::engine) film: Film,
-    pub(in crate::engine) video: VideoInfo,
-    pub(in crate::engine) dolby_vision: Option<[u8; 24]>,
-    pub(in crate::engine) track: usize,
-    pub(in crate::engine) mux: Sender<MuxMessage>,
-    pub(in crate::engine) tally: Arc<Tally>,
-    pub(in crate::engine) cancel: CancelToken,
+pub(crate) struct Chunks {
+    pub(crate) job: Arc<Job>,
+    pub(crate) film: Film,
+    pub(crate) video: VideoInfo,
+    pub(crate) dolby_vision: Option<[u8; 24]>,
+    pub(crate) track: usize,
+    pub(crate) mux: Sender<MuxMessage>,
+    pub(crate) tally: Arc<Tally>,
+    pub(crate) cancel: CancelToken,
 }
 
 impl Chunks {
-    pub(in crate::engine) fn run(&mut self, meter: &StageMeter) -> Result<()> {
+    pub(crate) fn run(&mut self, meter: &StageMeter) -> Result<()> {
         let shown = self.film.shown.ok_or_else(|| Error::new(ErrorKind::Input, "no picture of it can be decoded"))?;
         let record = self.dolby_vision;
         let found = VideoFindings { dolby_vision: record, ..findings(&self.video, &shown, self.mean_crf()) };

@@ -5,32 +5,32 @@ use std::path::PathBuf;
 use super::memory::Share;
 use crate::base::{CancelToken, Error, ErrorKind, Result, Span, Timestamp};
 use crate::media::Frame;
-use crate::plan::{ChunkMeans, ChunkSpan};
+use crate::plan::{ChunkMeans, ChunkSpan, Treatment};
 
-use super::super::picture::Shown;
-use super::super::pipeline::decoder_options;
-use super::super::treatment::{TreatedPictures, Treatment};
+use crate::media::Shown;
+use crate::source::decoder_options;
+use crate::stages::treat::TreatedPictures;
 
 /// A chunk whose end is known.
-pub(super) struct Chunk {
-    pub(super) span: ChunkSpan,
+pub(crate) struct Chunk {
+    pub(crate) span: ChunkSpan,
     /// What the decode pass measured.
-    pub(super) means: ChunkMeans,
+    pub(crate) means: ChunkMeans,
     /// The film's picture, as its first frame has it.
-    pub(super) shown: Shown,
+    pub(crate) shown: Shown,
     /// Whether all its frames are 8-bit 4:2:0.
-    pub(super) eight_bit: bool,
+    pub(crate) eight_bit: bool,
     /// Time of the frame before its first.
-    pub(super) before: Option<Timestamp>,
+    pub(crate) before: Option<Timestamp>,
     /// Digest of each frame's metadata.
-    pub(super) messages: Vec<u64>,
+    pub(crate) messages: Vec<u64>,
     /// Time and duration of each frame.
-    pub(super) times: Vec<(Timestamp, Option<Span>)>,
-    pub(super) source: Source,
+    pub(crate) times: Vec<(Timestamp, Option<Span>)>,
+    pub(crate) source: Source,
 }
 
 /// Where the frames are.
-pub(super) enum Source {
+pub(crate) enum Source {
     /// In memory, in the source's own format.
     Held {
         frames: Vec<Frame>,
@@ -49,21 +49,21 @@ pub(super) enum Source {
 }
 
 impl Chunk {
-    pub(super) fn index(&self) -> usize {
+    pub(crate) fn index(&self) -> usize {
         self.span.index
     }
 
-    pub(super) fn first_frame(&self) -> u64 {
+    pub(crate) fn first_frame(&self) -> u64 {
         self.span.first_frame
     }
 
     /// Frames in it.
-    pub(super) fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.span.frames
     }
 
     /// Its frames from the first.
-    pub(super) fn frames(&self, cancel: &CancelToken) -> Result<Frames<'_>> {
+    pub(crate) fn frames(&self, cancel: &CancelToken) -> Result<Frames<'_>> {
         match &self.source {
             Source::Held { frames, .. } => Ok(Frames::Held(frames.iter())),
             Source::File { path, stream, treatment } => {
@@ -77,14 +77,14 @@ impl Chunk {
 }
 
 /// Frames of a chunk in display order.
-pub(super) enum Frames<'a> {
+pub(crate) enum Frames<'a> {
     Held(std::slice::Iter<'a, Frame>),
     File { pictures: Box<TreatedPictures>, left: std::slice::Iter<'a, (Timestamp, Option<Span>)> },
 }
 
 impl Frames<'_> {
     /// The next frame; `Ok(None)` after the last.
-    pub(super) fn next(&mut self) -> Result<Option<Frame>> {
+    pub(crate) fn next(&mut self) -> Result<Option<Frame>> {
         match self {
             Frames::Held(frames) => Ok(frames.next().cloned()),
             Frames::File { pictures, left } => {

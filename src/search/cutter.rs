@@ -6,28 +6,28 @@ use crate::pixel::{PictureMeasure, PictureMeter};
 use crate::plan::{ChunkPlanner, ChunkRules, ChunkSpan, FramePoint};
 
 /// Measures frames and finds where the film is cut.
-pub(in crate::engine) struct Cutter {
+pub(crate) struct Cutter {
     meter: PictureMeter,
     planner: ChunkPlanner,
 }
 
 /// A frame that was measured.
-pub(in crate::engine) struct Measured {
-    pub(in crate::engine) frame: Frame,
-    pub(in crate::engine) measure: PictureMeasure,
-    pub(in crate::engine) point: FramePoint,
+pub(crate) struct Measured {
+    pub(crate) frame: Frame,
+    pub(crate) measure: PictureMeasure,
+    pub(crate) point: FramePoint,
     /// The chunk that is decided by it, if one is.
-    pub(in crate::engine) chunk: Option<ChunkSpan>,
+    pub(crate) chunk: Option<ChunkSpan>,
 }
 
 impl Cutter {
     /// For chunks of at most `seconds`.
-    pub(in crate::engine) fn new(seconds: f64) -> Self {
+    pub(crate) fn new(seconds: f64) -> Self {
         Cutter { meter: PictureMeter::new(), planner: ChunkPlanner::new(ChunkRules::up_to(seconds)) }
     }
 
     /// Takes the next frame, which is planar.
-    pub(in crate::engine) fn take(&mut self, frame: Frame) -> Result<Measured> {
+    pub(crate) fn take(&mut self, frame: Frame) -> Result<Measured> {
         let measure = self.meter.measure(&frame)?;
         let point = FramePoint {
             index: frame.index,
@@ -41,7 +41,7 @@ impl Cutter {
     }
 
     /// The chunks that are left at the end of the film.
-    pub(in crate::engine) fn finish(&mut self) -> Vec<ChunkSpan> {
+    pub(crate) fn finish(&mut self) -> Vec<ChunkSpan> {
         self.planner.finish()
     }
 }

@@ -4,23 +4,23 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::super::picture::Shown;
-use super::super::queue::Sender;
-use super::super::stage::StageMeter;
-use super::super::tally::{Tally, message_digest};
-use super::super::treatment::{TreatedPictures, Treatment, messages};
 use super::chunk::{Chunk, Source};
 use super::cutter::{Cutter, Measured};
 use super::memory::FrameBudget;
 use super::trial::Note;
 use crate::base::{Error, ErrorKind, Result, Span, Timestamp};
-use crate::engine::job::SegmentRecord;
+use crate::media::Shown;
 use crate::media::{Frame, PixelFormat};
 use crate::pixel::PictureMeasure;
-use crate::plan::{ChunkMeans, ChunkSpan};
+use crate::plan::{ChunkMeans, ChunkSpan, Treatment};
+use crate::stages::queue::Sender;
+use crate::stages::stage::StageMeter;
+use crate::stages::tally::{Tally, message_digest};
+use crate::stages::treat::{TreatedPictures, messages};
+use crate::store::job::SegmentRecord;
 
 /// How the frames of chunks are kept.
-pub(super) enum Keep {
+pub(crate) enum Keep {
     /// In memory, within the budget.
     Held(Arc<FrameBudget>),
     /// Not at all: workers decode them again.
@@ -28,24 +28,24 @@ pub(super) enum Keep {
 }
 
 /// The stage.
-pub(super) struct Feed {
-    pub(super) pictures: TreatedPictures,
-    pub(super) cutter: Cutter,
-    pub(super) keep: Keep,
+pub(crate) struct Feed {
+    pub(crate) pictures: TreatedPictures,
+    pub(crate) cutter: Cutter,
+    pub(crate) keep: Keep,
     /// Chunks an earlier run finished: their frames are not kept.
-    pub(super) finished: Vec<SegmentRecord>,
-    pub(super) notes: Sender<Note>,
-    pub(super) tally: Arc<Tally>,
-    pub(super) cancel: crate::base::CancelToken,
+    pub(crate) finished: Vec<SegmentRecord>,
+    pub(crate) notes: Sender<Note>,
+    pub(crate) tally: Arc<Tally>,
+    pub(crate) cancel: crate::base::CancelToken,
     /// Frames whose chunk is not decided.
-    pub(super) waiting: VecDeque<Waiting>,
+    pub(crate) waiting: VecDeque<Waiting>,
     /// Time of the last frame of the chunk before.
-    pub(super) before: Option<Timestamp>,
-    pub(super) shown: Option<Shown>,
+    pub(crate) before: Option<Timestamp>,
+    pub(crate) shown: Option<Shown>,
 }
 
 /// A frame whose chunk is not decided.
-pub(super) struct Waiting {
+pub(crate) struct Waiting {
     pts: Timestamp,
     duration: Option<Span>,
     measure: PictureMeasure,
@@ -55,7 +55,7 @@ pub(super) struct Waiting {
 }
 
 impl Feed {
-    pub(super) fn run(&mut self, meter: &StageMeter) -> Result<()> {
+    pub(crate) fn run(&mut self, meter: &StageMeter) -> Result<()> {
         let mut end_s = 0.0f64;
         loop {
             let frame = match self.pictures.next() {

@@ -1,5 +1,6 @@
 //! What a machine offers and what a film needs, in numbers.
 
+use crate::base::machine_memory;
 use crate::config::{EncodeSettings, Per, Target};
 use crate::media::VideoInfo;
 use crate::plan::{Layout, Machine, Needs, layout};
@@ -24,15 +25,15 @@ const METER_A_SAMPLE: u64 = 120;
 const IN_FLIGHT: u64 = 160;
 
 /// How the run is laid out, and from what.
-pub(in crate::engine) struct Room {
-    pub(in crate::engine) layout: Layout,
+pub(crate) struct Room {
+    pub(crate) layout: Layout,
     /// Bytes the run was given.
-    pub(in crate::engine) memory: u64,
+    pub(crate) memory: u64,
 }
 
 impl Room {
     /// For pictures like `video`, each of `frame` bytes while it is held.
-    pub(super) fn of(settings: &EncodeSettings, target: &Target, video: &VideoInfo, frame: u64) -> Self {
+    pub(crate) fn of(settings: &EncodeSettings, target: &Target, video: &VideoInfo, frame: u64) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let memory = settings.max_memory.unwrap_or_else(|| MOST.min(machine_memory().map_or(MOST, |m| m / 10 * 8)));
         let samples = u64::from(video.width) * u64::from(video.height);
@@ -52,21 +53,5 @@ impl Room {
             layout.held = None;
         }
         Room { layout, memory }
-    }
-}
-
-/// Memory of the machine, or of the group of processes this one is limited to.
-fn machine_memory() -> Option<u64> {
-    let number = |text: String| text.trim().parse::<u64>().ok();
-    let limit = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
-        .iter()
-        .find_map(|path| std::fs::read_to_string(path).ok().and_then(number));
-    let total = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
-        let line = text.lines().find_map(|l| l.strip_prefix("MemTotal:"))?;
-        line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
-    });
-    match (limit, total) {
-        (Some(limit), Some(total)) => Some(limit.min(total)),
-        (limit, total) => limit.or(total),
     }
 }

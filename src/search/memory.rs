@@ -13,7 +13,7 @@ const POLL: Duration = Duration::from_millis(50);
 /// Law: one feeder takes memory frame by frame and hands it over to a chunk; the chunk gives it back when it is
 /// dropped. The feeder waits only while a chunk is outstanding, so it can never wait for itself: a chunk that alone
 /// is larger than the limit goes through.
-pub(super) struct FrameBudget {
+pub(crate) struct FrameBudget {
     limit: u64,
     state: Mutex<State>,
     freed: Condvar,
@@ -26,13 +26,13 @@ struct State {
 }
 
 /// A chunk's part of the budget.
-pub(super) struct Share {
+pub(crate) struct Share {
     budget: Arc<FrameBudget>,
     bytes: u64,
 }
 
 impl FrameBudget {
-    pub(super) fn new(limit: u64) -> Arc<Self> {
+    pub(crate) fn new(limit: u64) -> Arc<Self> {
         Arc::new(FrameBudget { limit, state: Mutex::default(), freed: Condvar::new() })
     }
 
@@ -41,7 +41,7 @@ impl FrameBudget {
     }
 
     /// Takes `bytes`, waiting for chunks to give theirs back.
-    pub(super) fn take(&self, bytes: u64, cancel: &CancelToken) -> Result<()> {
+    pub(crate) fn take(&self, bytes: u64, cancel: &CancelToken) -> Result<()> {
         let mut state = self.lock();
         while state.outstanding > 0 && state.held + bytes > self.limit {
             cancel.check()?;
@@ -52,7 +52,7 @@ impl FrameBudget {
     }
 
     /// Hands `bytes` that were taken over to a chunk.
-    pub(super) fn hand_over(self: &Arc<Self>, bytes: u64) -> Share {
+    pub(crate) fn hand_over(self: &Arc<Self>, bytes: u64) -> Share {
         self.lock().outstanding += 1;
         Share { budget: Arc::clone(self), bytes }
     }

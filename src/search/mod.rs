@@ -19,6 +19,7 @@ mod film;
 mod layout;
 mod memory;
 mod probe;
+mod scenes;
 mod schedule;
 mod trial;
 
@@ -26,25 +27,27 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub(super) use assemble::Chunks;
-pub(super) use cutter::Cutter;
-pub(super) use film::ChunkedFilm;
+pub(crate) use assemble::Chunks;
+pub(crate) use cutter::Cutter;
+pub(crate) use film::ChunkedFilm;
+pub use scenes::{Scene, SceneChunk, ScenesReport, scenes};
 
-use super::crew::Crew;
-use super::job::{Identity, Job, Opened, place};
-use super::look::Look;
-use super::pipeline::video_options;
-use super::queue::queue;
-use super::stage::StageMeter;
-use super::tally::Tally;
-use super::treatment::TreatedPictures;
 use crate::base::{CancelToken, Error, ErrorKind, Result};
 use crate::config::{EncodeSettings, Per, Target};
 use crate::media::{Crf, MediaInfo, VideoInfo};
 use crate::meter::{Model, SessionConfig, Stride};
 use crate::pixel::Converter;
 use crate::plan::{Calibration, SearchRules, lag};
+use crate::plan::{PicturePlan, SourceFacts};
 use crate::source::Pictures;
+use crate::source::video_options;
+use crate::stages::crew::Crew;
+use crate::stages::queue::queue;
+use crate::stages::stage::StageMeter;
+use crate::stages::tally::Tally;
+use crate::stages::treat::TreatedPictures;
+use crate::store::facts;
+use crate::store::job::{Identity, Job, Opened, place};
 use crate::video::CRF_STEP;
 use feed::{Feed, Keep};
 use layout::Room;
@@ -62,44 +65,45 @@ const UNITS_HELD: usize = 64;
 const UNIT_BYTES: usize = 64 << 20;
 
 /// What the search is made from.
-pub(super) struct Plan<'a> {
-    pub(super) settings: &'a EncodeSettings,
-    pub(super) target: &'a Target,
-    pub(super) info: &'a MediaInfo,
-    pub(super) look: &'a Look,
+pub(crate) struct SearchInput<'a> {
+    pub(crate) settings: &'a EncodeSettings,
+    pub(crate) target: &'a Target,
+    pub(crate) info: &'a MediaInfo,
+    pub(crate) facts: &'a SourceFacts,
+    pub(crate) picture: &'a PicturePlan,
 }
 
 /// What is the same for all chunks.
-pub(super) struct Prepared {
-    pub(super) job: Job,
-    pub(super) opened: Opened,
-    pub(super) session: SessionConfig,
-    pub(super) room: Room,
+pub(crate) struct Prepared {
+    pub(crate) job: Job,
+    pub(crate) opened: Opened,
+    pub(crate) session: SessionConfig,
+    pub(crate) room: Room,
     video: VideoInfo,
 }
 
 /// Which job a run works on, for opening it again when the film is put together.
-pub(super) struct Reopen {
+pub(crate) struct Reopen {
     dir: PathBuf,
     identity: Identity,
 }
 
 impl Reopen {
     /// The job again, after the stages ended: every chunk file is checked against what was recorded.
-    pub(super) fn job(&self) -> Result<Job> {
+    pub(crate) fn job(&self) -> Result<Job> {
         let (job, opened) = Job::open(&self.dir, &self.identity)?;
         tracing::debug!(?opened, "putting the film together");
         Ok(job)
     }
 
     /// Where it is.
-    pub(super) fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
 
     /// The error of a run that failed. What was finished stays where the same command can go on from it; it goes where
     /// there is nothing yet, or where the fault is the input's or the settings'.
-    pub(super) fn after(&self, error: Error) -> Error {
+    pub(crate) fn after(&self, error: Error) -> Error {
         let curable = matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::Encode | ErrorKind::Output);
         // Not if a thread hangs: it still holds the job.
         if let Ok(job) = self.job()
@@ -118,10 +122,10 @@ impl Reopen {
     }
 }
 
-impl Plan<'_> {
+impl SearchInput<'_> {
     /// Opens the job and decides how the run is laid out.
-    pub(super) fn prepare(&self) -> Result<(Prepared, Reopen)> {
-        let video = self.look.video()?.clone();
+    pub(crate) fn prepare(&self) -> Result<(Prepared, Reopen)> {
+        let video = self.picture.video()?.clone();
         let (width, height) = (video.width, video.height);
         let model = match &self.target.model {
             Some(name) => Model::parse(name)?,
@@ -134,7 +138,8 @@ impl Plan<'_> {
         let dir = place(self.settings.temp_dir.as_deref(), &self.settings.input, &self.settings.output);
         let reopen = Reopen { dir, identity: self.identity(&session)? };
         let (job, opened) = Job::open(&reopen.dir, &reopen.identity)?;
-        let room = Room::of(self.settings, self.target, &video, self.look.frame_bytes());
+        facts::save(&reopen.dir, &self.settings.input, self.facts)?;
+        let room = Room::of(self.settings, self.target, &video, self.picture.frame_bytes());
         Ok((Prepared { job, opened, session, room, video }, reopen))
     }
 
@@ -144,12 +149,12 @@ impl Plan<'_> {
         let svt: Vec<String> = self.settings.svt.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let mut identity = Identity::default()
             .with_input(&self.settings.input)?
-            .with("stream", self.look.stream.index)
-            .with("crop", self.look.treatment.crop.to_string())
-            .with("size", format!("{:?}", self.look.treatment.size()))
-            .with("deinterlace", format!("{:?}", self.look.treatment.deinterlace))
-            .with("bit_depth", self.look.treatment.depth)
-            .with("dolby_vision", format!("{:?}", self.look.treatment.dolby_vision))
+            .with("stream", self.picture.stream.index)
+            .with("crop", self.picture.treatment.crop.to_string())
+            .with("size", format!("{:?}", self.picture.treatment.size()))
+            .with("deinterlace", format!("{:?}", self.picture.treatment.deinterlace))
+            .with("bit_depth", self.picture.treatment.depth)
+            .with("dolby_vision", format!("{:?}", self.picture.treatment.dolby_vision))
             .with("film_grain", self.settings.picture.film_grain)
             .with("preset", self.settings.preset)
             .with("svt_parameters", svt.join(":"))
@@ -161,7 +166,7 @@ impl Plan<'_> {
             .with("chunk_size", t.chunk_seconds)
             .with("vmaf_stride", session.stride.get())
             .with("vmaf_model", session.model.name());
-        for (name, version) in super::report::versions() {
+        for (name, version) in crate::stages::versions() {
             identity = identity.with(&format!("version_of_{}", name.replace('-', "_")), version);
         }
         Ok(identity)
@@ -184,7 +189,7 @@ impl Plan<'_> {
     }
 
     /// Starts the stages in `crew`. When they end well, all chunks are in the job directory.
-    pub(super) fn start(&self, crew: &mut Crew, prepared: Prepared, tally: &Arc<Tally>) -> Result<()> {
+    pub(crate) fn start(&self, crew: &mut Crew, prepared: Prepared, tally: &Arc<Tally>) -> Result<()> {
         let Prepared { job, session, room, video, .. } = prepared;
         let cancel = crew.cancel().clone();
         let (schedule_meter, feed_meter) = (StageMeter::new("schedule"), StageMeter::new("feed"));
@@ -249,13 +254,13 @@ impl Plan<'_> {
         &self,
         room: &Room,
         job: &Job,
-        notes: super::queue::Sender<Note>,
+        notes: crate::stages::queue::Sender<Note>,
         tally: &Arc<Tally>,
         cancel: &CancelToken,
     ) -> Result<Feed> {
-        let (path, stream) = (self.settings.input.clone(), self.look.stream.index);
-        let treatment = self.look.treatment;
-        let pictures = Pictures::open(&path, |_| Some(stream), video_options(self.settings)?, cancel)?;
+        let (path, stream) = (self.settings.input.clone(), self.picture.stream.index);
+        let treatment = self.picture.treatment;
+        let pictures = Pictures::open(&path, |_| Some(stream), video_options(&self.settings.hwaccel)?, cancel)?;
         Ok(Feed {
             pictures: TreatedPictures::new(pictures, treatment),
             cutter: Cutter::new(self.target.chunk_seconds),

@@ -1,12 +1,12 @@
 //! The fast encode of a chunk that tells about its right CRF.
 
-use super::super::picture::encoder_config;
 use super::chunk::Chunk;
 use crate::base::Result;
 use crate::config::EncodeSettings;
 use crate::media::VideoInfo;
 use crate::meter::{SessionConfig, Stride};
 use crate::plan::{SearchRules, probe_crf};
+use crate::stages::picture::encoder_config;
 use crate::video::EncoderConfig;
 
 /// The preset of probes: the fastest that still costs less than the ones above it (11 to 13 cost the same in SVT-AV1
@@ -21,12 +21,12 @@ const SLOWEST_ENCODES: u8 = 7;
 const STRIDE: u32 = 9;
 
 /// Whether chunks that are encoded at this preset are probed first.
-pub(super) fn pays(preset: u8) -> bool {
+pub(crate) fn pays(preset: u8) -> bool {
     preset <= SLOWEST_ENCODES
 }
 
 /// What encodes and scores the probe of `chunk`: in the source's own depth where that is 8, which is faster.
-pub(super) fn probe(
+pub(crate) fn probe(
     settings: &EncodeSettings,
     video: &VideoInfo,
     chunk: &Chunk,

@@ -4,15 +4,14 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::chunked::Cutter;
-use super::look::Look;
-use super::pipeline::decoder_options;
-use super::streams::main_video;
-use super::treatment::TreatedPictures;
+use super::Cutter;
+use crate::analyze::{Analysis, Looks};
 use crate::base::{CancelToken, Error, ErrorKind, Result};
-use crate::config::{EncodeSettings, Target};
-use crate::plan::{ChunkSpan, Cut, FramePoint, begins_scene};
-use crate::source::Pictures;
+use crate::config::Target;
+use crate::media::PictureSettings;
+use crate::plan::{ChunkSpan, Cut, FramePoint, PicturePlan, begins_scene};
+use crate::source::{Pictures, decoder_options};
+use crate::stages::treat::TreatedPictures;
 
 /// The chunks of a film and its scenes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -51,7 +50,7 @@ pub struct Scene {
     pub change: f32,
 }
 
-/// Decodes the main video of `input` and tells where [`encode`](super::encode()) would cut it into chunks of at most
+/// Decodes the main video of `input` and tells where an encode would cut it into chunks of at most
 /// `chunk_seconds`.
 ///
 /// # Errors
@@ -85,13 +84,14 @@ pub fn scenes(input: &Path, chunk_seconds: f64, cancel: &CancelToken) -> Result<
     })
 }
 
-/// The pictures as [`encode`](super::encode()) takes them by default.
+/// The pictures as an encode takes them by default.
 fn pictures(input: &Path, cancel: &CancelToken) -> Result<TreatedPictures> {
-    let pictures = Pictures::open(input, main_video, decoder_options(), cancel)?;
-    let main = main_video(pictures.info()).and_then(|index| pictures.info().streams.get(index));
-    let main = main.ok_or_else(|| Error::new(ErrorKind::Unsupported, "there is no video stream in it"))?;
-    let look = Look::at(&EncodeSettings::new(input, ""), main, cancel)?;
-    Ok(TreatedPictures::new(pictures, look.treatment))
+    let analysis = Analysis::open(input, cancel)?;
+    let main = analysis.main_video()?.clone();
+    let facts = analysis.facts(Looks { crop: true, fields: true })?;
+    let plan = PicturePlan::new(&facts, &main, &PictureSettings::default())?;
+    let pictures = Pictures::open(input, |_| Some(main.index), decoder_options(), cancel)?;
+    Ok(TreatedPictures::new(pictures, plan.treatment))
 }
 
 fn of_span(span: &ChunkSpan) -> SceneChunk {

@@ -10,52 +10,52 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::super::picture::encoder_config;
-use super::super::queue::{Receiver, Sender};
-use super::super::stage::StageMeter;
-use super::super::tally::Tally;
 use super::chunk::{Chunk, Source};
 use super::probe;
 use super::trial::{Cost, Note, Order, Task, Tried};
 use crate::base::{Error, ErrorKind, Result};
 use crate::config::EncodeSettings;
 use crate::container::IvfHeader;
-use crate::engine::job::{ChunkFile, ChunkRecord, Job, SegmentRecord, TryRecord};
 use crate::media::{Crf, VideoInfo};
 use crate::meter::{Scores, SessionConfig, Stride};
 use crate::plan::{ChunkSearch, Clamp, Layout, Outcome, Profile, SearchRules, Step, Tier, Watch, forecast};
+use crate::stages::picture::encoder_config;
+use crate::stages::queue::{Receiver, Sender};
+use crate::stages::stage::StageMeter;
+use crate::stages::tally::Tally;
+use crate::store::job::{ChunkFile, ChunkRecord, Job, SegmentRecord, TryRecord};
 
-pub(super) use title::Title;
+pub(crate) use title::Title;
 
 /// How often a chunk may fail (an encoder that breaks, not a score) before the run does.
 const FAILURES: u32 = 2;
 
 /// The stage.
-pub(super) struct Schedule {
-    pub(super) notes: Receiver<Note>,
+pub(crate) struct Schedule {
+    pub(crate) notes: Receiver<Note>,
     /// By worker.
-    pub(super) orders: Vec<Sender<Order>>,
-    pub(super) job: Job,
-    pub(super) settings: EncodeSettings,
-    pub(super) video: VideoInfo,
-    pub(super) session: SessionConfig,
-    pub(super) rules: SearchRules,
+    pub(crate) orders: Vec<Sender<Order>>,
+    pub(crate) job: Job,
+    pub(crate) settings: EncodeSettings,
+    pub(crate) video: VideoInfo,
+    pub(crate) session: SessionConfig,
+    pub(crate) rules: SearchRules,
     /// A chunk's first CRF may depend on chunks at least this far before it.
-    pub(super) lag: usize,
+    pub(crate) lag: usize,
     /// How chunks are probed, if they are.
-    pub(super) layout: Layout,
+    pub(crate) layout: Layout,
     /// Where all chunks have the same CRF.
-    pub(super) title: Option<Title>,
-    pub(super) tally: Arc<Tally>,
-    pub(super) free: Vec<usize>,
-    pub(super) works: BTreeMap<usize, Work>,
+    pub(crate) title: Option<Title>,
+    pub(crate) tally: Arc<Tally>,
+    pub(crate) free: Vec<usize>,
+    pub(crate) works: BTreeMap<usize, Work>,
     /// By chunk; `None` until it is finished.
-    pub(super) outcomes: Vec<Option<Outcome>>,
-    pub(super) ended: bool,
+    pub(crate) outcomes: Vec<Option<Outcome>>,
+    pub(crate) ended: bool,
 }
 
 /// A chunk that is not finished.
-pub(super) struct Work {
+pub(crate) struct Work {
     chunk: Arc<Chunk>,
     search: Option<ChunkSearch>,
     running: Option<Running>,
@@ -85,7 +85,7 @@ struct Best {
 }
 
 impl Schedule {
-    pub(super) fn run(&mut self, meter: &StageMeter) -> Result<()> {
+    pub(crate) fn run(&mut self, meter: &StageMeter) -> Result<()> {
         loop {
             self.dispatch()?;
             if self.ended && self.works.is_empty() {
@@ -405,7 +405,7 @@ impl Schedule {
         self.outcomes[index] = Some(record.outcome(&work.chunk.means));
         self.tally.encoded.fetch_add(span.frames, Ordering::Relaxed);
         self.tally.bytes.fetch_add(record.bytes, Ordering::Relaxed);
-        self.tally.chunk_done(&record);
+        self.tally.chunk_done(record.event());
         self.job.finish(record, best.file)
     }
 }

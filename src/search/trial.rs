@@ -13,29 +13,29 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::super::picture::{not_decodable, unit};
-use super::super::queue::{Receiver, Sender, Weighed};
-use super::super::stage::StageMeter;
-use super::super::tally::Tally;
-use super::super::treatment::at_depth;
 use super::chunk::Chunk;
 use crate::av::{Decoder, DecoderOptions, Received, VideoFrame};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result};
-use crate::engine::job::ChunkFile;
 use crate::media::{Frame, PacketData};
 use crate::meter::{RunningSession, Scores, Session, SessionConfig};
 use crate::pixel::Converter;
 use crate::plan::{Verdict, Watch};
+use crate::stages::picture::{not_decodable, unit};
+use crate::stages::queue::{Receiver, Sender, Weighed};
+use crate::stages::stage::StageMeter;
+use crate::stages::tally::Tally;
+use crate::stages::treat::at_depth;
+use crate::store::job::ChunkFile;
 use crate::video::{EncodedPacket, Encoder, EncoderConfig};
 
 /// What a worker is asked to do with a chunk.
-pub(super) struct Order {
-    pub(super) chunk: Arc<Chunk>,
-    pub(super) session: SessionConfig,
-    pub(super) task: Task,
+pub(crate) struct Order {
+    pub(crate) chunk: Arc<Chunk>,
+    pub(crate) session: SessionConfig,
+    pub(crate) task: Task,
 }
 
-pub(super) enum Task {
+pub(crate) enum Task {
     /// Encode it, score it, write its bytes.
     Try { config: Box<EncoderConfig>, watch: Watch, file: ChunkFile },
     /// Encode it by a fast preset and score that: what it says of the right CRF.
@@ -51,7 +51,7 @@ impl Weighed for Order {
 }
 
 /// What comes back.
-pub(super) enum Note {
+pub(crate) enum Note {
     /// The feeder completed a chunk.
     Chunk(Box<Chunk>),
     /// The feeder came to the end of the film.
@@ -72,7 +72,7 @@ impl Weighed for Note {
 }
 
 /// A try that came to an end.
-pub(super) enum Tried {
+pub(crate) enum Tried {
     /// All frames were encoded, decoded and scored; the bytes wait to be kept.
     Whole { scores: Scores, file: ChunkFile },
     /// The scores so far excluded the target; what the score would have been.
@@ -83,13 +83,13 @@ pub(super) enum Tried {
 
 /// What the encoder gave out for a try, kept or not.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Cost {
-    pub(super) frames: u64,
-    pub(super) bytes: u64,
+pub(crate) struct Cost {
+    pub(crate) frames: u64,
+    pub(crate) bytes: u64,
 }
 
 /// What an encode stage hands to its score stage.
-pub(super) enum Unit {
+pub(crate) enum Unit {
     Begin(Box<Begin>),
     Picture {
         data: PacketData,
@@ -99,7 +99,7 @@ pub(super) enum Unit {
     End(Result<()>),
 }
 
-pub(super) struct Begin {
+pub(crate) struct Begin {
     chunk: Arc<Chunk>,
     session: SessionConfig,
     watch: Watch,
@@ -118,18 +118,18 @@ impl Weighed for Unit {
 }
 
 /// The stage that encodes.
-pub(super) struct EncodeTries {
-    pub(super) worker: usize,
-    pub(super) orders: Receiver<Order>,
-    pub(super) units: Sender<Unit>,
-    pub(super) notes: Sender<Note>,
-    pub(super) converter: Converter,
-    pub(super) tally: Arc<Tally>,
-    pub(super) cancel: CancelToken,
+pub(crate) struct EncodeTries {
+    pub(crate) worker: usize,
+    pub(crate) orders: Receiver<Order>,
+    pub(crate) units: Sender<Unit>,
+    pub(crate) notes: Sender<Note>,
+    pub(crate) converter: Converter,
+    pub(crate) tally: Arc<Tally>,
+    pub(crate) cancel: CancelToken,
 }
 
 impl EncodeTries {
-    pub(super) fn run(&mut self, meter: &StageMeter) -> Result<()> {
+    pub(crate) fn run(&mut self, meter: &StageMeter) -> Result<()> {
         while let Some(Order { chunk, session, task }) = self.orders.receive()? {
             match task {
                 Task::Try { config, watch, file } => {
@@ -239,11 +239,11 @@ impl EncodeTries {
 }
 
 /// The stage that decodes what was encoded and scores it against what the encoder was given.
-pub(super) struct ScoreTries {
-    pub(super) units: Receiver<Unit>,
-    pub(super) notes: Sender<Note>,
-    pub(super) converter: Converter,
-    pub(super) tally: Arc<Tally>,
+pub(crate) struct ScoreTries {
+    pub(crate) units: Receiver<Unit>,
+    pub(crate) notes: Sender<Note>,
+    pub(crate) converter: Converter,
+    pub(crate) tally: Arc<Tally>,
 }
 
 /// One try on its way.
@@ -261,7 +261,7 @@ struct Scoring {
 }
 
 impl ScoreTries {
-    pub(super) fn run(&mut self, meter: &StageMeter) -> Result<()> {
+    pub(crate) fn run(&mut self, meter: &StageMeter) -> Result<()> {
         while let Some(unit) = self.units.receive()? {
             let Unit::Begin(begin) = unit else { return Err(out_of_turn()) };
             let (chunk, stop) = (begin.chunk.index(), begin.stop.clone());

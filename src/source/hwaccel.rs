@@ -2,6 +2,8 @@
 #![deny(unsafe_code)]
 
 use crate::av::{DecoderOptions, Hardware};
+use crate::base::{Error, ErrorKind, Result};
+use crate::media;
 
 /// Whether pictures are decoded in hardware. What it cannot decode is decoded in software, to the same pictures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,4 +50,31 @@ impl From<DecoderOptions> for VideoOptions {
     fn from(decoder: DecoderOptions) -> Self {
         VideoOptions { decoder, hwaccel: Hwaccel::Off }
     }
+}
+
+/// More decoder threads than this do not feed one encoder faster; each costs pictures of memory.
+const MAX_DECODER_THREADS: usize = 8;
+
+/// How a source is decoded beside an encoder: with threads on half the cores. The encoder is many times slower than any
+/// decoder, and frame threads it does not need cost time (on two cores, two threads took half as much again as one).
+pub fn decoder_options() -> DecoderOptions {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    DecoderOptions { threads: (cores / 2).clamp(1, MAX_DECODER_THREADS) as u32, ..DecoderOptions::default() }
+}
+
+/// The same for the one pass that feeds the encoders, in hardware where `asked` for.
+///
+/// # Errors
+/// `Usage` for hardware nobody knows.
+pub fn video_options(asked: &media::Hwaccel) -> Result<VideoOptions> {
+    let hwaccel = match asked {
+        media::Hwaccel::Off => Hwaccel::Off,
+        media::Hwaccel::Auto => Hwaccel::Auto,
+        media::Hwaccel::Named(name) => {
+            let known = Hardware::ALL.map(|h| h.name()).join(", ");
+            let unknown = || Error::new(ErrorKind::Usage, format!("no hardware {name:?} is known, only {known}"));
+            Hwaccel::Named(Hardware::parse(name).ok_or_else(unknown)?)
+        }
+    };
+    Ok(VideoOptions { decoder: decoder_options(), hwaccel })
 }

@@ -40,14 +40,25 @@ impl Pictures {
         options: impl Into<VideoOptions>,
         cancel: &CancelToken,
     ) -> Result<Self> {
-        let options = options.into();
-        let mut input = Input::open(path, cancel)?;
+        let input = Input::open(path, cancel)?;
         let info = input.info();
         let stream = choose(&info)
             .and_then(|index| info.streams.get(index))
             .ok_or_else(|| Error::new(ErrorKind::Unsupported, "there is no video stream in it").with_file(path))?;
         let stream = stream.index;
-        let decoder = VideoDecoder::open(&input, &info.streams[stream], options).map_err(|e| e.with_file(path))?;
+        Self::of(input, info, stream, options)
+    }
+
+    /// Of stream `stream` of an input that was opened and holds `info`.
+    ///
+    /// # Errors
+    /// `Unsupported` where there is no such stream or no decoder for it.
+    pub fn of(mut input: Input, info: MediaInfo, stream: usize, options: impl Into<VideoOptions>) -> Result<Self> {
+        let options = options.into();
+        let in_file = |e: Error| e.with_file(input.path());
+        let missing = || in_file(Error::new(ErrorKind::Unsupported, "there is no such stream").with_stream(stream));
+        let of = info.streams.get(stream).ok_or_else(missing)?;
+        let decoder = VideoDecoder::open(&input, of, options).map_err(in_file)?;
         input.keep_only(&[stream]);
         let hardware_fallback = None;
         let (finished, held, offset) = (false, None, 0);

@@ -20,7 +20,7 @@ const TICK: Duration = Duration::from_millis(100);
 ///
 /// Law: a stage that fails records its error, cancels the run and only then drops its channel ends, so that
 /// no neighbour takes a failure for the end of the stream. The first error that is not a consequence wins.
-pub(super) struct Crew {
+pub(crate) struct Crew {
     cancel: CancelToken,
     failure: Arc<Mutex<Option<Error>>>,
     stages: Vec<(Arc<StageMeter>, JoinHandle<()>)>,
@@ -28,17 +28,17 @@ pub(super) struct Crew {
 
 impl Crew {
     /// A crew that stops when `cancel` does.
-    pub(super) fn new(cancel: &CancelToken) -> Self {
+    pub(crate) fn new(cancel: &CancelToken) -> Self {
         Crew { cancel: cancel.child(), failure: Arc::default(), stages: Vec::new() }
     }
 
     /// The token the stages look at.
-    pub(super) fn cancel(&self) -> &CancelToken {
+    pub(crate) fn cancel(&self) -> &CancelToken {
         &self.cancel
     }
 
     /// Starts a stage. `state` holds its channel ends and outlives `work`.
-    pub(super) fn spawn<S: Send + 'static>(
+    pub(crate) fn spawn<S: Send + 'static>(
         &mut self,
         name: &'static str,
         meter: &Arc<StageMeter>,
@@ -65,7 +65,7 @@ impl Crew {
     }
 
     /// Waits for all stages, calling `tick` now and then; stops a run that stands still for `stall_timeout`.
-    pub(super) fn wait(mut self, stall_timeout: Duration, mut tick: impl FnMut()) -> Result<Vec<StageReport>> {
+    pub(crate) fn wait(mut self, stall_timeout: Duration, mut tick: impl FnMut()) -> Result<Vec<StageReport>> {
         let meters: Vec<_> = self.stages.iter().map(|(meter, _)| Arc::clone(meter)).collect();
         let mut stopping: Option<Instant> = None;
         while self.stages.iter().any(|(_, handle)| !handle.is_finished()) {

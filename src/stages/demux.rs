@@ -16,7 +16,7 @@ use crate::media::{Packet, PacketData};
 const PACE_S: f64 = 0.25;
 
 /// Where the packets of one stream go.
-pub(super) enum Route {
+pub(crate) enum Route {
     Skip,
     Decode(Sender<InputPacket>),
     CopyAudio { track: usize, delay_ns: u64 },
@@ -24,19 +24,19 @@ pub(super) enum Route {
     ConvertSubtitle { track: usize, converter: SubtitleConverter },
 }
 
-pub(super) struct Demux {
-    pub(super) input: Input,
+pub(crate) struct Demux {
+    pub(crate) input: Input,
     /// By stream index; streams that appear later are skipped.
-    pub(super) routes: Vec<Route>,
+    pub(crate) routes: Vec<Route>,
     /// The stream whose times pace the tracks that come seldom.
-    pub(super) main: usize,
-    pub(super) mux: Sender<MuxMessage>,
-    pub(super) tally: Arc<Tally>,
-    pub(super) cancel: CancelToken,
+    pub(crate) main: usize,
+    pub(crate) mux: Sender<MuxMessage>,
+    pub(crate) tally: Arc<Tally>,
+    pub(crate) cancel: CancelToken,
 }
 
 impl Demux {
-    pub(super) fn run(&mut self, meter: &StageMeter) -> Result<()> {
+    pub(crate) fn run(&mut self, meter: &StageMeter) -> Result<()> {
         let mut end_s = 0.0f64;
         self.advance(Timestamp::new(i64::MIN / 2, Rational::NANO))?;
         let mut told: Option<Timestamp> = None;

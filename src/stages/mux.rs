@@ -13,7 +13,7 @@ use crate::container::{Interleaver, MuxHeader, TrackKind, VideoTrack, Writer};
 use crate::media::Packet;
 
 /// What the stages before tell the muxer.
-pub(super) enum MuxMessage {
+pub(crate) enum MuxMessage {
     /// What only the encoder knows of the video track. Nothing is written before it came.
     VideoHeader(Box<VideoTrack>),
     Packet {
@@ -40,18 +40,18 @@ impl Weighed for MuxMessage {
     }
 }
 
-pub(super) struct Mux {
-    pub(super) messages: Receiver<MuxMessage>,
+pub(crate) struct Mux {
+    pub(crate) messages: Receiver<MuxMessage>,
     /// Complete but for the video track's coding.
-    pub(super) header: MuxHeader,
-    pub(super) video_track: usize,
-    pub(super) file: Option<File>,
-    pub(super) path: PathBuf,
-    pub(super) tally: Arc<Tally>,
+    pub(crate) header: MuxHeader,
+    pub(crate) video_track: usize,
+    pub(crate) file: Option<File>,
+    pub(crate) path: PathBuf,
+    pub(crate) tally: Arc<Tally>,
 }
 
 impl Mux {
-    pub(super) fn run(&mut self, meter: &StageMeter) -> Result<()> {
+    pub(crate) fn run(&mut self, meter: &StageMeter) -> Result<()> {
         let mut early = Vec::new();
         let video = loop {
             match self.messages.receive()? {

@@ -8,25 +8,25 @@ use super::mux::MuxMessage;
 use super::queue::{Receiver, Sender, Weighed};
 use super::stage::StageMeter;
 use super::tally::{Tally, VideoFindings, digest, message_digest};
-use super::treatment::{Treat, messages};
+use super::treat::{Treat, messages};
 use crate::av::{Decoder, DecoderOptions, InputPacket, Received};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span, Timestamp};
 use crate::config::{EncodeSettings, Quality, default_crf};
 use crate::container::{VideoTrack, av1};
-use crate::media::{Color, Dynamic, Frame, HdrStatic, Packet, PacketData, StreamInfo, VideoInfo};
+use crate::media::{Dynamic, Frame, Packet, PacketData, Shown, StreamInfo, VideoInfo};
 use crate::pixel::Converter;
 use crate::source::VideoDecoder;
 use crate::video::{Crf, EncodedPacket, Encoder, EncoderConfig};
 
-pub(super) struct Decode {
-    pub(super) decoder: VideoDecoder,
-    pub(super) packets: Receiver<InputPacket>,
-    pub(super) frames: Sender<Frame>,
-    pub(super) tally: Arc<Tally>,
+pub(crate) struct Decode {
+    pub(crate) decoder: VideoDecoder,
+    pub(crate) packets: Receiver<InputPacket>,
+    pub(crate) frames: Sender<Frame>,
+    pub(crate) tally: Arc<Tally>,
 }
 
 impl Decode {
-    pub(super) fn run(&mut self, meter: &StageMeter) -> Result<()> {
+    pub(crate) fn run(&mut self, meter: &StageMeter) -> Result<()> {
         while let Some(packet) = self.packets.receive()? {
             self.decoder.send(&packet)?;
             self.pass_on(meter)?;
@@ -49,16 +49,16 @@ impl Decode {
     }
 }
 
-pub(super) struct Convert {
-    pub(super) treat: Treat,
-    pub(super) converter: Converter,
-    pub(super) frames: Receiver<Frame>,
-    pub(super) converted: Sender<Frame>,
-    pub(super) tally: Arc<Tally>,
+pub(crate) struct Convert {
+    pub(crate) treat: Treat,
+    pub(crate) converter: Converter,
+    pub(crate) frames: Receiver<Frame>,
+    pub(crate) converted: Sender<Frame>,
+    pub(crate) tally: Arc<Tally>,
 }
 
 impl Convert {
-    pub(super) fn run(&mut self, meter: &StageMeter) -> Result<()> {
+    pub(crate) fn run(&mut self, meter: &StageMeter) -> Result<()> {
         let mut ready = VecDeque::new();
         while let Some(frame) = self.frames.receive()? {
             self.treat.push(frame, &mut ready)?;
@@ -81,21 +81,21 @@ impl Convert {
     }
 }
 
-pub(super) struct Encode {
-    pub(super) settings: EncodeSettings,
-    pub(super) stream: StreamInfo,
-    pub(super) track: usize,
-    pub(super) frames: Receiver<Frame>,
-    pub(super) mux: Sender<MuxMessage>,
-    pub(super) check: Sender<PacketData>,
-    pub(super) tally: Arc<Tally>,
-    pub(super) cancel: CancelToken,
+pub(crate) struct Encode {
+    pub(crate) settings: EncodeSettings,
+    pub(crate) stream: StreamInfo,
+    pub(crate) track: usize,
+    pub(crate) frames: Receiver<Frame>,
+    pub(crate) mux: Sender<MuxMessage>,
+    pub(crate) check: Sender<PacketData>,
+    pub(crate) tally: Arc<Tally>,
+    pub(crate) cancel: CancelToken,
     /// Dolby Vision configuration record.
-    pub(super) dolby_vision: Option<[u8; 24]>,
+    pub(crate) dolby_vision: Option<[u8; 24]>,
 }
 
 impl Encode {
-    pub(super) fn run(&mut self, meter: &StageMeter) -> Result<()> {
+    pub(crate) fn run(&mut self, meter: &StageMeter) -> Result<()> {
         let Some(first) = self.frames.receive()? else {
             let damage = self.tally.lock().decode.first_error.clone();
             let why = damage.map_or(String::new(), |e| format!(" ({e})"));
@@ -181,30 +181,14 @@ impl Sent {
 
 /// An encoder's packet as it is stored, which is what is checked: without delimiters, as Matroska wants it, and with the
 /// metadata of its picture; and the digest of that metadata.
-pub(super) fn unit(coded: &[u8], dynamic: &Dynamic) -> Result<(PacketData, u64)> {
+pub(crate) fn unit(coded: &[u8], dynamic: &Dynamic) -> Result<(PacketData, u64)> {
     let unit = av1::block_data(coded)?;
     let messages = messages(dynamic);
     let data = if messages.is_empty() { unit.into_owned() } else { av1::with_messages(&unit, &messages)? };
     Ok((PacketData::new(data), message_digest(&messages)))
 }
 
-/// What the track says of its pictures, as the first one has it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Shown {
-    pub(super) width: u32,
-    pub(super) height: u32,
-    pub(super) color: Color,
-    pub(super) hdr: HdrStatic,
-}
-
-impl Shown {
-    /// Of a frame.
-    pub(super) fn of(first: &Frame) -> Self {
-        Shown { width: first.width, height: first.height, color: first.color, hdr: first.hdr }
-    }
-}
-
-pub(super) fn findings(video: &VideoInfo, picture: &Shown, crf: f64) -> VideoFindings {
+pub(crate) fn findings(video: &VideoInfo, picture: &Shown, crf: f64) -> VideoFindings {
     VideoFindings {
         width: picture.width,
         height: picture.height,
@@ -225,7 +209,7 @@ pub(super) fn findings(video: &VideoInfo, picture: &Shown, crf: f64) -> VideoFin
 
 /// The picture track on its way to the muxer: its header from the first packet, its packets one behind, so that the
 /// last one is known as such, and what verification holds the file to.
-pub(super) struct Outgoing {
+pub(crate) struct Outgoing {
     track: usize,
     /// Until the first packet tells how the track is coded.
     header: Option<VideoTrack>,
@@ -239,7 +223,7 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    pub(super) fn new(track: usize, header: VideoTrack, mux: Sender<MuxMessage>, tally: &Arc<Tally>) -> Self {
+    pub(crate) fn new(track: usize, header: VideoTrack, mux: Sender<MuxMessage>, tally: &Arc<Tally>) -> Self {
         Outgoing {
             track,
             header: Some(header),
@@ -254,7 +238,7 @@ impl Outgoing {
     }
 
     /// Takes the next temporal unit, without its delimiter, and the digest of the metadata its picture has to have.
-    pub(super) fn send(
+    pub(crate) fn send(
         &mut self,
         data: PacketData,
         messages: u64,
@@ -279,7 +263,7 @@ impl Outgoing {
         Ok(())
     }
 
-    pub(super) fn finish(mut self) -> Result<()> {
+    pub(crate) fn finish(mut self) -> Result<()> {
         let mut end = None;
         if let Some((mut last, duration)) = self.held.take() {
             // Only the last frame's duration is not told by the frame after it.
@@ -308,7 +292,7 @@ impl Weighed for PacketData {
 /// The frame rate the encoder is told where the source has none.
 const NOMINAL_RATE: (i32, i32) = (25, 1);
 
-pub(super) fn encoder_config(settings: &EncodeSettings, video: &VideoInfo, first: &Shown) -> Result<EncoderConfig> {
+pub(crate) fn encoder_config(settings: &EncodeSettings, video: &VideoInfo, first: &Shown) -> Result<EncoderConfig> {
     let asked = match settings.quality {
         Quality::Crf(crf) => crf,
         Quality::Target(_) => None,
@@ -335,7 +319,7 @@ fn film_grain(strength: u8) -> Vec<(String, String)> {
 }
 
 /// The track as the source describes it; how it is coded only the first packet tells.
-pub(super) fn track(video: &VideoInfo, first: &Shown) -> VideoTrack {
+pub(crate) fn track(video: &VideoInfo, first: &Shown) -> VideoTrack {
     let length = video.frame_duration.map(|length| Span::new(1, length).as_nanos());
     VideoTrack {
         codec_private: Vec::new(),
@@ -353,13 +337,13 @@ pub(super) fn track(video: &VideoInfo, first: &Shown) -> VideoTrack {
 }
 
 /// Decodes the encoder's packets as they come: proof that every one of them is a picture.
-pub(super) struct Check {
-    pub(super) packets: Receiver<PacketData>,
-    pub(super) tally: Arc<Tally>,
+pub(crate) struct Check {
+    pub(crate) packets: Receiver<PacketData>,
+    pub(crate) tally: Arc<Tally>,
 }
 
 impl Check {
-    pub(super) fn run(&mut self, meter: &StageMeter) -> Result<()> {
+    pub(crate) fn run(&mut self, meter: &StageMeter) -> Result<()> {
         let options = DecoderOptions { threads: 1, without_film_grain: true };
         let mut decoder = Decoder::av1(Rational::MILLI, options)?;
         let mut frames = 0;
@@ -386,7 +370,7 @@ fn take(decoder: &mut Decoder, meter: &StageMeter) -> Result<u64> {
 }
 
 /// Seen with SVT-AV1 2.3.0 at presets 12 and 13 on noise, and its own program makes the same stream.
-pub(super) fn not_decodable(frame: i64, error: Error) -> Error {
+pub(crate) fn not_decodable(frame: i64, error: Error) -> Error {
     let version = crate::video::library_version();
     let message = format!(
         "SVT-AV1 {version} made a stream that cannot be decoded at frame {frame}; a lower preset may do better"

@@ -12,7 +12,7 @@ use crate::base::{CancelToken, Error, ErrorKind, Result};
 const POLL: Duration = Duration::from_millis(50);
 
 /// Something whose memory a queue accounts for.
-pub(super) trait Weighed {
+pub(crate) trait Weighed {
     /// Bytes it keeps alive.
     fn byte_len(&self) -> usize;
 }
@@ -55,7 +55,7 @@ impl Budget {
 }
 
 /// The sending end. Dropping it is the flush: the receiver drains what is queued, then sees the end.
-pub(super) struct Sender<T> {
+pub(crate) struct Sender<T> {
     channel: ChannelSender<T>,
     budget: Arc<Budget>,
     cancel: CancelToken,
@@ -63,7 +63,7 @@ pub(super) struct Sender<T> {
 }
 
 /// The receiving end, owned by the stage whose waits it measures.
-pub(super) struct Receiver<T> {
+pub(crate) struct Receiver<T> {
     channel: ChannelReceiver<T>,
     budget: Arc<Budget>,
     cancel: CancelToken,
@@ -71,7 +71,7 @@ pub(super) struct Receiver<T> {
 }
 
 /// A queue from stage `from` to stage `to`, holding at most `items` and about `bytes`.
-pub(super) fn queue<T: Weighed>(
+pub(crate) fn queue<T: Weighed>(
     items: usize,
     bytes: usize,
     cancel: &CancelToken,
@@ -88,13 +88,13 @@ pub(super) fn queue<T: Weighed>(
 
 impl<T: Weighed> Sender<T> {
     /// Another sending end of the same queue for the same stage.
-    pub(super) fn another(&self) -> Self {
+    pub(crate) fn another(&self) -> Self {
         self.for_stage(&self.meter)
     }
 
     /// Another sending end of the same queue, whose waits count for stage `meter`. The queue ends when all
     /// sending ends are dropped.
-    pub(super) fn for_stage(&self, meter: &Arc<StageMeter>) -> Self {
+    pub(crate) fn for_stage(&self, meter: &Arc<StageMeter>) -> Self {
         Sender {
             channel: self.channel.clone(),
             budget: Arc::clone(&self.budget),
@@ -105,7 +105,7 @@ impl<T: Weighed> Sender<T> {
 
     /// Hands `item` on; waits while the queue is full. `Err(Interrupted)` when the run was cancelled or the
     /// other end is gone (which a failing stage makes known by cancelling first).
-    pub(super) fn send(&self, item: T) -> Result<()> {
+    pub(crate) fn send(&self, item: T) -> Result<()> {
         let bytes = item.byte_len();
         let _blocked = self.meter.wait(Waiting::Output);
         self.budget.acquire(bytes, &self.cancel)?;
@@ -136,7 +136,7 @@ impl<T: Weighed> Sender<T> {
 impl<T: Weighed> Receiver<T> {
     /// The next item; `None` when the sender was dropped and the queue is empty. A sender that dropped
     /// because it failed is `Err(Interrupted)`, never an end.
-    pub(super) fn receive(&self) -> Result<Option<T>> {
+    pub(crate) fn receive(&self) -> Result<Option<T>> {
         let _blocked = self.meter.wait(Waiting::Input);
         loop {
             match self.channel.recv_timeout(POLL) {

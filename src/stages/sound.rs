@@ -12,19 +12,19 @@ use crate::base::{Result, Span, Timestamp};
 use crate::media::Packet;
 use crate::source::AudioDecoder;
 
-pub(super) struct Sound {
-    pub(super) stream: usize,
-    pub(super) track: usize,
-    pub(super) decoder: AudioDecoder,
+pub(crate) struct Sound {
+    pub(crate) stream: usize,
+    pub(crate) track: usize,
+    pub(crate) decoder: AudioDecoder,
     /// Taken when the stream ends.
-    pub(super) encoder: Option<AudioEncoder>,
-    pub(super) packets: Receiver<InputPacket>,
-    pub(super) mux: Sender<MuxMessage>,
-    pub(super) tally: Arc<Tally>,
+    pub(crate) encoder: Option<AudioEncoder>,
+    pub(crate) packets: Receiver<InputPacket>,
+    pub(crate) mux: Sender<MuxMessage>,
+    pub(crate) tally: Arc<Tally>,
 }
 
 impl Sound {
-    pub(super) fn run(&mut self, meter: &StageMeter) -> Result<()> {
+    pub(crate) fn run(&mut self, meter: &StageMeter) -> Result<()> {
         let stream = self.stream;
         self.encode(meter).map_err(|e| e.with_stream(stream))
     }

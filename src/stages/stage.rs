@@ -8,7 +8,7 @@ use serde::Serialize;
 
 /// Where a stage spends its time when it does not work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Waiting {
+pub(crate) enum Waiting {
     /// For the stage before it.
     Input,
     /// For the stage after it.
@@ -21,7 +21,7 @@ const BLOCKED_OUT: u8 = 2;
 const DONE: u8 = 3;
 
 /// One stage's counters. Written by the stage's own thread, read by anyone.
-pub(super) struct StageMeter {
+pub(crate) struct StageMeter {
     name: String,
     start: Instant,
     state: AtomicU8,
@@ -52,7 +52,7 @@ pub struct StageReport {
 }
 
 impl StageMeter {
-    pub(super) fn new(name: impl Into<String>) -> Arc<Self> {
+    pub(crate) fn new(name: impl Into<String>) -> Arc<Self> {
         Arc::new(StageMeter {
             name: name.into(),
             start: Instant::now(),
@@ -71,33 +71,33 @@ impl StageMeter {
     }
 
     /// Counts one item handled.
-    pub(super) fn item(&self) {
+    pub(crate) fn item(&self) {
         self.items.fetch_add(1, Ordering::Relaxed);
         self.last_progress.store(self.now(), Ordering::Relaxed);
     }
 
     /// Items handled so far.
-    pub(super) fn items(&self) -> u64 {
+    pub(crate) fn items(&self) -> u64 {
         self.items.load(Ordering::Relaxed)
     }
 
     /// Marks the stage as waiting until the guard is dropped.
-    pub(super) fn wait(self: &Arc<Self>, what: Waiting) -> WaitGuard {
+    pub(crate) fn wait(self: &Arc<Self>, what: Waiting) -> WaitGuard {
         self.state.store(if what == Waiting::Input { BLOCKED_IN } else { BLOCKED_OUT }, Ordering::Relaxed);
         WaitGuard { meter: Arc::clone(self), what, since: Instant::now() }
     }
 
-    pub(super) fn note_queue(&self, length: usize) {
+    pub(crate) fn note_queue(&self, length: usize) {
         self.queue_high_water.fetch_max(length, Ordering::Relaxed);
     }
 
     /// Marks the stage as finished, for good or ill.
-    pub(super) fn done(&self) {
+    pub(crate) fn done(&self) {
         self.end.store(self.now().max(1), Ordering::Relaxed);
         self.state.store(DONE, Ordering::Relaxed);
     }
 
-    pub(super) fn report(&self) -> StageReport {
+    pub(crate) fn report(&self) -> StageReport {
         let seconds = |micros: u64| micros as f64 / 1e6;
         let end = self.end.load(Ordering::Relaxed);
         let total = seconds(if end == 0 { self.now() } else { end });
@@ -115,7 +115,7 @@ impl StageMeter {
 }
 
 /// See [`StageMeter::wait`].
-pub(super) struct WaitGuard {
+pub(crate) struct WaitGuard {
     meter: Arc<StageMeter>,
     what: Waiting,
     since: Instant,
@@ -134,7 +134,7 @@ impl Drop for WaitGuard {
 ///
 /// A pipeline stands still when no stage made progress for `limit`. The culprit is then a stage that is
 /// neither waiting nor done; if all wait (for each other), they are all named.
-pub(super) fn stalled(stages: &[Arc<StageMeter>], limit: Duration) -> Option<String> {
+pub(crate) fn stalled(stages: &[Arc<StageMeter>], limit: Duration) -> Option<String> {
     let limit = limit.as_micros() as u64;
     let running: Vec<_> = stages.iter().filter(|s| s.state.load(Ordering::Relaxed) != DONE).collect();
     let still = |s: &&&Arc<StageMeter>| s.now().saturating_sub(s.last_progress.load(Ordering::Relaxed)) >= limit;

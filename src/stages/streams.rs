@@ -4,13 +4,17 @@
 //! nothing is dropped in silence.
 #![deny(unsafe_code)]
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use crate::audio::LayoutPlan;
 use crate::av::codec_is_text_subtitle;
 use crate::config::AudioMode;
+use crate::container::reader::codec_ids;
 use crate::container::{self, codec::CodecMapping};
 use crate::media::{MediaInfo, StreamInfo, StreamKind};
+use crate::plan::main_video;
 
 /// What is done with a stream, in the words of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -44,12 +48,12 @@ pub struct StreamDecision {
     /// Why, where that is not plain.
     pub reason: Option<String>,
     #[serde(skip)]
-    pub(super) task: Task,
+    pub(crate) task: Task,
 }
 
 /// The work behind an [`Action`].
 #[derive(Clone, Debug)]
-pub(super) enum Task {
+pub(crate) enum Task {
     EncodeVideo,
     EncodeAudio(LayoutPlan),
     CopyAudio(CodecMapping),
@@ -61,7 +65,7 @@ pub(super) enum Task {
 
 impl Task {
     /// The Matroska CodecID of the track this makes; `None` where it makes none.
-    pub(super) fn codec_id(&self) -> Option<String> {
+    pub(crate) fn codec_id(&self) -> Option<String> {
         Some(match self {
             Task::EncodeVideo => "V_AV1".to_owned(),
             Task::EncodeAudio(_) => "A_OPUS".to_owned(),
@@ -74,10 +78,10 @@ impl Task {
 }
 
 /// How Matroska itself names a track that FFmpeg does not know: CodecID and CodecPrivate by stream index.
-pub(super) type UnknownCodecs = std::collections::HashMap<usize, (String, Vec<u8>)>;
+pub(crate) type UnknownCodecs = std::collections::HashMap<usize, (String, Vec<u8>)>;
 
 /// Decides for every stream of `info`.
-pub(super) fn decide(info: &MediaInfo, mode: AudioMode, unknown: &UnknownCodecs) -> Vec<StreamDecision> {
+pub(crate) fn decide(info: &MediaInfo, mode: AudioMode, unknown: &UnknownCodecs) -> Vec<StreamDecision> {
     let main = main_video(info);
     info.streams
         .iter()
@@ -107,7 +111,7 @@ pub(super) fn decide(info: &MediaInfo, mode: AudioMode, unknown: &UnknownCodecs)
 }
 
 /// The decisions in the order of the output's tracks: the main video first, the others as in the source.
-pub(super) fn in_track_order(decisions: &[StreamDecision]) -> Vec<&StreamDecision> {
+pub(crate) fn in_track_order(decisions: &[StreamDecision]) -> Vec<&StreamDecision> {
     let mut order: Vec<_> = decisions.iter().collect();
     order.sort_by_key(|d| !matches!(d.task, Task::EncodeVideo));
     order
@@ -117,13 +121,6 @@ type Verdict = (Task, Action, Option<String>, Option<String>);
 
 fn dropped(reason: impl Into<String>) -> Verdict {
     (Task::Drop, Action::Dropped, None, Some(reason.into()))
-}
-
-/// The video track a player would choose: the first marked as default, else the first.
-pub(super) fn main_video(info: &MediaInfo) -> Option<usize> {
-    let mut videos = info.streams.iter().filter(|s| s.kind == StreamKind::Video).peekable();
-    let first = videos.peek().map(|s| s.index);
-    videos.find(|s| s.disposition.default).map(|s| s.index).or(first)
 }
 
 fn audio(stream: &StreamInfo, mode: AudioMode) -> Verdict {
@@ -178,4 +175,21 @@ fn attachment(info: &MediaInfo, stream: &StreamInfo) -> Verdict {
         Some(a) if !a.data.is_empty() => (Task::Attach, Action::Kept, Some(a.mime.clone()), None),
         _ => dropped("the attachment is empty"),
     }
+}
+
+/// Asks the Matroska file itself about tracks whose codec FFmpeg does not know (`S_TEXT/WEBVTT` before 6.1).
+pub(crate) fn unknown_codecs(path: &Path, info: &MediaInfo) -> UnknownCodecs {
+    let strange = |s: &&StreamInfo| s.codec == "unknown" && s.kind == StreamKind::Subtitle;
+    if !info.container.contains("matroska") || !info.streams.iter().any(|s| strange(&s)) {
+        return UnknownCodecs::new();
+    }
+    let Ok(tracks) = codec_ids(path) else { return UnknownCodecs::new() };
+    // FFmpeg makes a stream of each video, audio and subtitle track, in the file's order.
+    let carried = tracks.into_iter().filter(|t| t.kind.is_some());
+    let streams = info.streams.iter().filter(|s| s.kind != StreamKind::Attachment);
+    streams
+        .zip(carried)
+        .filter(|(s, t)| strange(s) && t.kind == Some(s.kind) && t.codec_id.starts_with("S_TEXT/"))
+        .map(|(s, t)| (s.index, (t.codec_id, t.codec_private)))
+        .collect()
 }

@@ -11,57 +11,39 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::av::{DecoderOptions, Deinterlacer, Parity, Selection};
+use crate::av::{DecoderOptions, Deinterlacer};
 use crate::base::{CancelToken, Error, ErrorKind, Result, Timestamp};
-use crate::hdr::Conversion;
-use crate::media::{Dynamic, Frame, PixelFormat, Rect};
+use crate::hdr;
+use crate::media::{Dynamic, Frame, PixelFormat, VideoInfo};
 use crate::pixel::Converter;
+use crate::plan::Treatment;
 use crate::source::{DecodeStats, Pictures};
 
-/// What is done, decided once for a film.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Treatment {
-    /// Size of decoded pictures in luma samples.
-    pub(super) source: (u32, u32),
-    /// How they are deinterlaced, if they are.
-    pub(super) deinterlace: Option<(Parity, Selection)>,
-    /// The part of them that is kept, of even size.
-    pub(super) crop: Rect,
-    /// What that is scaled to.
-    pub(super) scale: Option<(u32, u32)>,
-    /// Bits a sample of the encode.
-    pub(super) depth: u8,
-    /// What becomes of RPUs; without it they are left out.
-    pub(super) dolby_vision: Option<Conversion>,
-    /// Whether a picture whose RPU is missing or cannot be carried ends the run.
-    pub(super) require_dolby_vision: bool,
+/// Level and compatibility of the Dolby Vision that a treated `video` has, if it has RPUs.
+pub(crate) fn dolby_vision(treatment: &Treatment, video: &VideoInfo) -> Option<(u8, u8)> {
+    let (width, height) = treatment.size();
+    let rate = video.frame_rate.map_or(25.0, |r| r.as_f64());
+    treatment.dolby_vision.map(|c| (hdr::level(width, height, rate), c.compatibility))
 }
 
-impl Treatment {
-    /// Size of the pictures that come out, in luma samples.
-    pub(super) fn size(&self) -> (u32, u32) {
-        self.scale.unwrap_or((self.crop.width, self.crop.height))
-    }
-
-    /// Whether pictures lean on the ones beside them, so that decoding has to begin earlier.
-    fn needs_neighbours(&self) -> bool {
-        self.deinterlace.is_some()
-    }
+/// Its configuration record.
+pub(crate) fn dolby_vision_record(treatment: &Treatment, video: &VideoInfo) -> Option<[u8; hdr::RECORD_BYTES]> {
+    dolby_vision(treatment, video).map(|(level, compatibility)| hdr::record(level, compatibility))
 }
 
 /// Metadata of single pictures that was carried.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Carried {
+pub(crate) struct Carried {
     /// Pictures with HDR10+.
-    pub(super) hdr10_plus: u64,
+    pub(crate) hdr10_plus: u64,
     /// Pictures with an RPU.
-    pub(super) dolby_vision: u64,
+    pub(crate) dolby_vision: u64,
     /// Why the first RPU that was lost was lost.
-    pub(super) first_loss: Option<String>,
+    pub(crate) first_loss: Option<String>,
 }
 
 /// Treats the pictures of one film, in display order.
-pub(super) struct Treat {
+pub(crate) struct Treat {
     plan: Treatment,
     deinterlacer: Option<Deinterlacer>,
     /// For formats that are not planar.
@@ -71,7 +53,7 @@ pub(super) struct Treat {
 }
 
 impl Treat {
-    pub(super) fn new(plan: Treatment) -> Self {
+    pub(crate) fn new(plan: Treatment) -> Self {
         let scaler = plan.scale.map(|(width, height)| Converter::to_depth(plan.depth).scaling_to(width, height));
         let deinterlacer = plan.deinterlace.map(|(parity, selection)| Deinterlacer::new(parity, selection));
         Treat { plan, deinterlacer, planar: Converter::to_depth(plan.depth), scaler, carried: Carried::default() }
@@ -81,7 +63,7 @@ impl Treat {
     ///
     /// # Errors
     /// `Unsupported` for a picture of another size than the first, and for lost Dolby Vision where it is required.
-    pub(super) fn push(&mut self, frame: Frame, out: &mut VecDeque<Frame>) -> Result<()> {
+    pub(crate) fn push(&mut self, frame: Frame, out: &mut VecDeque<Frame>) -> Result<()> {
         self.check_size(&frame)?;
         let whole = match &mut self.deinterlacer {
             Some(deinterlacer) => deinterlacer.push(frame)?,
@@ -94,7 +76,7 @@ impl Treat {
     ///
     /// # Errors
     /// As [`push`](Self::push).
-    pub(super) fn finish(&mut self, out: &mut VecDeque<Frame>) -> Result<()> {
+    pub(crate) fn finish(&mut self, out: &mut VecDeque<Frame>) -> Result<()> {
         let rest = match &mut self.deinterlacer {
             Some(deinterlacer) => deinterlacer.finish()?,
             None => Vec::new(),
@@ -110,12 +92,12 @@ impl Treat {
     }
 
     /// What was carried so far.
-    pub(super) fn carried(&self) -> &Carried {
+    pub(crate) fn carried(&self) -> &Carried {
         &self.carried
     }
 
     /// The buffers of pictures that were copied.
-    pub(super) fn pool(&self) -> crate::media::PoolStats {
+    pub(crate) fn pool(&self) -> crate::media::PoolStats {
         let (planar, scaled) = (self.planar.stats(), self.scaler.as_ref().map(Converter::stats).unwrap_or_default());
         crate::media::PoolStats {
             allocations: planar.allocations + scaled.allocations,
@@ -152,7 +134,8 @@ impl Treat {
         self.carried.hdr10_plus += u64::from(hdr10_plus.is_some());
         let Some(conversion) = &self.plan.dolby_vision else { return Ok(Dynamic { hdr10_plus, dolby_vision: None }) };
         let missing = || Error::new(ErrorKind::Unsupported, "the picture has no Dolby Vision RPU");
-        let message = frame.dynamic.dolby_vision.as_ref().ok_or_else(missing).and_then(|rpu| conversion.message(rpu));
+        let message =
+            frame.dynamic.dolby_vision.as_ref().ok_or_else(missing).and_then(|rpu| hdr::message(conversion, rpu));
         let dolby_vision = match message {
             Ok(message) => Some(message),
             Err(error) if self.plan.require_dolby_vision => return Err(error.at(frame.pts)),
@@ -167,12 +150,12 @@ impl Treat {
 }
 
 /// The ITU-T T.35 messages of a treated picture, as they are written.
-pub(super) fn messages(dynamic: &Dynamic) -> Vec<Arc<[u8]>> {
+pub(crate) fn messages(dynamic: &Dynamic) -> Vec<Arc<[u8]>> {
     [&dynamic.hdr10_plus, &dynamic.dolby_vision].into_iter().flatten().cloned().collect()
 }
 
 /// Pictures of a file, treated.
-pub(super) struct TreatedPictures {
+pub(crate) struct TreatedPictures {
     pictures: Pictures,
     treat: Treat,
     ready: VecDeque<Frame>,
@@ -181,12 +164,12 @@ pub(super) struct TreatedPictures {
 
 impl TreatedPictures {
     /// From the first picture on.
-    pub(super) fn new(pictures: Pictures, treatment: Treatment) -> Self {
+    pub(crate) fn new(pictures: Pictures, treatment: Treatment) -> Self {
         TreatedPictures { pictures, treat: Treat::new(treatment), ready: VecDeque::new(), ended: false }
     }
 
     /// As [`Pictures::open_at`], with `before` the time of the picture before, if there is one.
-    pub(super) fn open_at(
+    pub(crate) fn open_at(
         path: &Path,
         stream: usize,
         (start, before): (Timestamp, Option<Timestamp>),
@@ -205,7 +188,7 @@ impl TreatedPictures {
     }
 
     /// The next picture in display order; `Ok(None)` after the last.
-    pub(super) fn next(&mut self) -> Result<Option<Frame>> {
+    pub(crate) fn next(&mut self) -> Result<Option<Frame>> {
         loop {
             if let Some(frame) = self.ready.pop_front() {
                 return Ok(Some(frame));
@@ -223,25 +206,25 @@ impl TreatedPictures {
         }
     }
 
-    pub(super) fn stats(&self) -> DecodeStats {
+    pub(crate) fn stats(&self) -> DecodeStats {
         self.pictures.stats()
     }
 
-    pub(super) fn decoder_name(&self) -> String {
+    pub(crate) fn decoder_name(&self) -> String {
         self.pictures.decoder_name()
     }
 
-    pub(super) fn carried(&self) -> &Carried {
+    pub(crate) fn carried(&self) -> &Carried {
         self.treat.carried()
     }
 
-    pub(super) fn pool(&self) -> crate::media::PoolStats {
+    pub(crate) fn pool(&self) -> crate::media::PoolStats {
         self.treat.pool()
     }
 }
 
 /// `frame` as an encoder of `depth` bits takes it; `converter` is for the film's depth.
-pub(super) fn at_depth(converter: &mut Converter, frame: Frame, depth: u8) -> Result<Frame> {
+pub(crate) fn at_depth(converter: &mut Converter, frame: Frame, depth: u8) -> Result<Frame> {
     let as_it_is = match depth {
         8 => PixelFormat::YUV420P8,
         _ => PixelFormat::YUV420P10,

@@ -7,7 +7,7 @@ use crate::base::{Error, ErrorKind, Result};
 
 /// The unfinished output. Dropped without [`publish`](Self::publish) or [`keep_as_failed`](Self::keep_as_failed)
 /// it is removed.
-pub(super) struct PartialOutput {
+pub(crate) struct PartialOutput {
     target: PathBuf,
     partial: PathBuf,
     /// Held for its lock: two runs must not write the same output.
@@ -17,7 +17,7 @@ pub(super) struct PartialOutput {
 impl PartialOutput {
     /// Creates the temporary file for `target`, refusing what would lose something: writing onto the input,
     /// replacing an existing file unasked, two runs at one output.
-    pub(super) fn create(input: &Path, target: &Path, overwrite: bool) -> Result<Self> {
+    pub(crate) fn create(input: &Path, target: &Path, overwrite: bool) -> Result<Self> {
         refuse(input, target, overwrite).map_err(|e| e.with_file(target))?;
         let mut name = std::ffi::OsString::from(".");
         name.push(target.file_name().unwrap_or_default());
@@ -46,13 +46,13 @@ impl PartialOutput {
     }
 
     /// A handle for writing.
-    pub(super) fn file(&self) -> Result<File> {
+    pub(crate) fn file(&self) -> Result<File> {
         let file = self.file.as_ref().ok_or_else(|| Error::new(ErrorKind::Output, "the output is closed"))?;
         file.try_clone().map_err(|e| self.error("cannot write the output", e))
     }
 
     /// Where it is while it is unfinished.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.partial
     }
 
@@ -61,18 +61,18 @@ impl PartialOutput {
     }
 
     /// Puts the bytes on the disk.
-    pub(super) fn sync(&self) -> Result<()> {
+    pub(crate) fn sync(&self) -> Result<()> {
         self.file()?.sync_all().map_err(|e| self.error("cannot write the output to disk", e))
     }
 
     /// Gives the finished file its name.
-    pub(super) fn publish(mut self) -> Result<()> {
+    pub(crate) fn publish(mut self) -> Result<()> {
         let target = self.target.clone();
         self.rename(&target)
     }
 
     /// Keeps a file that failed verification as `*.failed.mkv`; where it is then.
-    pub(super) fn keep_as_failed(mut self) -> Result<PathBuf> {
+    pub(crate) fn keep_as_failed(mut self) -> Result<PathBuf> {
         let failed = self.target.with_extension("failed.mkv");
         self.rename(&failed)?;
         Ok(failed)

@@ -8,15 +8,17 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::streams::StreamDecision;
-use super::tally::{digest, message_digest};
 use crate::audio::{OPUS_RATE, opus_head_facts, packet_samples};
 use crate::av::{Decoder, DecoderOptions, Received};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Rounding, Span, Timestamp};
 use crate::container::av1::{self, SequenceHeader};
 use crate::container::language;
 use crate::container::reader::{FrameFacts, Reader, TrackFacts, VideoFacts};
-use crate::media::{ChromaLocation, Color, ColorRange, Disposition, FieldOrder, HdrStatic, StreamInfo, StreamKind};
+use crate::media::{
+    ChromaLocation, Color, ColorRange, Disposition, FieldOrder, HdrStatic, MediaInfo, StreamInfo, StreamKind,
+};
+use crate::stages::streams::{StreamDecision, Task};
+use crate::stages::tally::{digest, message_digest};
 
 /// One thing that was checked.
 #[derive(Clone, Debug, Serialize)]
@@ -59,31 +61,31 @@ impl Verification {
 }
 
 /// What the file has to hold.
-pub(super) struct Expected {
-    pub(super) title: Option<String>,
-    pub(super) tracks: Vec<ExpectedTrack>,
+pub(crate) struct Expected {
+    pub(crate) title: Option<String>,
+    pub(crate) tracks: Vec<ExpectedTrack>,
     /// Start in milliseconds and title.
-    pub(super) chapters: Vec<(i64, Option<String>)>,
+    pub(crate) chapters: Vec<(i64, Option<String>)>,
     /// Name and length.
-    pub(super) attachments: Vec<(String, u64)>,
-    pub(super) video: ExpectedVideo,
+    pub(crate) attachments: Vec<(String, u64)>,
+    pub(crate) video: ExpectedVideo,
 }
 
-pub(super) struct ExpectedTrack {
-    pub(super) stream: usize,
-    pub(super) kind: StreamKind,
-    pub(super) codec_id: String,
-    pub(super) language: Option<String>,
-    pub(super) title: Option<String>,
-    pub(super) disposition: Disposition,
-    pub(super) audio: Option<ExpectedAudio>,
+pub(crate) struct ExpectedTrack {
+    pub(crate) stream: usize,
+    pub(crate) kind: StreamKind,
+    pub(crate) codec_id: String,
+    pub(crate) language: Option<String>,
+    pub(crate) title: Option<String>,
+    pub(crate) disposition: Disposition,
+    pub(crate) audio: Option<ExpectedAudio>,
     /// Packets, where they were counted.
-    pub(super) packets: Option<u64>,
+    pub(crate) packets: Option<u64>,
 }
 
 impl ExpectedTrack {
     /// The track that `decision` makes of `stream`, without what only decoding tells; `None` where it makes none.
-    pub(super) fn new(decision: &StreamDecision, stream: &StreamInfo) -> Option<Self> {
+    pub(crate) fn new(decision: &StreamDecision, stream: &StreamInfo) -> Option<Self> {
         Some(ExpectedTrack {
             stream: decision.index,
             kind: stream.kind,
@@ -99,29 +101,39 @@ impl ExpectedTrack {
 
 /// Where the sound has to start and how long it has to be.
 #[derive(Clone, Copy)]
-pub(super) struct ExpectedAudio {
-    pub(super) start: Option<Timestamp>,
-    pub(super) length: Option<Span>,
+pub(crate) struct ExpectedAudio {
+    pub(crate) start: Option<Timestamp>,
+    pub(crate) length: Option<Span>,
     /// How far the length may be off, in seconds.
-    pub(super) tolerance_s: f64,
+    pub(crate) tolerance_s: f64,
 }
 
-pub(super) struct ExpectedVideo {
-    pub(super) times: Vec<Timestamp>,
-    pub(super) end: Option<Timestamp>,
-    pub(super) width: u32,
-    pub(super) height: u32,
-    pub(super) sample_aspect_ratio: Option<Rational>,
-    pub(super) rotation: i32,
-    pub(super) field_order: FieldOrder,
-    pub(super) color: Color,
-    pub(super) hdr: HdrStatic,
+pub(crate) struct ExpectedVideo {
+    pub(crate) times: Vec<Timestamp>,
+    pub(crate) end: Option<Timestamp>,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) sample_aspect_ratio: Option<Rational>,
+    pub(crate) rotation: i32,
+    pub(crate) field_order: FieldOrder,
+    pub(crate) color: Color,
+    pub(crate) hdr: HdrStatic,
     /// Digest of the metadata of each picture.
-    pub(super) messages: Vec<u64>,
+    pub(crate) messages: Vec<u64>,
     /// The Dolby Vision configuration record.
-    pub(super) dolby_vision: Option<[u8; 24]>,
+    pub(crate) dolby_vision: Option<[u8; 24]>,
     /// Digest of each packet; without them the pictures are decoded.
-    pub(super) digests: Option<Vec<u64>>,
+    pub(crate) digests: Option<Vec<u64>>,
+}
+
+pub(crate) fn expected_chapters(info: &MediaInfo) -> Vec<(i64, Option<String>)> {
+    let ms = |t: Timestamp| t.rescale(Rational::MILLI, Rounding::Nearest).ticks();
+    info.chapters.iter().map(|c| (ms(c.start), c.title.clone())).collect()
+}
+
+pub(crate) fn expected_attachments(info: &MediaInfo, decisions: &[StreamDecision]) -> Vec<(String, u64)> {
+    let kept = |stream: usize| decisions.iter().any(|d| d.index == stream && matches!(d.task, Task::Attach));
+    info.attachments.iter().filter(|a| kept(a.stream)).map(|a| (a.name.clone(), a.data.len() as u64)).collect()
 }
 
 /// What reading all frames of the file found.
@@ -146,7 +158,7 @@ struct FoundTrack {
 }
 
 /// Reads the file at `path` and checks it against `expected`.
-pub(super) fn verify_file(path: &Path, expected: &Expected, cancel: &CancelToken) -> Result<Verification> {
+pub(crate) fn verify_file(path: &Path, expected: &Expected, cancel: &CancelToken) -> Result<Verification> {
     let mut result = Verification::default();
     let mut reader = match Reader::open(path) {
         Ok(reader) => reader,
@@ -421,7 +433,7 @@ fn check_duration(result: &mut Verification, reader: &Reader, expected: &Expecte
 }
 
 /// The error of a run whose output failed.
-pub(super) fn failure(verification: &Verification) -> Error {
+pub(crate) fn failure(verification: &Verification) -> Error {
     let why = verification.first_failure().unwrap_or_default();
     Error::new(ErrorKind::Verification, format!("the output failed verification: {why}"))
 }

@@ -3,18 +3,21 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
-use super::encode::{expected_attachments, expected_chapters, unknown_codecs};
-use super::look::Look;
-use super::streams::{StreamDecision, Task, decide, in_track_order, main_video};
-use super::tally::message_digest;
-use super::treatment::{Treat, messages};
-use super::verify::{Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, Verification, verify_file};
+use super::check::{
+    Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, Verification, expected_attachments, expected_chapters,
+    verify_file,
+};
+use crate::analyze::{Analysis, Looks};
 use crate::av::{DecoderOptions, Input};
-use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span, Timestamp};
-use crate::config::{AudioMode, Crop, Deinterlace, DolbyVisionMode, EncodeSettings, Scale};
+use crate::base::{CancelToken, Error, Rational, Result, Span, Timestamp};
+use crate::config::{AudioMode, Crop, Deinterlace, DolbyVisionMode, PictureSettings, Scale};
 use crate::container::reader::Reader;
 use crate::media::{FieldOrder, Frame, MediaInfo, StreamInfo, StreamKind};
+use crate::plan::{PicturePlan, SourceFacts};
 use crate::source::{AudioDecoder, VideoDecoder};
+use crate::stages::streams::{StreamDecision, Task, decide, in_track_order, unknown_codecs};
+use crate::stages::tally::message_digest;
+use crate::stages::treat::{Treat, dolby_vision_record, messages};
 
 /// How far the length of a track may be off when both sides were measured by their timestamps: below this the
 /// audio room takes differences for jitter.
@@ -26,46 +29,47 @@ const LENGTH_TOLERANCE_S: f64 = 0.04;
 /// `Input` and `Unsupported` where the source cannot be decoded. An output that is wrong or cannot be read is
 /// no error but a [`Verification`] that did not pass.
 pub fn verify(source: &Path, output: &Path, cancel: &CancelToken) -> Result<Verification> {
-    let input = Input::open(source, cancel)?;
-    let info = input.info();
+    let analysis = Analysis::open(source, cancel)?;
+    let info = analysis.info().clone();
     let decisions = decide(&info, mode_of(output), &unknown_codecs(source, &info));
-    let main = main_video(&info)
-        .ok_or_else(|| Error::new(ErrorKind::Unsupported, "there is no video stream in it").with_file(source))?;
+    let main = analysis.main_video()?.clone();
     let place = |e: Error| e.with_file(source);
-    let look = look(source, &info.streams[main], output, cancel).map_err(place)?;
-    let decoded = decode(input, &info, &look, &decisions).map_err(place)?;
-    let expected = expected(&info, &decisions, &look, decoded);
+    let facts = analysis.facts(Looks { crop: true, fields: true }).map_err(place)?;
+    let plan = plan(&facts, &main, output).map_err(place)?;
+    let input = Input::open(source, cancel)?;
+    let decoded = decode(input, &info, &plan, &decisions).map_err(place)?;
+    let expected = expected(&info, &decisions, &plan, decoded);
     verify_file(output, &expected, cancel)
 }
 
 /// What was done to the picture, as far as the output tells: whether it is cropped and scaled by its size, whether Dolby
 /// Vision was carried by its record.
-fn look(source: &Path, main: &StreamInfo, output: &Path, cancel: &CancelToken) -> Result<Look> {
+fn plan(facts: &SourceFacts, main: &StreamInfo, output: &Path) -> Result<PicturePlan> {
     let reader = Reader::open(output).ok();
     let video = reader.as_ref().and_then(|r| r.tracks().iter().find_map(|t| t.video.as_ref()));
-    let mut settings = EncodeSettings::new(source, output);
+    let mut wanted = PictureSettings::default();
     if video.is_some_and(|v| v.dolby_vision.is_none()) {
-        settings.picture.dolby_vision = DolbyVisionMode::Strip;
+        wanted.dolby_vision = DolbyVisionMode::Strip;
     }
     if video.is_some_and(|v| matches!(v.field_order, FieldOrder::TopFirst | FieldOrder::BottomFirst)) {
-        settings.picture.deinterlace = Deinterlace::Off;
+        wanted.deinterlace = Deinterlace::Off;
     }
     let size = video.and_then(|v| Some((u32::try_from(v.width).ok()?, u32::try_from(v.height).ok()?)));
-    let cropped = Look::at(&settings, main, cancel)?;
+    let cropped = PicturePlan::new(facts, main, &wanted)?;
     let Some(size) = size.filter(|size| *size != cropped.treatment.size()) else { return Ok(cropped) };
-    settings.picture.crop = Crop::Off;
-    let whole = Look::at(&settings, main, cancel)?;
+    wanted.crop = Crop::Off;
+    let whole = PicturePlan::new(facts, main, &wanted)?;
     if size == whole.treatment.size() {
         return Ok(whole);
     }
     // Scaled, then: what of it, its shape tells.
-    settings.picture.scale = Some(Scale::Size(size.0, size.1));
+    wanted.scale = Some(Scale::Size(size.0, size.1));
     let shape = |(width, height): (u32, u32)| f64::from(width) / f64::from(height.max(1));
-    let off = |look: &Look| (shape(look.treatment.size()) / shape(size)).ln().abs();
+    let off = |plan: &PicturePlan| (shape(plan.treatment.size()) / shape(size)).ln().abs();
     if off(&cropped) < off(&whole) {
-        settings.picture.crop = Crop::Auto;
+        wanted.crop = Crop::Auto;
     }
-    Look::at(&settings, main, cancel)
+    PicturePlan::new(facts, main, &wanted)
 }
 
 /// Whether the output was made with audio copied: any track that is not Opus says so.
@@ -89,9 +93,9 @@ struct Sound {
     end: Option<Timestamp>,
 }
 
-fn decode(mut input: Input, info: &MediaInfo, look: &Look, decisions: &[StreamDecision]) -> Result<Decoded> {
-    let main = look.stream.index;
-    let mut treat = Treat::new(look.treatment);
+fn decode(mut input: Input, info: &MediaInfo, plan: &PicturePlan, decisions: &[StreamDecision]) -> Result<Decoded> {
+    let main = plan.stream.index;
+    let mut treat = Treat::new(plan.treatment);
     let mut video = VideoDecoder::open(&input, &info.streams[main], DecoderOptions::default())?;
     let mut sound: BTreeMap<usize, (AudioDecoder, Sound)> = BTreeMap::new();
     for decision in decisions.iter().filter(|d| matches!(d.task, Task::EncodeAudio(_))) {
@@ -152,10 +156,10 @@ fn take_sound(decoder: &mut AudioDecoder, heard: &mut Sound) {
     }
 }
 
-fn expected(info: &MediaInfo, decisions: &[StreamDecision], look: &Look, decoded: Decoded) -> Expected {
+fn expected(info: &MediaInfo, decisions: &[StreamDecision], plan: &PicturePlan, decoded: Decoded) -> Expected {
     let order = in_track_order(decisions);
     let tracks = order.into_iter().filter_map(|d| track(info, d, decoded.audio.get(&d.index))).collect();
-    let video = look.stream.video.as_ref();
+    let video = plan.stream.video.as_ref();
     let first = decoded.first.as_ref();
     Expected {
         title: info.title.clone(),
@@ -173,7 +177,7 @@ fn expected(info: &MediaInfo, decisions: &[StreamDecision], look: &Look, decoded
             color: first.map(|f| f.color).unwrap_or_default(),
             hdr: first.map(|f| f.hdr).unwrap_or_default(),
             messages: decoded.messages,
-            dolby_vision: look.record(),
+            dolby_vision: video.and_then(|v| dolby_vision_record(&plan.treatment, v)),
             digests: None,
         },
     }

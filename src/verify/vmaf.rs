@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use super::streams::main_video;
 use crate::av::DecoderOptions;
 use crate::base::{CancelToken, Error, ErrorKind, Result};
 use crate::event::{Event, Sink};
 use crate::media::{Frame, PixelFormat};
 use crate::meter::{Model, Scores, Session, SessionConfig, Stride};
 use crate::pixel::Converter;
+use crate::plan::main_video;
 use crate::source::Pictures;
 
 /// How [`vmaf`] measures.

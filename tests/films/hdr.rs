@@ -5,7 +5,7 @@ use std::path::Path;
 use dolby_vision::rpu::dovi_rpu::DoviRpu;
 use drapto::container::av1;
 use drapto::container::reader::Reader;
-use drapto::hdr::Conversion;
+use drapto::media::RpuConversion;
 use drapto::media::{DolbyVision, Rect};
 use hdr10plus::metadata::Hdr10PlusMetadata;
 use serde_json::{Value, json};
@@ -184,7 +184,7 @@ fn a_crop_moves_the_active_area_of_every_rpu() {
     let Some(media) = media() else { return };
     let expected = expected_rpus(&media.join("hdr/dovi_p81_259f.expected_rpu.bin"));
     let crop = Rect { x: 32, y: 16, width: 192, height: 112 };
-    let conversion = Conversion::of(&DolbyVision::new(8, None, Some(1))).expect("a conversion");
+    let conversion = RpuConversion::of(&DolbyVision::new(8, None, Some(1))).expect("a conversion");
     let conversion = conversion.with_window((256, 144), crop, (192, 112));
     let folder = scratch();
     let output = folder.path().join("out.mkv");
@@ -196,6 +196,10 @@ fn a_crop_moves_the_active_area_of_every_rpu() {
     assert_eq!(report["video"]["crop"], "192:112:32:16");
     for (index, (found, source)) in messages(&output, &DOLBY).iter().zip(&expected).enumerate() {
         let nal = source.write_hevc_unspec62_nalu().expect("a NAL unit");
-        assert_eq!(found.as_deref(), Some(&*conversion.message(&nal).expect("a message")), "picture {index}");
+        assert_eq!(
+            found.as_deref(),
+            Some(&*drapto::hdr::message(&conversion, &nal).expect("a message")),
+            "picture {index}"
+        );
     }
 }

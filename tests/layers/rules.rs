@@ -5,62 +5,50 @@ use std::ops::Range;
 use super::lexer::{Kind, Token, tokens};
 use super::paths::{Path, declared_modules, paths};
 
-/// Every room with its layer and the rooms it may import besides itself.
-const ROOMS: &[(&str, u8, &[&str])] = &[
-    ("base", 0, &[]),
-    ("media", 1, &["base"]),
-    ("av", 2, &["base", "media"]),
-    ("event", 2, &["base", "media"]),
-    ("config", 2, &["base", "media"]),
-    ("source", 3, BELOW_3),
-    ("pixel", 3, BELOW_3),
-    ("hdr", 3, BELOW_3),
-    ("video", 3, BELOW_3),
-    ("audio", 3, BELOW_3),
-    ("meter", 3, BELOW_3),
-    ("container", 3, BELOW_3),
-    ("plan", 3, &["base", "media"]),
-    ("engine", 4, BELOW_4),
-    ("library", 5, BELOW_5),
-    ("package", 5, BELOW_5),
-    ("report", 5, BELOW_5),
-    ("still", 5, BELOW_5),
-    ("service", 5, BELOW_5),
-    ("capi", 6, &[]),
-    ("cli", 6, &[]),
+/// Every room with its layer. A room may import the rooms of the layers below its own, never one beside it; see
+/// [`ONLY`] for those that may import less.
+const ROOMS: &[(&str, u8)] = &[
+    ("base", 0),
+    ("media", 1),
+    ("syntax", 2),
+    ("plan", 2),
+    ("flow", 2),
+    ("av", 2),
+    ("event", 2),
+    ("config", 2),
+    ("source", 3),
+    ("pixel", 3),
+    ("hdr", 3),
+    ("video", 3),
+    ("audio", 3),
+    ("meter", 3),
+    ("container", 3),
+    ("stages", 4),
+    ("analyze", 4),
+    ("store", 4),
+    ("search", 5),
+    ("verify", 5),
+    ("report", 6),
+    ("encode", 7),
+    ("library", 8),
+    ("package", 8),
+    ("still", 8),
+    ("service", 8),
+    ("capi", 9),
+    ("cli", 9),
 ];
-const BELOW_3: &[&str] = &["base", "media", "av", "event", "config"];
-const BELOW_4: &[&str] = &[
-    "base",
-    "media",
-    "av",
-    "event",
-    "config",
-    "source",
-    "pixel",
-    "hdr",
-    "video",
-    "audio",
-    "meter",
-    "container",
-    "plan",
-];
-const BELOW_5: &[&str] = &[
-    "base",
-    "media",
-    "av",
-    "event",
-    "config",
-    "source",
-    "pixel",
-    "hdr",
-    "video",
-    "audio",
-    "meter",
-    "container",
-    "plan",
-    "engine",
-];
+
+/// Rooms that may import only these.
+const ONLY: &[(&str, &[&str])] = &[("flow", &["base"]), ("capi", &[]), ("cli", &[])];
+
+/// The rooms that `room` may import.
+fn allowed(room: &str) -> Vec<&'static str> {
+    if let Some((_, only)) = ONLY.iter().find(|(name, _)| *name == room) {
+        return only.to_vec();
+    }
+    let layer = ROOMS.iter().find(|(name, _)| *name == room).map_or(0, |(_, layer)| *layer);
+    ROOMS.iter().filter(|(_, other)| *other < layer).map(|(name, _)| *name).collect()
+}
 
 /// Crates that only some rooms may touch.
 const CRATES: &[(&str, &[&str])] = &[
@@ -73,7 +61,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("hdr10plus", &["av", "hdr"]),
     ("dolby_vision", &["hdr"]),
     ("opusic_sys", &["audio"]),
-    ("matroska_demuxer", &["container", "engine"]),
+    ("matroska_demuxer", &["container"]),
     ("clap", &["cli"]),
     ("plotters", &["report"]),
     ("indicatif", &["cli"]),
@@ -170,10 +158,11 @@ impl Checked<'_> {
                 format!("{} imports crate::{target}: capi and cli use the public API only (drapto::...)", self.room)
             });
         }
-        let (_, layer, allowed) = room(self.room)?;
+        let (_, layer) = room(self.room)?;
+        let allowed = allowed(self.room);
         match room(target) {
             _ if allowed.contains(&target) => None,
-            Some((_, other, _)) => {
+            Some((_, other)) => {
                 let way = match other.cmp(layer) {
                     std::cmp::Ordering::Greater => "upward",
                     std::cmp::Ordering::Equal => "sideways",
@@ -278,8 +267,8 @@ impl Checked<'_> {
 
 const LEVELS: &[&str] = &["allow", "expect", "warn", "deny", "forbid"];
 
-fn room(name: &str) -> Option<&'static (&'static str, u8, &'static [&'static str])> {
-    ROOMS.iter().find(|(room, ..)| *room == name)
+fn room(name: &str) -> Option<&'static (&'static str, u8)> {
+    ROOMS.iter().find(|(room, _)| *room == name)
 }
 
 /// `src/audio/opus.rs` → `["audio", "opus"]`; `src/audio/mod.rs` and `src/audio.rs` → `["audio"]`; the roots → `[]`.
@@ -296,7 +285,7 @@ fn room_of(path: &str) -> Option<&'static str> {
     match path {
         "src/lib.rs" => Some("lib"),
         "src/main.rs" => Some("cli"),
-        _ => room(module_of(path).first()?).map(|(name, ..)| *name),
+        _ => room(module_of(path).first()?).map(|(name, _)| *name),
     }
 }
 

@@ -1,10 +1,13 @@
 //! The verdict on real clips, and what deinterlacing makes of them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::av::{Deinterlacer, Parity, Selection};
-use crate::media::Frame;
+use crate::analyze::{Analysis, Looks};
+use crate::av::Deinterlacer;
+use crate::media::{Frame, Parity, Selection};
+use crate::plan::main_video;
+use crate::source::decoder_options;
 
 fn clip(name: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/media").join(name);
@@ -18,7 +21,9 @@ fn clip(name: &str) -> Option<PathBuf> {
 #[track_caller]
 fn is_judged(name: &str, expected: Fields) {
     let Some(path) = clip(name) else { return };
-    let report = fields(&path, &CancelToken::new()).unwrap();
+    let analysis = Analysis::open(&path, &CancelToken::new()).unwrap();
+    let facts = analysis.facts(Looks { crop: false, fields: true }).unwrap();
+    let report = facts.fields.found().unwrap();
     let places: Vec<_> = report.places.iter().map(|p| (p.at_percent, p.fields)).collect();
     eprintln!("{name}: {:?} by {places:?}", report.fields);
     assert_eq!(report.fields, expected, "{name}: {report:?}");

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::av::{Deinterlacer, FieldMeter, Parity, Selection};
+use crate::av::{Deinterlacer, FieldMeter};
 use crate::base::{Span, Timestamp};
 use crate::media::{Color, Combing, FieldFlags, Frame, HdrStatic, Subsampling};
+use crate::media::{Parity, Selection};
 
 const WIDTH: usize = 96;
 const HEIGHT: usize = 64;

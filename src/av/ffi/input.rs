@@ -20,6 +20,17 @@ const REFUSED_DEMUXERS: [&str; 4] = ["tty", "bin", "idf", "xbin"];
 const PROBE_BYTES: i64 = 50_000_000;
 const ANALYZE_MICROSECONDS: i64 = 20_000_000;
 
+#[cfg(test)]
+thread_local! {
+    static OPENINGS: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+}
+
+/// How many files this thread opened: looking at a source again and again is slow on discs and networks.
+#[cfg(test)]
+pub(crate) fn openings() -> u32 {
+    OPENINGS.get()
+}
+
 /// A file opened for reading packets in the file's order.
 ///
 /// Law: one thread at a time. Reads give up with `Interrupted` soon after the token is cancelled, also
@@ -46,6 +57,8 @@ impl Input {
     /// Opens `path` and reads far enough to know its streams. Only local files are opened, also by
     /// playlists and references inside the file.
     pub fn open(path: &Path, cancel: &CancelToken) -> Result<Self> {
+        #[cfg(test)]
+        OPENINGS.set(OPENINGS.get() + 1);
         let place = |error: Error| error.with_file(path);
         let metadata = std::fs::metadata(path)
             .map_err(|e| place(Error::new(ErrorKind::Input, "cannot open the input").caused_by(e)))?;

@@ -10,15 +10,15 @@ use crate::media::Crf;
 use crate::plan::{Calibration, Observation, Outcome, probed, slope_of, title_crf};
 
 /// One CRF for all chunks: that at which the film as a whole meets the target, by the chunks it is calibrated on.
-pub(in crate::engine::chunked) struct Title {
-    pub(in crate::engine::chunked) calibration: Calibration,
+pub(crate) struct Title {
+    pub(crate) calibration: Calibration,
     /// Known when those were searched.
-    pub(in crate::engine::chunked) crf: Option<Crf>,
+    pub(crate) crf: Option<Crf>,
 }
 
 impl Schedule {
     /// Whether a chunk is worked on now: until the CRF of a title is known, those it is calibrated on, each once.
-    pub(super) fn is_due(&self, index: usize) -> bool {
+    pub(crate) fn is_due(&self, index: usize) -> bool {
         match &self.title {
             Some(Title { calibration, crf: None }) => {
                 let chunks = self.ended.then_some(self.outcomes.len());
@@ -28,12 +28,12 @@ impl Schedule {
         }
     }
 
-    pub(super) fn title_crf(&self) -> Option<Crf> {
+    pub(crate) fn title_crf(&self) -> Option<Crf> {
         self.title.as_ref()?.crf
     }
 
     /// Decides the CRF of the title once all it depends on is known.
-    pub(super) fn decide_title(&mut self) -> Result<()> {
+    pub(crate) fn decide_title(&mut self) -> Result<()> {
         let Some(Title { crf: None, .. }) = self.title else { return Ok(()) };
         let unknown = |(index, work): (&usize, &Work)| {
             let probed = work.probe.is_some() || !super::super::probe::pays(self.settings.preset);
@@ -61,7 +61,7 @@ impl Schedule {
     }
 
     /// Takes what the search of a calibrated chunk came to.
-    pub(super) fn calibrated(&mut self, index: usize, crf: Crf) -> Result<()> {
+    pub(crate) fn calibrated(&mut self, index: usize, crf: Crf) -> Result<()> {
         let work = self.works.get(&index).ok_or_else(unknown)?;
         let tries = || self.job.tries(index).iter().map(|t| t.observation());
         let at_crf = |t: &Observation| t.whole && t.crf == crf;

@@ -13,17 +13,17 @@ const END: u64 = 1 << 20;
 
 /// Named facts; a job goes on only if all are as they were.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(in crate::engine) struct Identity(BTreeMap<String, Value>);
+pub(crate) struct Identity(BTreeMap<String, Value>);
 
 impl Identity {
     /// Adds a fact.
-    pub(in crate::engine) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.0.insert(name.to_owned(), value.into());
         self
     }
 
     /// Adds where the input is, its size, its time of change and a hash of its two ends.
-    pub(in crate::engine) fn with_input(self, path: &Path) -> Result<Self> {
+    pub(crate) fn with_input(self, path: &Path) -> Result<Self> {
         let failed = |e| Error::new(ErrorKind::Input, "cannot read the input").caused_by(e).with_file(path);
         let mut file = std::fs::File::open(path).map_err(failed)?;
         let facts = file.metadata().map_err(failed)?;
@@ -44,7 +44,7 @@ impl Identity {
     }
 
     /// Which fact of an older job is another one, in words; `None` where all are the same.
-    pub(super) fn difference(&self, older: &[u8]) -> Option<String> {
+    pub(crate) fn difference(&self, older: &[u8]) -> Option<String> {
         let Ok(older) = serde_json::from_slice::<BTreeMap<String, Value>>(older) else {
             return Some("the job's own description cannot be read".to_owned());
         };
@@ -62,7 +62,12 @@ impl Identity {
         Some(format!("{} was {was} and is {is}", name.replace('_', " ")))
     }
 
-    pub(super) fn to_json(&self) -> Result<Vec<u8>> {
+    /// All facts as one JSON object.
+    pub(crate) fn to_value(&self) -> Value {
+        Value::Object(self.0.clone().into_iter().collect())
+    }
+
+    pub(crate) fn to_json(&self) -> Result<Vec<u8>> {
         serde_json::to_vec_pretty(&self.0)
             .map_err(|e| Error::new(ErrorKind::Encode, "cannot write the job's description as JSON").caused_by(e))
     }

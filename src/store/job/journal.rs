@@ -12,7 +12,7 @@ use crate::base::{Error, ErrorKind, Result};
 const CHECKSUM: usize = 16;
 
 /// An append-only file: a checksum, a space and a JSON object a line.
-pub(super) struct Journal {
+pub(crate) struct Journal {
     file: File,
     path: PathBuf,
     /// Bytes that are whole lines.
@@ -22,7 +22,7 @@ pub(super) struct Journal {
 impl Journal {
     /// Opens or makes the journal; what it says. Everything from the first line on that is not as it was written is
     /// cut off.
-    pub(super) fn open(path: &Path) -> Result<(Self, Vec<Record>)> {
+    pub(crate) fn open(path: &Path) -> Result<(Self, Vec<Record>)> {
         let failed = |e| cannot(path, "open the journal", e);
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
@@ -38,7 +38,7 @@ impl Journal {
     }
 
     /// Appends a record; it is on the disk when this returns.
-    pub(super) fn append(&mut self, record: &Record) -> Result<()> {
+    pub(crate) fn append(&mut self, record: &Record) -> Result<()> {
         let json = serde_json::to_string(record)
             .map_err(|e| Error::new(ErrorKind::Encode, "cannot write the journal as JSON").caused_by(e))?;
         // JSON has no NaN. A line that cannot be read would end the journal there for every later run.

@@ -30,15 +30,15 @@ use crate::config::{EncodeSettings, Quality};
 use crate::container::{IvfHeader, IvfReader, IvfWriter};
 use crate::media::Crf;
 
-pub(super) use identity::Identity;
+pub(crate) use identity::Identity;
 use journal::Journal;
 use record::Record;
 pub use record::TryRecord;
-pub(super) use record::{ChunkRecord, SegmentRecord};
+pub(crate) use record::{ChunkRecord, SegmentRecord};
 
 /// How a job was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Opened {
+pub(crate) enum Opened {
     /// There was none.
     Fresh,
     /// An earlier run of the same settings on the same input left this many chunks.
@@ -48,7 +48,7 @@ pub(super) enum Opened {
 }
 
 /// An open job directory. One thread owns it; chunk files are written elsewhere and committed here.
-pub(super) struct Job {
+pub(crate) struct Job {
     dir: PathBuf,
     journal: Journal,
     finished: BTreeMap<usize, ChunkRecord>,
@@ -67,7 +67,7 @@ impl Job {
     ///
     /// # Errors
     /// `Output` where the directory cannot be written, `Usage` where another run works on it.
-    pub(super) fn open(dir: &Path, identity: &Identity) -> Result<(Job, Opened)> {
+    pub(crate) fn open(dir: &Path, identity: &Identity) -> Result<(Job, Opened)> {
         let data = dir.join("encode_data");
         let lock = lock(&data)?;
         let facts = data.join("encoding.json");
@@ -170,44 +170,44 @@ impl Job {
     }
 
     /// Where it is.
-    pub(super) fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
 
     /// Whether nothing of it is worth keeping.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.finished.is_empty() && self.tries.is_empty()
     }
 
     /// The record of a finished chunk.
-    pub(super) fn finished(&self, chunk: usize) -> Option<&ChunkRecord> {
+    pub(crate) fn finished(&self, chunk: usize) -> Option<&ChunkRecord> {
         self.finished.get(&chunk)
     }
 
     /// Chunks that are finished and where they are in the film: the same cut need not be encoded again.
-    pub(super) fn finished_segments(&self) -> Vec<SegmentRecord> {
+    pub(crate) fn finished_segments(&self) -> Vec<SegmentRecord> {
         self.planned.iter().filter(|s| self.finished.contains_key(&s.chunk)).cloned().collect()
     }
 
     /// What was tried of a chunk that is not finished.
-    pub(super) fn tries(&self, chunk: usize) -> &[TryRecord] {
+    pub(crate) fn tries(&self, chunk: usize) -> &[TryRecord] {
         self.tries.get(&chunk).map_or(&[], Vec::as_slice)
     }
 
     /// The one CRF of the title, once that is decided.
-    pub(super) fn title(&self) -> Option<Crf> {
+    pub(crate) fn title(&self) -> Option<Crf> {
         self.title
     }
 
     /// Records the one CRF of the title.
-    pub(super) fn record_title(&mut self, crf: Crf) -> Result<()> {
+    pub(crate) fn record_title(&mut self, crf: Crf) -> Result<()> {
         self.journal.append(&Record::Title { crf })?;
         self.title = Some(crf);
         Ok(())
     }
 
     /// Adds a chunk to the plan; it is written with the next record that needs it.
-    pub(super) fn add_segment(&mut self, segment: SegmentRecord) -> Result<()> {
+    pub(crate) fn add_segment(&mut self, segment: SegmentRecord) -> Result<()> {
         self.segments.push(segment);
         // A plan shorter than the one before would forget finished chunks.
         if self.segments.len() <= self.planned.len() && self.planned.starts_with(&self.segments) {
@@ -219,7 +219,7 @@ impl Job {
     }
 
     /// A file for the bytes of one try.
-    pub(super) fn chunk_file(&mut self, chunk: usize, header: &IvfHeader) -> Result<ChunkFile> {
+    pub(crate) fn chunk_file(&mut self, chunk: usize, header: &IvfHeader) -> Result<ChunkFile> {
         self.parts += 1;
         let path = self.dir.join("encoded").join(format!(".{chunk:05}.{}.part", self.parts));
         let file = File::create(&path).map_err(|e| cannot(&path, "write a chunk", e))?;
@@ -233,14 +233,14 @@ impl Job {
     }
 
     /// Records a try.
-    pub(super) fn record_try(&mut self, tried: TryRecord) -> Result<()> {
+    pub(crate) fn record_try(&mut self, tried: TryRecord) -> Result<()> {
         self.journal.append(&Record::Try(tried.clone()))?;
         self.tries.entry(tried.chunk).or_default().push(tried);
         Ok(())
     }
 
     /// Puts the bytes of a try on the disk under the chunk's name, then records the chunk.
-    pub(super) fn finish(&mut self, mut record: ChunkRecord, mut file: ChunkFile) -> Result<()> {
+    pub(crate) fn finish(&mut self, mut record: ChunkRecord, mut file: ChunkFile) -> Result<()> {
         let to = self.chunk_path(record.chunk);
         let failed = |e| cannot(&to, "write a chunk", e);
         let writer = file.writer.take().ok_or_else(|| Error::new(ErrorKind::Encode, "a chunk file was used twice"))?;
@@ -258,14 +258,14 @@ impl Job {
     }
 
     /// The units of a finished chunk.
-    pub(super) fn read(&self, chunk: usize) -> Result<IvfReader<impl Read + use<>>> {
+    pub(crate) fn read(&self, chunk: usize) -> Result<IvfReader<impl Read + use<>>> {
         let path = self.chunk_path(chunk);
         let file = File::open(&path).map_err(|e| cannot(&path, "read a chunk", e))?;
         IvfReader::new(std::io::BufReader::new(file)).map_err(|e| e.with_file(&path))
     }
 
     /// Removes all it made; the directory itself only if nothing else is in it.
-    pub(super) fn remove(self) -> Result<()> {
+    pub(crate) fn remove(self) -> Result<()> {
         let data = self.dir.join("encode_data");
         let own = ["encoding.json", "segments.json", "progress.json", "encoding.json.part", "segments.json.part"];
         for name in own {
@@ -286,7 +286,7 @@ impl Job {
 }
 
 /// The bytes of one try, under a temporary name. Dropped without [`Job::finish`], they go.
-pub(super) struct ChunkFile {
+pub(crate) struct ChunkFile {
     path: PathBuf,
     writer: Option<IvfWriter<Hashing>>,
     /// It has its name.
@@ -295,7 +295,7 @@ pub(super) struct ChunkFile {
 
 impl ChunkFile {
     /// Writes the next temporal unit, which has no delimiter.
-    pub(super) fn write(&mut self, unit: &[u8]) -> Result<()> {
+    pub(crate) fn write(&mut self, unit: &[u8]) -> Result<()> {
         match &mut self.writer {
             Some(writer) => writer.write(unit).map_err(|e| e.with_file(&self.path)),
             None => Err(Error::new(ErrorKind::Encode, "a chunk file was used twice")),
@@ -339,7 +339,7 @@ pub fn job_dir(settings: &EncodeSettings) -> Option<PathBuf> {
 }
 
 /// Where the job of a run is: beside the output or in `temp`, with a name of its own for each input and output.
-pub(super) fn place(temp: Option<&Path>, input: &Path, output: &Path) -> PathBuf {
+pub(crate) fn place(temp: Option<&Path>, input: &Path, output: &Path) -> PathBuf {
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     let (input, output) = (absolute(input), absolute(output));
     let mut hasher = blake3::Hasher::new();
@@ -419,7 +419,7 @@ fn read_segments(path: &Path) -> Vec<SegmentRecord> {
 }
 
 /// Replaces a file so that it is either the old one or the new one, whatever happens.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let partial = path.with_extension("json.part");
     let write = || {
         let mut file = File::create(&partial)?;

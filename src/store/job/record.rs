@@ -2,13 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::event::Event;
 use crate::media::Crf;
 use crate::plan::{ChunkMeans, ChunkSpan, Clamp, Observation, Outcome, Tier, slope_of};
 
 /// A line of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "snake_case")]
-pub(in crate::engine) enum Record {
+pub(crate) enum Record {
     /// A try that ended, whatever it came to.
     Try(TryRecord),
     /// A chunk whose bytes are on the disk.
@@ -22,16 +23,16 @@ pub(in crate::engine) enum Record {
 
 /// A chunk of the plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(in crate::engine) struct SegmentRecord {
-    pub(in crate::engine) chunk: usize,
-    pub(in crate::engine) first_frame: u64,
-    pub(in crate::engine) frames: u64,
+pub(crate) struct SegmentRecord {
+    pub(crate) chunk: usize,
+    pub(crate) first_frame: u64,
+    pub(crate) frames: u64,
     /// Time of the first frame, in seconds.
-    pub(in crate::engine) start_s: f64,
+    pub(crate) start_s: f64,
 }
 
 impl SegmentRecord {
-    pub(in crate::engine) fn of(span: &ChunkSpan) -> Self {
+    pub(crate) fn of(span: &ChunkSpan) -> Self {
         SegmentRecord {
             chunk: span.index,
             first_frame: span.first_frame,
@@ -65,45 +66,58 @@ pub struct TryRecord {
 }
 
 impl TryRecord {
-    pub(in crate::engine) fn observation(&self) -> Observation {
+    pub(crate) fn observation(&self) -> Observation {
         Observation { crf: self.crf, score: self.score, whole: self.whole }
     }
 }
 
 /// A finished chunk.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(in crate::engine) struct ChunkRecord {
-    pub(in crate::engine) chunk: usize,
-    pub(in crate::engine) first_frame: u64,
-    pub(in crate::engine) frames: u64,
+pub(crate) struct ChunkRecord {
+    pub(crate) chunk: usize,
+    pub(crate) first_frame: u64,
+    pub(crate) frames: u64,
     /// Time of the first frame, in seconds.
-    pub(in crate::engine) start_s: f64,
+    pub(crate) start_s: f64,
     /// Length of the chunk file.
-    pub(in crate::engine) length: u64,
+    pub(crate) length: u64,
     /// blake3 of the chunk file.
-    pub(in crate::engine) hash: String,
+    pub(crate) hash: String,
     /// Bytes of its packets.
-    pub(in crate::engine) bytes: u64,
-    pub(in crate::engine) crf: Crf,
+    pub(crate) bytes: u64,
+    pub(crate) crf: Crf,
     /// The score aimed at.
-    pub(in crate::engine) aim: f64,
+    pub(crate) aim: f64,
     /// Pooled over the frames that were scored.
-    pub(in crate::engine) harmonic_mean: f64,
-    pub(in crate::engine) stride: u32,
+    pub(crate) harmonic_mean: f64,
+    pub(crate) stride: u32,
     /// Of every frame that was scored, in hundredths.
-    pub(in crate::engine) scores: Vec<u16>,
-    pub(in crate::engine) ceiling: Option<f64>,
+    pub(crate) scores: Vec<u16>,
+    pub(crate) ceiling: Option<f64>,
     /// The score of its probe.
     #[serde(default)]
-    pub(in crate::engine) probe: Option<f64>,
+    pub(crate) probe: Option<f64>,
     /// Why it is not at the target as asked.
-    pub(in crate::engine) clamp: Option<Clamp>,
-    pub(in crate::engine) tries: Vec<TryRecord>,
+    pub(crate) clamp: Option<Clamp>,
+    pub(crate) tries: Vec<TryRecord>,
 }
 
 impl ChunkRecord {
+    /// What is told of it.
+    pub(crate) fn event(&self) -> Event {
+        Event::Chunk {
+            index: self.chunk,
+            start_s: self.start_s,
+            frames: self.frames,
+            crf: self.crf.as_f64(),
+            vmaf: self.harmonic_mean,
+            attempts: self.tries.len() as u32,
+            bytes: self.bytes,
+        }
+    }
+
     /// What later chunks learn of it.
-    pub(in crate::engine) fn outcome(&self, means: &ChunkMeans) -> Outcome {
+    pub(crate) fn outcome(&self, means: &ChunkMeans) -> Outcome {
         Outcome {
             means: *means,
             crf: self.crf,

@@ -1,12 +1,12 @@
-//! What is done to the picture before it is encoded.
+//! What is asked for the picture before it is encoded.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::Rect;
 use crate::base::{Error, ErrorKind, Result};
-use crate::media::Rect;
 
 /// Which part of the picture is encoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

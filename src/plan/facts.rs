@@ -1,0 +1,126 @@
+//! What is known of a source once it was looked at: plain data that is measured once, written down and reused.
+//!
+//! Facts say how sure they are: a look that failed is no answer. What a container says of itself
+//! ([`MediaInfo`](crate::media::MediaInfo)) is not among them: it is read whenever the file is opened.
+#![deny(unsafe_code)]
+
+use serde::{Deserialize, Serialize};
+
+use super::fields::Fields;
+use crate::media::{DolbyVision, FieldCounts, HdrStatic, Rect, Shown, Transfer};
+
+/// The version of this form; facts of another one are measured again.
+pub const FACTS_VERSION: u32 = 1;
+
+/// What a look came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finding<T> {
+    /// Nobody looked.
+    NotLookedFor,
+    /// This is it.
+    Found(T),
+    /// It cannot be told, and why.
+    Failed(String),
+}
+
+impl<T> Finding<T> {
+    /// What was found, if anything was.
+    pub fn found(&self) -> Option<&T> {
+        match self {
+            Finding::Found(found) => Some(found),
+            Finding::NotLookedFor | Finding::Failed(_) => None,
+        }
+    }
+}
+
+/// The part of the picture that is not black bars: the whole picture where there is nothing to crop.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CropReport {
+    /// Columns of it.
+    pub width: u32,
+    /// Rows of it.
+    pub height: u32,
+    /// Columns left of it.
+    pub x: u32,
+    /// Rows above it.
+    pub y: u32,
+    /// The share of samples that agree, 0 to 1.
+    pub confidence: f64,
+    /// Pictures that were looked at and were not too dark.
+    pub samples: usize,
+    /// Columns of the film's picture.
+    pub source_width: u32,
+    /// Rows of the film's picture.
+    pub source_height: u32,
+}
+
+impl CropReport {
+    /// The part as a rectangle.
+    pub fn rect(&self) -> Rect {
+        Rect { x: self.x, y: self.y, width: self.width, height: self.height }
+    }
+}
+
+/// What a film's pictures are made of, and on what that stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldReport {
+    /// The verdict.
+    pub fields: Fields,
+    /// Where the film was looked at; one at least.
+    pub places: Vec<FieldPlace>,
+}
+
+/// A look at consecutive pictures somewhere in a film.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldPlace {
+    /// Where they begin, in hundredths of the film's duration.
+    pub at_percent: u32,
+    /// What those pictures are made of.
+    pub fields: Fields,
+    /// What was counted in them.
+    pub counts: FieldCounts,
+}
+
+/// Dolby Vision by the RPUs of the first pictures.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RpuFacts {
+    /// What the first RPU that can be read says.
+    pub found: Option<DolbyVision>,
+    /// Why the very first one cannot be read, if it cannot.
+    pub unreadable: Option<String>,
+}
+
+/// What looking at a source came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SourceFacts {
+    /// [`FACTS_VERSION`] of whoever wrote them.
+    pub version: u32,
+    /// The main video, by its index in the source.
+    pub stream: usize,
+    /// The first picture as it was decoded.
+    pub first: Shown,
+    /// Bits a sample of it.
+    pub depth: u8,
+    /// Whether the first pictures bring HDR10+.
+    pub hdr10_plus: bool,
+    /// Dolby Vision of the first pictures.
+    pub rpus: RpuFacts,
+    /// Black bars.
+    pub crop: Finding<CropReport>,
+    /// Whole pictures or fields.
+    pub fields: Finding<FieldReport>,
+}
+
+impl SourceFacts {
+    /// `SDR`, `HDR10`, `HDR10+`, `HLG`, or `PQ` for PQ without static metadata.
+    pub fn hdr_kind(&self) -> &'static str {
+        match self.first.color.transfer {
+            Transfer::HLG => "HLG",
+            Transfer::PQ if self.hdr10_plus => "HDR10+",
+            Transfer::PQ if self.first.hdr != HdrStatic::default() => "HDR10",
+            Transfer::PQ => "PQ",
+            _ => "SDR",
+        }
+    }
+}

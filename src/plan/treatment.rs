@@ -1,0 +1,289 @@
+//! What is made of a source's picture: decided once, from what is known of it and what is asked for.
+#![deny(unsafe_code)]
+
+use serde::{Deserialize, Serialize};
+
+use super::facts::{FieldReport, Finding, SourceFacts};
+use super::fields::Fields;
+use crate::base::{Error, ErrorKind, Rational, Result};
+use crate::media::{
+    BitDepth, Crop, Deinterlace, DolbyVision, DolbyVisionMode, FieldOrder, Parity, PictureSettings, Rect,
+    RpuConversion, Scale, Selection, StreamInfo, VideoInfo,
+};
+
+/// What is done to decoded pictures before they are measured, encoded and scored.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Treatment {
+    /// Size of decoded pictures in luma samples.
+    pub source: (u32, u32),
+    /// How they are deinterlaced, if they are.
+    pub deinterlace: Option<(Parity, Selection)>,
+    /// The part of them that is kept, of even size.
+    pub crop: Rect,
+    /// What that is scaled to.
+    pub scale: Option<(u32, u32)>,
+    /// Bits a sample of the encode.
+    pub depth: u8,
+    /// What becomes of RPUs; without it they are left out.
+    pub dolby_vision: Option<RpuConversion>,
+    /// Whether a picture whose RPU is missing or cannot be carried ends the run.
+    pub require_dolby_vision: bool,
+}
+
+impl Treatment {
+    /// Size of the pictures that come out, in luma samples.
+    pub fn size(&self) -> (u32, u32) {
+        self.scale.unwrap_or((self.crop.width, self.crop.height))
+    }
+
+    /// Whether pictures lean on the ones beside them, so that decoding has to begin earlier.
+    pub fn needs_neighbours(&self) -> bool {
+        self.deinterlace.is_some()
+    }
+}
+
+/// The treatment of a film's picture, and what is to be known of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PicturePlan {
+    /// What is done.
+    pub treatment: Treatment,
+    /// The main video as it will be encoded: size, depth and shape of samples are those of the output.
+    pub stream: StreamInfo,
+    /// Bits a sample of the source.
+    pub source_depth: u8,
+    /// What the source's pictures are made of, as far as that is known.
+    pub fields: Fields,
+    /// The source's Dolby Vision, if it has any.
+    pub dolby_vision: Option<DolbyVision>,
+    /// Things the user should know.
+    pub warnings: Vec<String>,
+}
+
+impl PicturePlan {
+    /// What is made of the picture of `stream`, of which `facts` are known, where this is `wanted`.
+    ///
+    /// # Errors
+    /// `Usage` for a crop that does not fit; `Unsupported` for a stream that is no video, and where Dolby Vision is required
+    /// and cannot be carried.
+    pub fn new(facts: &SourceFacts, stream: &StreamInfo, wanted: &PictureSettings) -> Result<Self> {
+        let missing = || Error::new(ErrorKind::Unsupported, "is no video stream").with_stream(stream.index);
+        let video = stream.video.clone().ok_or_else(missing)?;
+        let mut warnings = Vec::new();
+        let source = (facts.first.width, facts.first.height);
+        let crop = crop(facts, wanted.crop, &mut warnings)?;
+        let (dolby_vision, conversion) = dolby_vision(facts, &video, wanted.dolby_vision, &mut warnings)?;
+        let shape = video.sample_aspect_ratio.unwrap_or(Rational::ONE);
+        let scale = wanted.scale.map(|s| scaled(s, crop, shape)).filter(|s| *s != (crop.width, crop.height));
+        let found = facts.fields.found();
+        let treatment = Treatment {
+            source,
+            deinterlace: found.filter(|_| wanted.deinterlace == Deinterlace::Auto).and_then(deinterlace),
+            crop,
+            scale,
+            depth: depth(wanted.bit_depth, facts.depth),
+            dolby_vision: conversion.map(|c| c.with_window(source, crop, scale.unwrap_or((crop.width, crop.height)))),
+            require_dolby_vision: wanted.dolby_vision == DolbyVisionMode::Require,
+        };
+        if let Finding::Failed(why) = &facts.fields {
+            warnings.push(format!("whether the picture is interlaced cannot be told; taken for progressive: {why}"));
+        }
+        let fields = found.map_or(Fields::Progressive, |f| f.fields);
+        warnings.extend(of_fields(fields, treatment.deinterlace.is_some()));
+        let source_depth = video.bit_depth;
+        let stream = StreamInfo { video: Some(as_encoded(video, &treatment, fields)), ..stream.clone() };
+        Ok(PicturePlan { treatment, stream, source_depth, fields, dolby_vision, warnings })
+    }
+
+    /// The main video as it will be encoded.
+    ///
+    /// # Errors
+    /// None for a plan that [`new`](Self::new) made.
+    pub fn video(&self) -> Result<&VideoInfo> {
+        let missing = || Error::new(ErrorKind::Unsupported, "is no video stream").with_stream(self.stream.index);
+        self.stream.video.as_ref().ok_or_else(missing)
+    }
+
+    /// Bytes of memory a picture takes while it is held: as decoded, or as scaled.
+    pub fn frame_bytes(&self) -> u64 {
+        let ((width, height), depth) = match self.treatment.scale {
+            Some(size) => (size, self.treatment.depth),
+            None => (self.treatment.source, self.source_depth),
+        };
+        // 4:2:0; chroma of other formats is the exception.
+        u64::from(width) * u64::from(height) * 3 / 2 * if depth > 8 { 2 } else { 1 }
+    }
+}
+
+fn crop(facts: &SourceFacts, wanted: Crop, warnings: &mut Vec<String>) -> Result<Rect> {
+    let (width, height) = (facts.first.width, facts.first.height);
+    let whole = Rect::whole(width, height).even();
+    match wanted {
+        Crop::Off => Ok(whole),
+        Crop::Rect(rect) if rect.fits(width, height) => Ok(rect),
+        Crop::Rect(rect) => {
+            let message = format!("the crop {rect} does not fit a picture of {width}x{height}");
+            Err(Error::new(ErrorKind::Usage, message))
+        }
+        Crop::Auto => match &facts.crop {
+            Finding::Found(found) if (found.source_width, found.source_height) == (width, height) => {
+                Ok(found.rect().even())
+            }
+            Finding::Found(found) => {
+                let size = format!("{}x{}", found.source_width, found.source_height);
+                warnings.push(format!("the film's pictures are of several sizes ({size} too); none is cropped"));
+                Ok(whole)
+            }
+            Finding::Failed(why) => {
+                warnings.push(format!("black bars cannot be looked for; the whole picture is encoded: {why}"));
+                Ok(whole)
+            }
+            Finding::NotLookedFor => Ok(whole),
+        },
+    }
+}
+
+/// How pictures like these are deinterlaced; `None` where they are whole.
+fn deinterlace(found: &FieldReport) -> Option<(Parity, Selection)> {
+    let (Fields::Interlaced { top_first } | Fields::HardTelecine { top_first }) = found.fields else { return None };
+    let pictures: usize = found.places.iter().map(|p| p.counts.pictures).sum();
+    let flagged: usize = found.places.iter().map(|p| p.counts.flagged_interlaced).sum();
+    let parity = if top_first { Parity::Top } else { Parity::Bottom };
+    // Where interlaced pictures are flagged, those that are not are whole.
+    Some((parity, if flagged * 2 > pictures { Selection::Flagged } else { Selection::All }))
+}
+
+/// What the user should know of a film whose pictures are not whole.
+fn of_fields(fields: Fields, deinterlaced: bool) -> Option<String> {
+    let what = match fields {
+        Fields::Progressive | Fields::SoftTelecine => return None,
+        Fields::Interlaced { top_first: true } => "the picture is interlaced, top field first",
+        Fields::Interlaced { top_first: false } => "the picture is interlaced, bottom field first",
+        Fields::HardTelecine { .. } => "the picture is film spread over fields (3:2 pulldown), which is not undone",
+    };
+    let done = if deinterlaced { "it is deinterlaced at the same frame rate" } else { "it is encoded as it is" };
+    Some(format!("{what}; {done}"))
+}
+
+/// What the source's Dolby Vision is, and what becomes of it.
+fn dolby_vision(
+    facts: &SourceFacts,
+    video: &VideoInfo,
+    wanted: DolbyVisionMode,
+    warnings: &mut Vec<String>,
+) -> Result<(Option<DolbyVision>, Option<RpuConversion>)> {
+    let required = wanted == DolbyVisionMode::Require;
+    let (found, unreadable) = (facts.rpus.found, facts.rpus.unreadable.clone());
+    let Some(source) = found.or(video.dolby_vision) else {
+        return match unreadable {
+            None if !required => Ok((None, None)),
+            why => lost(required, &why.unwrap_or_else(|| "the film has no Dolby Vision".to_owned()), warnings, None),
+        };
+    };
+    if wanted == DolbyVisionMode::Strip {
+        return Ok((Some(source), None));
+    }
+    let name = source.name();
+    match (RpuConversion::of(&source), found) {
+        (Ok(conversion), Some(_)) => {
+            if source.enhancement.is_some() {
+                warnings
+                    .push(format!("Dolby Vision {name}: the enhancement layer is not carried, only its base layer"));
+            }
+            Ok((Some(source), Some(conversion)))
+        }
+        (Err(error), _) => lost(required, &error.to_string(), warnings, Some(source)),
+        (Ok(_), None) => {
+            let why = unreadable.unwrap_or_else(|| format!("Dolby Vision {name} without RPUs in its stream"));
+            lost(required, &why, warnings, Some(source))
+        }
+    }
+}
+
+/// Dolby Vision that is not carried.
+fn lost(
+    required: bool,
+    why: &str,
+    warnings: &mut Vec<String>,
+    source: Option<DolbyVision>,
+) -> Result<(Option<DolbyVision>, Option<RpuConversion>)> {
+    if required {
+        return Err(Error::new(ErrorKind::Unsupported, format!("Dolby Vision is required: {why}")));
+    }
+    warnings.push(format!("{why}; the base layer is encoded"));
+    Ok((source, None))
+}
+
+fn depth(wanted: BitDepth, source: u8) -> u8 {
+    match wanted {
+        BitDepth::Eight => 8,
+        BitDepth::Source if source <= 8 => 8,
+        BitDepth::Ten | BitDepth::Source => 10,
+    }
+}
+
+/// The size `crop` is scaled to, in even numbers of samples; a height alone makes them square.
+fn scaled(wanted: Scale, crop: Rect, shape: Rational) -> (u32, u32) {
+    match wanted {
+        Scale::Size(width, height) => (width, height),
+        Scale::Height(height) => {
+            let width = f64::from(crop.width) * shape.as_f64() * f64::from(height) / f64::from(crop.height.max(1));
+            (((width / 2.0).round() as u32 * 2).max(2), height)
+        }
+    }
+}
+
+/// The stream as the output has it. Scaling changes the shape of samples so that the picture keeps its own.
+fn as_encoded(mut video: VideoInfo, treatment: &Treatment, fields: Fields) -> VideoInfo {
+    video.field_order = match fields {
+        Fields::Interlaced { top_first } | Fields::HardTelecine { top_first } if treatment.deinterlace.is_none() => {
+            if top_first {
+                FieldOrder::TopFirst
+            } else {
+                FieldOrder::BottomFirst
+            }
+        }
+        _ => FieldOrder::Progressive,
+    };
+    let (width, height) = treatment.size();
+    if treatment.scale.is_some() {
+        let shape = video.sample_aspect_ratio.unwrap_or(Rational::ONE);
+        let crop = treatment.crop;
+        let num = i64::from(shape.num()) * i64::from(crop.width) * i64::from(height);
+        let den = i64::from(shape.den()) * i64::from(crop.height) * i64::from(width);
+        video.sample_aspect_ratio = sample_aspect(num, den);
+    }
+    (video.width, video.height, video.bit_depth) = (width, height, treatment.depth);
+    video
+}
+
+/// `num / den` in lowest terms; `None` for square samples. A width that was rounded to an even one is no reason for
+/// samples that are not square.
+fn sample_aspect(num: i64, den: i64) -> Option<Rational> {
+    let gcd = |mut a: i64, mut b: i64| {
+        while b != 0 {
+            (a, b) = (b, a % b);
+        }
+        a.max(1)
+    };
+    if (num as f64 / den as f64 - 1.0).abs() < 0.01 {
+        return None;
+    }
+    let common = gcd(num, den);
+    Rational::positive(i32::try_from(num / common).ok()?, i32::try_from(den / common).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_height_alone_makes_square_samples_and_a_size_keeps_the_shape() {
+        let dvd = Rect::whole(720, 576);
+        let wide = Rational::positive(64, 45).unwrap();
+        assert_eq!(scaled(Scale::Height(576), dvd, wide), (1024, 576));
+        assert_eq!(scaled(Scale::Height(360), Rect::whole(1280, 544), Rational::ONE), (848, 360));
+        assert_eq!(scaled(Scale::Size(640, 480), dvd, wide), (640, 480));
+        assert_eq!(sample_aspect(64 * 720 * 480, 45 * 576 * 640), Rational::positive(4, 3));
+        assert_eq!(sample_aspect(1280 * 360, 544 * 848), None, "847.06 was rounded to 848");
+    }
+}

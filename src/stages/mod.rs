@@ -1,0 +1,21 @@
+//! The parts of a pipeline: source, pixel, video, audio, meter and container as stages that hand things on.
+//!
+//! Owns what a stage does with one item and what it found at its end. Refuses to know which stages make a run, which
+//! file is written, and what is tried again.
+#![deny(unsafe_code)]
+
+pub(crate) mod crew;
+pub(crate) mod demux;
+pub(crate) mod mux;
+pub(crate) mod picture;
+pub(crate) mod progress;
+pub(crate) mod queue;
+pub(crate) mod sound;
+pub(crate) mod stage;
+pub(crate) mod streams;
+pub(crate) mod tally;
+pub(crate) mod treat;
+mod versions;
+
+pub use streams::Action;
+pub use versions::versions;

@@ -1,0 +1,17 @@
+//! Is an output what was promised?
+//!
+//! Owns the checks of a written file, by a parser that shares no code with the writer, the comparison of two files by
+//! their decoded pictures, and scores of one file against another. Refuses to repair.
+#![deny(unsafe_code)]
+
+mod check;
+mod source;
+mod vmaf;
+
+pub use check::{CheckResult, Verification};
+pub(crate) use check::{
+    Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, expected_attachments, expected_chapters, failure,
+    verify_file,
+};
+pub use source::verify;
+pub use vmaf::{VmafOptions, vmaf};
