@@ -40,6 +40,7 @@ pub mod pixel;
 pub mod plan;
 pub mod report;
 pub mod source;
+pub mod syntax;
 pub mod video;
 
 pub use base::{CancelToken, Error, ErrorKind, Result};

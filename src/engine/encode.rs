@@ -18,13 +18,13 @@ use super::streams::{Action, StreamDecision, Task, UnknownCodecs, decide, in_tra
 use super::tally::{Findings, Tally};
 use super::usage::Stopwatch;
 use super::verify::{Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, failure, verify_file};
-use crate::audio::OPUS_RATE;
 use crate::av::Input;
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Rounding, Span, Timestamp};
 use crate::config::{EncodeSettings, Quality, Target};
 use crate::container::reader::codec_ids;
 use crate::event::{Event, Sink};
 use crate::media::{MediaInfo, StreamInfo, StreamKind};
+use crate::syntax::opus::OPUS_RATE;
 
 /// More lost pictures than this fail a run, unless damage was accepted.
 const MAX_DAMAGE: f64 = 0.01;

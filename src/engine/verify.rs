@@ -10,13 +10,13 @@ use serde::Serialize;
 
 use super::streams::StreamDecision;
 use super::tally::{digest, message_digest};
-use crate::audio::{OPUS_RATE, opus_head_facts, packet_samples};
 use crate::av::{Decoder, DecoderOptions, Received};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Rounding, Span, Timestamp};
-use crate::container::av1::{self, SequenceHeader};
 use crate::container::language;
 use crate::container::reader::{FrameFacts, Reader, TrackFacts, VideoFacts};
 use crate::media::{ChromaLocation, Color, ColorRange, Disposition, FieldOrder, HdrStatic, StreamInfo, StreamKind};
+use crate::syntax::av1::{self, SequenceHeader};
+use crate::syntax::opus::{OPUS_RATE, opus_head_facts, packet_samples};
 
 /// One thing that was checked.
 #[derive(Clone, Debug, Serialize)]

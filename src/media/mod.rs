@@ -12,6 +12,7 @@ mod packet;
 mod pool;
 mod rect;
 mod stream;
+mod track;
 
 pub use color::{
     ChromaLocation, Color, ColorRange, ContentLight, HdrStatic, MasteringDisplay, Matrix, Primaries, Transfer,
@@ -20,9 +21,12 @@ pub use crf::Crf;
 pub use dolby_vision::{DolbyVision, EnhancementLayer};
 pub use fields::{Combing, FieldCounts, FieldFlags, FieldLook, RepeatedField};
 pub use frame::{Dynamic, Frame, PixelFormat, Planes, Subsampling};
-pub use packet::{Packet, PacketData};
+pub use packet::{Packet, PacketData, Trim};
 pub use pool::{FramePool, PoolBuffer, PoolStats};
 pub use rect::Rect;
 pub use stream::{
     Attachment, AudioInfo, Chapter, Disposition, FieldOrder, MediaInfo, StreamInfo, StreamKind, Tag, VideoInfo,
+};
+pub use track::{
+    AudioTrackParams, FileParams, SubtitleTrackParams, TrackCodec, TrackId, TrackKind, TrackParams, VideoTrackParams,
 };

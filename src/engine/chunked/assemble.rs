@@ -9,8 +9,8 @@ use super::super::queue::Sender;
 use super::super::stage::StageMeter;
 use super::super::tally::{Film, Tally, VideoFindings};
 use crate::base::{CancelToken, Error, ErrorKind, Result};
-use crate::container::{VideoTrack, av1};
-use crate::media::{PacketData, VideoInfo};
+use crate::media::{PacketData, VideoInfo, VideoTrackParams};
+use crate::syntax::av1;
 
 /// The stage: reads chunk files in order.
 pub(in crate::engine) struct Chunks {
@@ -30,7 +30,7 @@ impl Chunks {
         let record = self.dolby_vision;
         let found = VideoFindings { dolby_vision: record, ..findings(&self.video, &shown, self.mean_crf()) };
         self.tally.lock().video = Some(found);
-        let track = VideoTrack { dolby_vision: record, ..track(&self.video, &shown) };
+        let track = VideoTrackParams { dolby_vision: record, ..track(&self.video, &shown) };
         let mut out = Outgoing::new(self.track, track, self.mux.another(), &self.tally);
         let mut frames_left = self.film.times.iter().zip(&self.film.messages);
         let mut private = None;

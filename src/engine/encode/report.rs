@@ -12,9 +12,9 @@ use super::super::tally::Findings;
 use super::super::usage::{Stopwatch, of_this_process};
 use super::super::verify::Verification;
 use super::Run;
-use crate::audio::OPUS_RATE;
 use crate::event::Event;
 use crate::media::Rect;
+use crate::syntax::opus::OPUS_RATE;
 
 impl Run<'_> {
     pub(super) fn report(
