@@ -6,8 +6,10 @@ use std::sync::Arc;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use drapto::av::{Decoder, DecoderOptions, Received};
 use drapto::base::{CancelToken, Rational, Timestamp};
-use drapto::container::{MuxHeader, Track, TrackKind, VideoTrack, Writer};
-use drapto::media::{Color, Frame, FramePool, HdrStatic, Packet, PacketData, PixelFormat};
+use drapto::container::Writer;
+use drapto::media::{
+    Color, FileParams, Frame, FramePool, HdrStatic, Packet, PacketData, PixelFormat, TrackKind, TrackParams,
+};
 use drapto::video::{Crf, Encoder, EncoderConfig};
 
 const WIDTH: u32 = 1280;
@@ -97,12 +99,12 @@ fn decode(c: &mut Criterion) {
 
 fn mux(c: &mut Criterion) {
     let coded = encode_all(&frames());
-    let track = VideoTrack::av1(&coded[0]).expect("a sequence header");
-    let header = MuxHeader {
+    let track = drapto::syntax::av1::track(&coded[0]).expect("a sequence header");
+    let header = FileParams {
         muxing_app: "bench".into(),
         writing_app: "bench".into(),
-        tracks: vec![Track::new(TrackKind::Video(track))],
-        ..MuxHeader::default()
+        tracks: vec![TrackParams::new(TrackKind::Video(track))],
+        ..FileParams::default()
     };
     let bytes: usize = coded.iter().map(|p| p.len()).sum();
     let mut group = c.benchmark_group("mux");

@@ -44,6 +44,7 @@ pub mod search;
 pub mod source;
 pub mod stages;
 pub mod store;
+pub mod syntax;
 pub mod verify;
 pub mod video;
 

@@ -4,12 +4,12 @@
 use serde::Serialize;
 
 use super::ffi::{Encoder, FRAME};
-use super::head::{OPUS_RATE, OpusHead};
 use super::layout::LayoutPlan;
 use super::timeline::{Seam, confirms, is_jump, position_of, sample_base, seam};
 use crate::av::{AudioFrame, Resampler};
 use crate::base::{Result, Span, Timestamp};
-use crate::media::{Packet, PacketData};
+use crate::media::{Packet, PacketData, Trim};
+use crate::syntax::opus::{OPUS_RATE, OpusHead};
 
 /// Louder samples than this (12 dB over full scale) and those that are no numbers are damage.
 const MAX_SAMPLE: f32 = 4.0;
@@ -272,7 +272,7 @@ impl AudioEncoder {
         self.stats.bytes += data.len() as u64;
         let mut packet = Packet::new(Timestamp::new(ticks, sample_base()), PacketData::new(data));
         packet.duration = Some(Span::new((FRAME - discard) as i64, sample_base()));
-        packet.discard_padding_ns = Span::new(discard as i64, sample_base()).as_nanos();
+        packet.trim = Trim::at_end(Span::new(discard as i64, sample_base()));
         packet
     }
 

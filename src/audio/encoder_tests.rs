@@ -3,8 +3,8 @@
 
 use super::*;
 use crate::audio::ffi::Decoder;
-use crate::audio::{opus_head_facts, packet_samples};
 use crate::base::{Error, ErrorKind, Rational};
+use crate::syntax::opus::{opus_head_facts, packet_samples};
 
 /// FFmpeg's layout names whose Opus layout has that many channels, and the channels' order in Opus.
 const LAYOUTS: [(&str, &[usize]); 9] = [
@@ -75,8 +75,8 @@ fn hear(config: AudioConfig, frames: impl IntoIterator<Item = AudioFrame>) -> He
         let decoded = decoder.decode(&packet.data);
         assert_eq!(packet_samples(&packet.data), Some((decoded.len() / channels) as u32));
         let last = i + 1 == packets.len();
-        assert!(last || packet.discard_padding_ns == 0, "only the last packet is cut");
-        let discard = (packet.discard_padding_ns as f64 * 48e3 / 1e9).round() as usize;
+        assert!(last || packet.trim.discard_padding_ns() == 0, "only the last packet is cut");
+        let discard = (packet.trim.discard_padding_ns() as f64 * 48e3 / 1e9).round() as usize;
         let played = Span::new((decoded.len() / channels - discard) as i64, sample_base());
         assert_eq!(packet.duration, Some(played));
         assert_eq!(packet.pts.ticks(), packets[0].pts.ticks() + 960 * i as i64);
@@ -180,7 +180,7 @@ fn the_length_is_exact_whatever_it_is() {
         let heard = hear(config(2, "stereo", 48_000), cut(&vec![0.1; length * 2], 2, 48_000, "stereo", 1_024, 0));
         assert_eq!(heard.samples(), length);
         assert_eq!(heard.packets.len(), (length + 312).div_ceil(960));
-        assert!(heard.packets.iter().all(|p| p.discard_padding_ns < 20_000_000));
+        assert!(heard.packets.iter().all(|p| p.trim.discard_padding_ns() < 20_000_000));
     }
 }
 

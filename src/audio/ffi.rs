@@ -6,8 +6,8 @@ use std::ptr::NonNull;
 
 use opusic_sys as sys;
 
-use super::head::{ChannelMapping, OPUS_RATE};
 use crate::base::{Error, ErrorKind, Result};
+use crate::syntax::opus::{ChannelMapping, OPUS_RATE};
 
 /// Samples a channel in one packet: 20 ms.
 pub(super) const FRAME: usize = 960;
@@ -145,7 +145,7 @@ pub(super) struct Decoder {
 #[cfg(test)]
 impl Decoder {
     /// A decoder for what an `OpusHead` describes.
-    pub(super) fn new(head: &super::head::OpusHead) -> Self {
+    pub(super) fn new(head: &crate::syntax::opus::OpusHead) -> Self {
         let channels = usize::from(head.channels);
         assert_eq!(head.mapping.table.len(), channels);
         let mut code = 0;

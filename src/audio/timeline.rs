@@ -3,8 +3,8 @@
 //! Pure arithmetic in samples at 48 kHz; knows no codec and moves no samples.
 #![deny(unsafe_code)]
 
-use super::head::OPUS_RATE;
 use crate::base::{Error, ErrorKind, Rational, Result, Rounding, Timestamp};
+use crate::syntax::opus::OPUS_RATE;
 
 /// A difference below this is jitter: Matroska rounds to milliseconds, and encoders' timestamps wander by
 /// about a frame. 40 ms of sound against picture is below what ITU-R BT.1359 finds noticeable.

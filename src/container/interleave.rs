@@ -7,35 +7,15 @@
 
 use std::collections::VecDeque;
 
+use super::muxer::{Lane, Muxer};
 use crate::base::{Error, ErrorKind, Result, Timestamp};
-use crate::media::Packet;
+use crate::media::{Packet, TrackId};
 
 /// How many bytes are held back before order yields to memory.
 pub const DEFAULT_HOLD_BYTES: usize = 64 << 20;
 
 /// What a held packet costs beside its data, roughly: small packets must count too.
 const PACKET_OVERHEAD: usize = 160;
-
-/// What the interleaver has to know of a track.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lane {
-    /// Whether the others wait for this track. Subtitles come seldom and are not waited for, unless
-    /// [`Interleaver::advance`] tells how far they are.
-    pub gating: bool,
-    /// The track's codec delay in nanoseconds; order is by the time of blocks, not by presentation.
-    pub delay_ns: u64,
-}
-
-/// Takes packets in file order.
-pub trait BlockSink {
-    /// The tracks, in order.
-    fn lanes(&self) -> Vec<Lane>;
-    /// Takes the next packet of track `track`.
-    ///
-    /// # Errors
-    /// Whatever makes it impossible to go on.
-    fn write(&mut self, track: usize, packet: &Packet) -> Result<()>;
-}
 
 #[derive(Debug)]
 struct Queue {
@@ -66,7 +46,7 @@ pub struct Interleaver<S> {
     high_water: usize,
 }
 
-impl<S: BlockSink> Interleaver<S> {
+impl<S: Muxer> Interleaver<S> {
     /// Feeds `sink`, holding at most about [`DEFAULT_HOLD_BYTES`].
     pub fn new(sink: S) -> Self {
         Self::with_limit(sink, DEFAULT_HOLD_BYTES)
@@ -93,7 +73,8 @@ impl<S: BlockSink> Interleaver<S> {
     ///
     /// # Errors
     /// Kind `Encode` for a track that does not exist or has ended; else the sink's.
-    pub fn push(&mut self, track: usize, packet: Packet) -> Result<()> {
+    pub fn push(&mut self, track: impl Into<TrackId>, packet: Packet) -> Result<()> {
+        let track = track.into().0;
         let queue = self.queue(track)?;
         if queue.ended {
             return Err(
@@ -102,7 +83,9 @@ impl<S: BlockSink> Interleaver<S> {
         }
         // A packet earlier than its predecessor, or than what was promised, takes its turn at that time:
         // where it lands is then decided by the source's own order.
-        let time = time_of(packet.pts, queue.lane.delay_ns).max(queue.last).max(queue.reached.unwrap_or(i64::MIN));
+        let time = time_of(packet.dts.unwrap_or(packet.pts), queue.lane.delay_ns)
+            .max(queue.last)
+            .max(queue.reached.unwrap_or(i64::MIN));
         queue.last = time;
         let cost = cost(&packet);
         queue.packets.push_back((time, packet));
@@ -118,8 +101,8 @@ impl<S: BlockSink> Interleaver<S> {
     ///
     /// # Errors
     /// Kind `Encode` for a track that does not exist; else the sink's.
-    pub fn advance(&mut self, track: usize, time: Timestamp) -> Result<()> {
-        let queue = self.queue(track)?;
+    pub fn advance(&mut self, track: impl Into<TrackId>, time: Timestamp) -> Result<()> {
+        let queue = self.queue(track.into().0)?;
         let time = time_of(time, queue.lane.delay_ns);
         queue.reached = Some(queue.reached.map_or(time, |t| t.max(time)));
         self.drain()
@@ -129,8 +112,8 @@ impl<S: BlockSink> Interleaver<S> {
     ///
     /// # Errors
     /// Kind `Encode` for a track that does not exist; else the sink's.
-    pub fn end_track(&mut self, track: usize) -> Result<()> {
-        self.queue(track)?.ended = true;
+    pub fn end_track(&mut self, track: impl Into<TrackId>) -> Result<()> {
+        self.queue(track.into().0)?.ended = true;
         self.drain()
     }
 
@@ -157,7 +140,7 @@ impl<S: BlockSink> Interleaver<S> {
             }
             let Some((_, packet)) = self.queues.get_mut(track).and_then(|q| q.packets.pop_front()) else { break };
             self.held -= cost(&packet);
-            self.sink.write(track, &packet)?;
+            self.sink.write(TrackId(track), &packet)?;
         }
         Ok(())
     }
@@ -190,20 +173,27 @@ fn cost(packet: &Packet) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Rational;
+    use crate::base::{Rational, Span};
+    use crate::container::MuxStats;
     use crate::media::PacketData;
     use proptest::prelude::*;
 
     #[derive(Debug, Default)]
     struct Record(Vec<(usize, i64)>, Vec<Lane>);
 
-    impl BlockSink for Record {
+    impl Muxer for Record {
         fn lanes(&self) -> Vec<Lane> {
             self.1.clone()
         }
-        fn write(&mut self, track: usize, packet: &Packet) -> Result<()> {
-            self.0.push((track, packet.pts.ticks()));
+        fn write(&mut self, track: TrackId, packet: &Packet) -> Result<()> {
+            self.0.push((track.0, packet.pts.ticks()));
             Ok(())
+        }
+        fn bytes_written(&self) -> u64 {
+            0
+        }
+        fn finish(self: Box<Self>) -> Result<MuxStats> {
+            Ok(MuxStats { tracks: Vec::new(), duration: Span::new(0, Rational::NANO), bytes: 0 })
         }
     }
 
@@ -222,17 +212,17 @@ mod tests {
     #[test]
     fn packets_wait_for_video_and_audio_but_not_for_subtitles() {
         let mut i = Interleaver::new(lanes(&[true, true, false]));
-        i.push(0, packet(0, 1)).unwrap();
-        i.push(2, packet(5, 1)).unwrap();
+        i.push(TrackId(0), packet(0, 1)).unwrap();
+        i.push(TrackId(2), packet(5, 1)).unwrap();
         assert!(i.sink().0.is_empty());
-        i.push(1, packet(10, 1)).unwrap();
+        i.push(TrackId(1), packet(10, 1)).unwrap();
         assert_eq!(i.sink().0, [(0, 0)], "video could still bring something before 5");
-        i.push(0, packet(40, 1)).unwrap();
+        i.push(TrackId(0), packet(40, 1)).unwrap();
         assert_eq!(i.sink().0, [(0, 0), (2, 5), (1, 10)]);
-        i.end_track(1).unwrap();
+        i.end_track(TrackId(1)).unwrap();
         assert_eq!(i.sink().0.last(), Some(&(0, 40)));
-        assert!(i.push(1, packet(50, 1)).is_err());
-        assert!(i.push(9, packet(50, 1)).is_err());
+        assert!(i.push(TrackId(1), packet(50, 1)).is_err());
+        assert!(i.push(TrackId(9), packet(50, 1)).is_err());
         assert_eq!(i.finish().unwrap().0.len(), 4);
     }
 
@@ -240,11 +230,11 @@ mod tests {
     fn memory_is_bounded_when_a_track_stays_away() {
         let mut i = Interleaver::with_limit(lanes(&[true, true]), 100_000);
         for t in 0..1000 {
-            i.push(0, packet(t, 1000)).unwrap();
+            i.push(TrackId(0), packet(t, 1000)).unwrap();
         }
         assert!(i.high_water() <= 100_000 + 1000 + PACKET_OVERHEAD);
         assert!(i.sink().0.len() > 900);
-        i.push(1, packet(3, 1)).unwrap();
+        i.push(TrackId(1), packet(3, 1)).unwrap();
         let out = i.finish().unwrap().0;
         assert_eq!(out.len(), 1001);
     }
@@ -252,10 +242,10 @@ mod tests {
     #[test]
     fn a_track_that_advances_is_not_waited_for() {
         let mut i = Interleaver::new(lanes(&[true, true]));
-        i.push(0, packet(0, 1)).unwrap();
-        i.advance(1, ms(0)).unwrap();
+        i.push(TrackId(0), packet(0, 1)).unwrap();
+        i.advance(TrackId(1), ms(0)).unwrap();
         assert!(i.sink().0.is_empty(), "track 1 may still bring something at 0");
-        i.advance(1, ms(1)).unwrap();
+        i.advance(TrackId(1), ms(1)).unwrap();
         assert_eq!(i.sink().0, [(0, 0)]);
     }
 

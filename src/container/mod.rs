@@ -1,53 +1,45 @@
-//! Matroska, written directly: tracks, chapters, attachments, tags, clusters and cues.
+//! Files: Matroska, MP4 and IVF, written behind one trait, and read back by readers of their own.
 //!
-//! Owns the file format: EBML, the header, the block layout, the index, the order of packets in the file,
-//! AV1 and foreign codecs as Matroska stores them, and a reader that checks what was written. Refuses to
-//! decode or encode, to choose tracks, and to know what a source is. The writer shares no code with the
-//! parser that checks it (`matroska-demuxer`), and takes no clock and no random number: the same packets
-//! give the same bytes.
-//!
-//! # The law of time
-//!
-//! A [`Packet`](crate::media::Packet)'s `pts` is the presentation time of its **first decoded** sample or
-//! frame. A track with a codec delay (Opus pre-skip) begins with samples that are never heard, so its first
-//! packet has a `pts` of *start − pre-skip*, which may be negative (−6.5 ms at 48 kHz and 312 samples).
-//!
-//! RFC 9559 §5.1.4.1.26 subtracts `CodecDelay` from every block timestamp on playback. The writer therefore
-//! stores
-//!
-//! ```text
-//! block = round_to_ms(pts + CodecDelay)        rounded once, halves away from zero
-//! ```
-//!
-//! computed in exact integers. A stream that starts at zero has its first block at zero; mkvmerge writes
-//! the same. A block that would be earlier than zero is an error that names the track.
-//!
-//! Ends are rounded as ends, `BlockDuration = round(pts + duration + delay) − block`, so that two
-//! subtitles that touch still touch.
+//! Owns the formats, the order of packets in a file and the codecs as each format stores them. Refuses to decode or
+//! encode, to choose tracks, and to know what a source is. What a file is to hold is told in the words of
+//! [`FileParams`](crate::media::FileParams), which are no container's.
 #![deny(unsafe_code)]
 
-pub mod av1;
-mod chapters;
-mod cluster;
-pub mod codec;
-pub mod ebml;
-mod facts;
-mod header;
+use std::fs::File;
+use std::path::Path;
+
+use crate::base::Result;
+use crate::media::FileParams;
+
 mod interleave;
-mod ivf;
-pub mod language;
-pub mod reader;
-mod sequence;
-pub mod tags;
-mod ticks;
-mod tracks;
-mod walk;
-mod writer;
+pub mod ivf;
+pub mod mkv;
+mod muxer;
 
-#[cfg(test)]
-mod tests;
+pub use interleave::{DEFAULT_HOLD_BYTES, Interleaver};
+pub use ivf::{IvfHeader, IvfMuxer, IvfReader, IvfWriter};
+pub use mkv::{Writer, codec, ebml, language, reader, tags};
+pub use muxer::{Lane, MuxStats, Muxer, TrackStats};
 
-pub use header::{AudioTrack, MuxHeader, SubtitleTrack, Track, TrackKind, VideoTrack};
-pub use interleave::{BlockSink, DEFAULT_HOLD_BYTES, Interleaver, Lane};
-pub use ivf::{IvfHeader, IvfReader, IvfWriter};
-pub use writer::{MuxStats, TrackStats, Writer};
+/// The formats that are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Matroska: any codec, subtitles, chapters, attachments, tags.
+    Matroska,
+    // /// MP4 through libavformat: video and sound, chapters and a title.
+    // Mp4,
+    /// IVF: one AV1 track, without the times of its pictures.
+    Ivf,
+}
+
+/// A muxer of `format` that writes to `file`, from its start; `path` names it in errors.
+///
+/// # Errors
+/// Kind `Output` where the file cannot be written, `Encode` for a description the format cannot hold.
+pub fn muxer(format: Format, file: File, path: Option<&Path>, params: &FileParams) -> Result<Box<dyn Muxer>> {
+    Ok(match format {
+        Format::Matroska => Box::new(Writer::new(file, path, params)?),
+        // Format::Mp4 => Box::new(Mp4Muxer::new(file, path, params, Mp4Options::default())?),
+        Format::Ivf => Box::new(IvfMuxer::new(file, params)?),
+    })
+}

@@ -10,14 +10,15 @@ use super::usage::Stopwatch;
 use crate::av::{Decoder, DecoderOptions, Input, Received};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Timestamp};
 use crate::config::EncodeSettings;
-use crate::container::{MuxHeader, Track, TrackKind, VideoTrack, Writer, av1};
+use crate::container::Writer;
 use crate::event::{Event, Sink};
-use crate::media::{Frame, MediaInfo, Packet, PacketData, Shown, VideoInfo};
+use crate::media::{FileParams, Frame, MediaInfo, Packet, PacketData, Shown, TrackKind, TrackParams, VideoInfo};
 use crate::meter::{Model, Session, SessionConfig};
 use crate::pixel::Converter;
 use crate::plan::main_video;
 use crate::source::{Pictures, decoder_options};
 use crate::stages::picture::encoder_config;
+use crate::syntax::av1;
 use crate::video::Encoder;
 
 /// Decoded pictures are kept in memory while the stages after them are timed: at most this many bytes.
@@ -272,12 +273,12 @@ fn decode_av1(packets: &[PacketData]) -> Result<Vec<Frame>> {
 
 fn mux(packets: &[PacketData], frames: &[Frame]) -> Result<BenchStage> {
     let started = Stopwatch::start();
-    let track = VideoTrack::av1(&packets[0])?;
-    let header = MuxHeader {
+    let track = av1::track(&packets[0])?;
+    let header = FileParams {
         muxing_app: "drapto".to_owned(),
         writing_app: "drapto bench".to_owned(),
-        tracks: vec![Track::new(TrackKind::Video(track))],
-        ..MuxHeader::default()
+        tracks: vec![TrackParams::new(TrackKind::Video(track))],
+        ..FileParams::default()
     };
     let mut writer = Writer::new(Cursor::new(Vec::new()), None, &header)?;
     // A film may start anywhere; the file of a bench starts at zero.

@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::run::Run;
 use super::searched::Searched;
 use super::usage::{Stopwatch, of_this_process};
-use crate::audio::OPUS_RATE;
 use crate::event::Event;
 use crate::media::Rect;
 use crate::report::{ChunkReport, DolbyVisionReport, FileReport, QualityReport, Report, StreamReport, VideoReport};
@@ -15,6 +14,7 @@ use crate::stages::stage::StageReport;
 use crate::stages::tally::Findings;
 use crate::stages::treat::dolby_vision;
 use crate::stages::versions;
+use crate::syntax::opus::OPUS_RATE;
 use crate::verify::Verification;
 
 impl Run<'_> {

@@ -15,8 +15,11 @@ use crate::audio::{AudioConfig, AudioEncoder};
 use crate::av::{Input, InputPacket, SubtitleConverter};
 use crate::base::{Error, ErrorKind, Result};
 use crate::config::EncodeSettings;
-use crate::container::{AudioTrack, MuxHeader, SubtitleTrack, Track, TrackKind, VideoTrack, tags};
-use crate::media::{Frame, MediaInfo, PacketData, StreamInfo};
+use crate::container::{codec::for_copy, tags};
+use crate::media::{
+    AudioTrackParams, FileParams, Frame, MediaInfo, PacketData, StreamInfo, SubtitleTrackParams, TrackCodec, TrackKind,
+    TrackParams, VideoTrackParams,
+};
 use crate::pixel::Converter;
 use crate::plan::PicturePlan;
 use crate::search::Chunks;
@@ -32,6 +35,7 @@ use crate::stages::streams::{StreamDecision, Task, in_track_order};
 use crate::stages::tally::{Film, Tally};
 use crate::stages::treat::{Treat, dolby_vision_record};
 use crate::store::job::Job;
+use crate::syntax::opus;
 
 /// Pictures a queue holds: enough to smooth the decoder's bursts, few enough not to matter beside the
 /// encoder's own look-ahead.
@@ -213,7 +217,7 @@ fn start_audio(
 
 /// The tracks of the output in the source's order, the main video first.
 struct Tracks {
-    header: MuxHeader,
+    header: FileParams,
     video: usize,
     /// Source stream index of each track.
     sources: Vec<usize>,
@@ -228,7 +232,7 @@ impl Tracks {
             let stream = &plan.info.streams[decision.index];
             let Some(kind) = tracks.kind(decision, stream)? else { continue };
             let recoded = !matches!(decision.task, Task::CopyAudio(_) | Task::CopySubtitle { .. });
-            tracks.header.tracks.push(Track {
+            tracks.header.tracks.push(TrackParams {
                 kind,
                 language: stream.language.clone(),
                 title: stream.title.clone(),
@@ -243,7 +247,8 @@ impl Tracks {
     fn kind(&self, decision: &StreamDecision, stream: &StreamInfo) -> Result<Option<TrackKind>> {
         let audio = stream.audio.as_ref();
         Ok(Some(match &decision.task {
-            Task::EncodeVideo => TrackKind::Video(unknown_video()),
+            // A place for the video track until the encoder says how it is coded.
+            Task::EncodeVideo => TrackKind::Video(VideoTrackParams::new("av1", Vec::new(), 0, 0)),
             Task::EncodeAudio(plan) => {
                 let encoder = AudioEncoder::new(AudioConfig {
                     plan: plan.clone(),
@@ -252,21 +257,29 @@ impl Tracks {
                     start: stream.start,
                 })
                 .map_err(|e| e.with_stream(stream.index))?;
-                let track = AudioTrack::opus(&encoder.head().to_bytes())
+                let track = opus::track(&encoder.head().to_bytes())
                     .ok_or_else(|| Error::new(ErrorKind::Encode, "the Opus header cannot be read back"))?;
                 self.encoders.borrow_mut().insert(stream.index, encoder);
                 TrackKind::Audio(track)
             }
-            Task::CopyAudio(mapping) => TrackKind::Audio(AudioTrack::copied(
-                mapping.clone(),
-                audio.map_or(2, |a| a.channels),
-                audio.map_or(48_000, |a| a.sample_rate),
-                audio.and_then(|a| a.bits),
-            )),
+            Task::CopyAudio(mapping) => TrackKind::Audio(AudioTrackParams {
+                bit_depth: audio.and_then(|a| a.bits),
+                codec_delay: Some(mapping.codec_delay()),
+                seek_pre_roll: Some(mapping.seek_pre_roll()),
+                ..AudioTrackParams::new(
+                    stream.codec.as_str(),
+                    stream.extradata.clone(),
+                    audio.map_or(2, |a| a.channels),
+                    audio.map_or(48_000, |a| a.sample_rate),
+                )
+            }),
             Task::CopySubtitle { codec_id, codec_private } => {
-                TrackKind::Subtitle(SubtitleTrack::new(codec_id.clone(), codec_private.clone()))
+                TrackKind::Subtitle(match for_copy(&stream.codec, &stream.extradata) {
+                    Some(_) => SubtitleTrackParams::new(stream.codec.as_str(), stream.extradata.clone()),
+                    None => SubtitleTrackParams::new(TrackCodec::Matroska(codec_id.clone()), codec_private.clone()),
+                })
             }
-            Task::ConvertSubtitle => TrackKind::Subtitle(SubtitleTrack::new("S_TEXT/UTF8", Vec::new())),
+            Task::ConvertSubtitle => TrackKind::Subtitle(SubtitleTrackParams::new("subrip", Vec::new())),
             Task::Attach | Task::Drop => return Ok(None),
         }))
     }
@@ -283,27 +296,10 @@ impl Tracks {
     }
 }
 
-/// A place for the video track until the encoder says how it is coded.
-fn unknown_video() -> VideoTrack {
-    VideoTrack {
-        codec_private: Vec::new(),
-        width: 0,
-        height: 0,
-        sample_aspect_ratio: None,
-        color: Default::default(),
-        hdr: Default::default(),
-        bits_per_channel: None,
-        rotation: 0,
-        default_duration_ns: None,
-        field_order: Default::default(),
-        dolby_vision: None,
-    }
-}
-
-fn header(plan: &PipelinePlan<'_>) -> MuxHeader {
+fn header(plan: &PipelinePlan<'_>) -> FileParams {
     let app = format!("drapto {}", env!("CARGO_PKG_VERSION"));
     let attached = |stream: usize| plan.decisions.iter().any(|d| d.index == stream && matches!(d.task, Task::Attach));
-    MuxHeader {
+    FileParams {
         title: plan.info.title.clone(),
         muxing_app: app.clone(),
         writing_app: app,

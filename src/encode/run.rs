@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use super::pipeline::{FinishedPicture, PipelinePlan, start};
 use super::usage::Stopwatch;
 use crate::analyze::{Analysis, Looks};
-use crate::audio::OPUS_RATE;
 use crate::av::Input;
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span, Timestamp};
 use crate::config::{Crop, EncodeSettings, Quality, Target};
@@ -23,6 +22,7 @@ use crate::stages::streams::{Action, StreamDecision, Task, decide, in_track_orde
 use crate::stages::tally::{Findings, Tally};
 use crate::store::job::job_dir;
 use crate::store::{PartialOutput, facts};
+use crate::syntax::opus::OPUS_RATE;
 use crate::verify::{
     Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, expected_attachments, expected_chapters, failure,
     verify_file,

@@ -13,6 +13,7 @@ mod pool;
 mod rect;
 mod shown;
 mod stream;
+mod track;
 mod wanted;
 
 pub use color::{
@@ -22,11 +23,14 @@ pub use crf::Crf;
 pub use dolby_vision::{DolbyVision, EnhancementLayer, RpuConversion, RpuWindow};
 pub use fields::{Combing, FieldCounts, FieldFlags, FieldLook, Parity, RepeatedField, Selection};
 pub use frame::{Dynamic, Frame, PixelFormat, Planes, Subsampling};
-pub use packet::{Packet, PacketData};
+pub use packet::{Packet, PacketData, Trim};
 pub use pool::{FramePool, PoolBuffer, PoolStats};
 pub use rect::Rect;
 pub use shown::Shown;
 pub use stream::{
     Attachment, AudioInfo, Chapter, Disposition, FieldOrder, MediaInfo, StreamInfo, StreamKind, Tag, VideoInfo,
+};
+pub use track::{
+    AudioTrackParams, FileParams, SubtitleTrackParams, TrackCodec, TrackId, TrackKind, TrackParams, VideoTrackParams,
 };
 pub use wanted::{BitDepth, Crop, Deinterlace, DolbyVisionMode, Hwaccel, PictureSettings, Scale};

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use crate::base::{CancelToken, Error, ErrorKind, Result};
-use crate::container::{VideoTrack, av1};
-use crate::media::{PacketData, VideoInfo};
+use crate::media::{PacketData, VideoInfo, VideoTrackParams};
 use crate::stages::mux::MuxMessage;
 use crate::stages::picture::{Outgoing, findings, track};
 use crate::stages::queue::Sender;
 use crate::stages::stage::StageMeter;
 use crate::stages::tally::{Film, Tally, VideoFindings};
 use crate::store::job::Job;
+use crate::syntax::av1;
 
 /// The stage: reads chunk files in order.
 pub(crate) struct Chunks {
@@ -30,7 +30,7 @@ impl Chunks {
         let record = self.dolby_vision;
         let found = VideoFindings { dolby_vision: record, ..findings(&self.video, &shown, self.mean_crf()) };
         self.tally.lock().video = Some(found);
-        let track = VideoTrack { dolby_vision: record, ..track(&self.video, &shown) };
+        let track = VideoTrackParams { dolby_vision: record, ..track(&self.video, &shown) };
         let mut out = Outgoing::new(self.track, track, self.mux.another(), &self.tally);
         let mut frames_left = self.film.times.iter().zip(&self.film.messages);
         let mut private = None;

@@ -6,11 +6,11 @@ use super::mux::MuxMessage;
 use super::queue::Sender;
 use super::stage::StageMeter;
 use super::tally::Tally;
-use crate::audio::{OPUS_RATE, packet_samples};
 use crate::av::{Input, InputPacket, SubtitleConverter};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Rounding, Span, Timestamp};
 use crate::container::codec::webvtt_additional;
-use crate::media::{Packet, PacketData};
+use crate::media::{Packet, PacketData, Trim};
+use crate::syntax::opus::{OPUS_RATE, packet_samples};
 
 /// How often the tracks that come seldom are said to have come so far, in seconds of film.
 const PACE_S: f64 = 0.25;
@@ -166,7 +166,7 @@ fn copied_audio(packet: InputPacket, delay_ns: u64) -> Option<Packet> {
         && let Some(samples) = packet_samples(packet.data())
     {
         let ns = |samples: u32| i64::from(samples) * 1_000_000_000 / i64::from(OPUS_RATE);
-        copy.discard_padding_ns = ns(skip_end);
+        copy.trim = Trim::at_end(Span::new(ns(skip_end), Rational::NANO));
         copy.duration = Some(Span::new(ns(samples) - ns(skip_end.min(samples)), Rational::NANO));
     }
     copy.data = packet.into_data();

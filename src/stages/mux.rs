@@ -9,13 +9,13 @@ use super::queue::{Receiver, Weighed};
 use super::stage::StageMeter;
 use super::tally::Tally;
 use crate::base::{Error, ErrorKind, Result, Timestamp};
-use crate::container::{Interleaver, MuxHeader, TrackKind, VideoTrack, Writer};
-use crate::media::Packet;
+use crate::container::{Format, Interleaver, Muxer, muxer};
+use crate::media::{FileParams, Packet, TrackKind, VideoTrackParams};
 
 /// What the stages before tell the muxer.
 pub(crate) enum MuxMessage {
     /// What only the encoder knows of the video track. Nothing is written before it came.
-    VideoHeader(Box<VideoTrack>),
+    VideoHeader(Box<VideoTrackParams>),
     Packet {
         track: usize,
         packet: Packet,
@@ -43,7 +43,7 @@ impl Weighed for MuxMessage {
 pub(crate) struct Mux {
     pub(crate) messages: Receiver<MuxMessage>,
     /// Complete but for the video track's coding.
-    pub(crate) header: MuxHeader,
+    pub(crate) header: FileParams,
     pub(crate) video_track: usize,
     pub(crate) file: Option<File>,
     pub(crate) path: PathBuf,
@@ -64,20 +64,20 @@ impl Mux {
             track.kind = TrackKind::Video(*video);
         }
         let file = self.file.take().ok_or_else(|| Error::new(ErrorKind::Encode, "the output is closed"))?;
-        let mut order = Interleaver::new(Writer::new(file, Some(&self.path), &self.header)?);
+        let mut order = Interleaver::new(muxer(Format::Matroska, file, Some(&self.path), &self.header)?);
         for message in early {
             self.take(&mut order, message, meter)?;
         }
         while let Some(message) = self.messages.receive()? {
             self.take(&mut order, message, meter)?;
         }
-        let (stats, _) = order.finish()?.finish()?;
+        let stats = order.finish()?.finish()?;
         self.tally.bytes.store(stats.bytes, Ordering::Relaxed);
         self.tally.lock().mux = Some(stats);
         Ok(())
     }
 
-    fn take(&self, order: &mut Interleaver<Writer<File>>, message: MuxMessage, meter: &StageMeter) -> Result<()> {
+    fn take(&self, order: &mut Interleaver<Box<dyn Muxer>>, message: MuxMessage, meter: &StageMeter) -> Result<()> {
         match message {
             MuxMessage::Packet { track, packet } => {
                 order.push(track, packet)?;

@@ -12,10 +12,10 @@ use super::treat::{Treat, messages};
 use crate::av::{Decoder, DecoderOptions, InputPacket, Received};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span, Timestamp};
 use crate::config::{EncodeSettings, Quality, default_crf};
-use crate::container::{VideoTrack, av1};
-use crate::media::{Dynamic, Frame, Packet, PacketData, Shown, StreamInfo, VideoInfo};
+use crate::media::{Dynamic, Frame, Packet, PacketData, Shown, StreamInfo, VideoInfo, VideoTrackParams};
 use crate::pixel::Converter;
 use crate::source::VideoDecoder;
+use crate::syntax::av1;
 use crate::video::{Crf, EncodedPacket, Encoder, EncoderConfig};
 
 pub(crate) struct Decode {
@@ -110,7 +110,7 @@ impl Encode {
             Encoder::open_when_free(&config, &self.cancel).map_err(|e| e.with_stream(self.stream.index))?;
         let found = VideoFindings { dolby_vision: record, ..findings(&video, &picture, config.crf.as_f64()) };
         self.tally.lock().video = Some(found);
-        let track = VideoTrack { dolby_vision: record, ..track(&video, &picture) };
+        let track = VideoTrackParams { dolby_vision: record, ..track(&video, &picture) };
         let mut out = Outgoing::new(self.track, track, self.mux.another(), &self.tally);
 
         let mut sent = VecDeque::new();
@@ -212,7 +212,7 @@ pub(crate) fn findings(video: &VideoInfo, picture: &Shown, crf: f64) -> VideoFin
 pub(crate) struct Outgoing {
     track: usize,
     /// Until the first packet tells how the track is coded.
-    header: Option<VideoTrack>,
+    header: Option<VideoTrackParams>,
     mux: Sender<MuxMessage>,
     tally: Arc<Tally>,
     held: Option<(Packet, Option<Span>)>,
@@ -223,7 +223,7 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
-    pub(crate) fn new(track: usize, header: VideoTrack, mux: Sender<MuxMessage>, tally: &Arc<Tally>) -> Self {
+    pub(crate) fn new(track: usize, header: VideoTrackParams, mux: Sender<MuxMessage>, tally: &Arc<Tally>) -> Self {
         Outgoing {
             track,
             header: Some(header),
@@ -246,8 +246,8 @@ impl Outgoing {
         (pts, duration): (Timestamp, Option<Span>),
     ) -> Result<()> {
         if let Some(mut header) = self.header.take() {
-            let coded = VideoTrack::av1(&data).map_err(|e| e.at(pts))?;
-            header.codec_private = coded.codec_private;
+            let coded = av1::track(&data).map_err(|e| e.at(pts))?;
+            header.configuration = coded.configuration;
             header.bits_per_channel = coded.bits_per_channel;
             self.mux.send(MuxMessage::VideoHeader(Box::new(header)))?;
         }
@@ -319,20 +319,15 @@ fn film_grain(strength: u8) -> Vec<(String, String)> {
 }
 
 /// The track as the source describes it; how it is coded only the first packet tells.
-pub(crate) fn track(video: &VideoInfo, first: &Shown) -> VideoTrack {
-    let length = video.frame_duration.map(|length| Span::new(1, length).as_nanos());
-    VideoTrack {
-        codec_private: Vec::new(),
-        width: first.width,
-        height: first.height,
+pub(crate) fn track(video: &VideoInfo, first: &Shown) -> VideoTrackParams {
+    VideoTrackParams {
         sample_aspect_ratio: video.sample_aspect_ratio,
         color: first.color,
         hdr: first.hdr,
-        bits_per_channel: None,
         rotation: video.rotation,
-        default_duration_ns: length.and_then(|ns| u64::try_from(ns).ok()),
+        frame_duration: video.frame_duration.map(|length| Span::new(1, length)),
         field_order: video.field_order,
-        dolby_vision: None,
+        ..VideoTrackParams::new("av1", Vec::new(), first.width, first.height)
     }
 }
 

@@ -8,10 +8,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::audio::{OPUS_RATE, opus_head_facts, packet_samples};
 use crate::av::{Decoder, DecoderOptions, Received};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Rounding, Span, Timestamp};
-use crate::container::av1::{self, SequenceHeader};
 use crate::container::language;
 use crate::container::reader::{FrameFacts, Reader, TrackFacts, VideoFacts};
 use crate::media::{
@@ -19,6 +17,8 @@ use crate::media::{
 };
 use crate::stages::streams::{StreamDecision, Task};
 use crate::stages::tally::{digest, message_digest};
+use crate::syntax::av1::{self, SequenceHeader};
+use crate::syntax::opus::{OPUS_RATE, opus_head_facts, packet_samples};
 
 /// One thing that was checked.
 #[derive(Clone, Debug, Serialize)]

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use dolby_vision::rpu::dovi_rpu::DoviRpu;
-use drapto::container::av1;
 use drapto::container::reader::Reader;
 use drapto::media::RpuConversion;
 use drapto::media::{DolbyVision, Rect};
+use drapto::syntax::av1;
 use hdr10plus::metadata::Hdr10PlusMetadata;
 use serde_json::{Value, json};
 

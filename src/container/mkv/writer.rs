@@ -13,18 +13,16 @@ use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
-
 use super::chapters::{attachments_element, chapters_element};
 use super::cluster::{Block, Cluster, Group};
 use super::ebml::{Master, UNKNOWN_SIZE8, id, put_id, size8, void};
-use super::header::{MuxHeader, TrackKind};
-use super::interleave::{BlockSink, Lane};
 use super::tags::tags_element;
 use super::ticks::{TIMESTAMP_SCALE, block_ticks, end_ticks};
-use super::tracks::{track_uids, tracks_element};
-use crate::base::{Error, ErrorKind, Rational, Result, Span};
-use crate::media::{Packet, StreamKind, Tag};
+use super::tracks::{codings, track_uids, tracks_element};
+use crate::base::{Error, ErrorKind, Result};
+use crate::container::muxer::{Lane, MuxStats, Muxer, TrackCount};
+use crate::media::{FileParams, Packet, StreamKind, Tag, TrackId, TrackKind, TrackParams};
+use crate::syntax::av1;
 
 /// A cluster is closed when it would last longer than this (ticks) …
 const CLUSTER_TICKS: i64 = 5_000;
@@ -35,30 +33,6 @@ const KEYFRAME_CLUSTER_TICKS: i64 = 1_000;
 /// Room for a SeekHead of six entries of at most 21 bytes, and a Void after it.
 const SEEK_HEAD_ROOM: usize = 160;
 
-/// What was written of one track.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct TrackStats {
-    /// Packets.
-    pub frames: u64,
-    /// Bytes of frame data, without container overhead.
-    pub bytes: u64,
-    /// From the first sample or frame presented to the end of the last one.
-    #[serde(skip)]
-    pub duration: Span,
-}
-
-/// What was written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct MuxStats {
-    /// Each track, in order.
-    pub tracks: Vec<TrackStats>,
-    /// From time zero to the end of the last sample or frame of any track: the Segment's Duration.
-    #[serde(skip)]
-    pub duration: Span,
-    /// Bytes of the whole file.
-    pub bytes: u64,
-}
-
 /// What the writer keeps of a track while it writes.
 #[derive(Debug)]
 struct TrackState {
@@ -67,16 +41,8 @@ struct TrackState {
     is_av1: bool,
     additions: bool,
     delay_ns: u64,
-    default_duration_ns: Option<u64>,
     tags: Vec<Tag>,
-    frames: u64,
-    bytes: u64,
-    /// First presented time and last end, nanoseconds.
-    start_ns: Option<i64>,
-    end_ns: i64,
-    last_pts_ns: Option<i64>,
-    /// Distance of the last two packets, for the end of a last packet without duration.
-    step_ns: i64,
+    count: TrackCount,
     last_block: Option<i64>,
 }
 
@@ -120,7 +86,7 @@ impl Writer<File> {
     /// # Errors
     /// Kind `Output`, naming the file, where it exists or cannot be written; kind `Encode` for a header
     /// that describes no valid track.
-    pub fn create(path: &Path, header: &MuxHeader) -> Result<Self> {
+    pub fn create(path: &Path, header: &FileParams) -> Result<Self> {
         let open = File::options().write(true).create_new(true).open(path);
         let file = open.map_err(|e| Error::new(ErrorKind::Output, "cannot create").caused_by(e).with_file(path))?;
         Self::new(file, Some(path), header)
@@ -134,9 +100,10 @@ impl<W: Write + Seek> Writer<W> {
     ///
     /// # Errors
     /// Kind `Output` for I/O; kind `Encode` for a header that describes no valid track.
-    pub fn new(mut out: W, file: Option<&Path>, header: &MuxHeader) -> Result<Self> {
-        let uids = track_uids(&header.tracks);
-        let tracks_content = tracks_element(&header.tracks, &uids)?;
+    pub fn new(mut out: W, file: Option<&Path>, header: &FileParams) -> Result<Self> {
+        let codings = codings(&header.tracks)?;
+        let uids = track_uids(&header.tracks, &codings);
+        let tracks_content = tracks_element(&header.tracks, &codings, &uids)?;
         let base = out.stream_position().map_err(|e| output_error(file, e))?;
         let mut writer = Writer {
             out,
@@ -180,7 +147,7 @@ impl<W: Write + Seek> Writer<W> {
         self.position - self.base
     }
 
-    /// Writes one packet of track `track` (an index into [`MuxHeader::tracks`]).
+    /// Writes one packet of track `track` (an index into [`FileParams::tracks`]).
     ///
     /// # Errors
     /// Kind `Output` for I/O. Kind `Encode`, naming the track and the time, for a block before time zero,
@@ -198,7 +165,7 @@ impl<W: Write + Seek> Writer<W> {
             return Err(refuse(format!("a block would be at {time} ms, before the start of the file")));
         }
         let data = if state.is_av1 {
-            super::av1::block_data(&packet.data).map_err(|e| refuse("unusable access unit".to_owned()).caused_by(e))?
+            av1::block_data(&packet.data).map_err(|e| refuse("unusable access unit".to_owned()).caused_by(e))?
         } else {
             std::borrow::Cow::Borrowed(&*packet.data)
         };
@@ -208,7 +175,7 @@ impl<W: Write + Seek> Writer<W> {
         let end = packet.duration.map(|d| end_ticks(packet.pts, d, state.delay_ns));
         let duration = end.filter(|end| *end > time).map(|end| (end - time) as u64);
         let group = state.group(packet, time, duration);
-        state.count(packet, data.len());
+        state.count.packet(packet, data.len());
         let (kind, number) = (state.kind, track as u64 + 1);
 
         if self.must_cut(time, kind == StreamKind::Video && packet.keyframe) {
@@ -243,24 +210,23 @@ impl<W: Write + Seek> Writer<W> {
         if !cues.is_empty() {
             self.top_level(id::CUES, cues.into_element(id::CUES))?;
         }
-        let stats: Vec<TrackStats> = self.tracks.iter().map(TrackState::stats).collect();
-        let tracks = self.tracks.iter_mut().zip(&stats).map(|(t, s)| (t.uid, std::mem::take(&mut t.tags), *s));
+        let counts: Vec<TrackCount> = self.tracks.iter().map(|t| t.count.clone()).collect();
+        let mut stats = MuxStats::of(&counts, 0);
+        let tracks = self.tracks.iter_mut().zip(&stats.tracks).map(|(t, s)| (t.uid, std::mem::take(&mut t.tags), *s));
         let tags = tags_element(&self.tags, tracks, &self.writing_app);
         if !tags.is_empty() {
             self.top_level(id::TAGS, tags.into_element(id::TAGS))?;
         }
         let end = self.position;
-        let duration_ns = self.tracks.iter().map(TrackState::end_ns).max().unwrap_or(0).max(0);
-
         let mut duration = Master::new();
-        duration.float(id::DURATION, duration_ns as f64 / TIMESTAMP_SCALE as f64);
+        duration.float(id::DURATION, stats.duration.as_nanos() as f64 / TIMESTAMP_SCALE as f64);
         self.patch(self.duration_at, duration.as_bytes())?;
         self.patch(self.segment_data, &self.seek_head())?;
         self.patch(self.segment_data - 8, &size8(end - self.segment_data))?;
         let done = self.out.seek(SeekFrom::Start(end)).and_then(|_| self.out.flush());
         done.map_err(|e| self.failed(e))?;
-        let duration = Span::new(duration_ns, Rational::NANO);
-        Ok((MuxStats { tracks: stats, duration, bytes: end - self.base }, self.out))
+        stats.bytes = end - self.base;
+        Ok((stats, self.out))
     }
 
     fn must_cut(&self, time: i64, video_keyframe: bool) -> bool {
@@ -347,14 +313,22 @@ impl<W: Write + Seek> Writer<W> {
     }
 }
 
-impl<W: Write + Seek> BlockSink for Writer<W> {
+impl<W: Write + Seek + Send> Muxer for Writer<W> {
     fn lanes(&self) -> Vec<Lane> {
         let lane = |t: &TrackState| Lane { gating: t.kind != StreamKind::Subtitle, delay_ns: t.delay_ns };
         self.tracks.iter().map(lane).collect()
     }
 
-    fn write(&mut self, track: usize, packet: &Packet) -> Result<()> {
-        Writer::write(self, track, packet)
+    fn write(&mut self, track: TrackId, packet: &Packet) -> Result<()> {
+        Writer::write(self, track.0, packet)
+    }
+
+    fn bytes_written(&self) -> u64 {
+        Writer::bytes_written(self)
+    }
+
+    fn finish(self: Box<Self>) -> Result<MuxStats> {
+        Writer::finish(*self).map(|(stats, _)| stats)
     }
 }
 
@@ -364,61 +338,27 @@ impl TrackState {
     fn group<'a>(&mut self, packet: &'a Packet, time: i64, duration: Option<u64>) -> Option<Group<'a>> {
         let previous = self.last_block.replace(time);
         let subtitle = self.kind == StreamKind::Subtitle;
-        if !subtitle && packet.discard_padding_ns == 0 && packet.additional.is_none() {
+        if !subtitle && packet.trim.discard_padding_ns() == 0 && packet.additional.is_none() {
             return None;
         }
         Some(Group {
             duration: duration.filter(|_| subtitle),
-            discard_padding_ns: packet.discard_padding_ns,
+            discard_padding_ns: packet.trim.discard_padding_ns(),
             additional: packet.additional.as_deref(),
             reference: if packet.keyframe { None } else { Some(previous.map_or(0, |p| p - time)) },
         })
     }
-
-    fn count(&mut self, packet: &Packet, bytes: usize) {
-        self.frames += 1;
-        self.bytes += bytes as u64;
-        let pts = packet.pts.as_nanos();
-        let start = pts.saturating_add_unsigned(self.delay_ns);
-        self.start_ns = Some(self.start_ns.map_or(start, |s| s.min(start)));
-        let duration = packet.duration.map(Span::as_nanos).filter(|d| *d > 0);
-        let duration = duration.or(self.default_duration_ns.and_then(|d| i64::try_from(d).ok()));
-        if let Some(last) = self.last_pts_ns.replace(pts) {
-            self.step_ns = pts.saturating_sub(last).max(0);
-        }
-        // A subtitle without an end lasts until the next one; it adds nothing that is known.
-        let guessed = if self.kind == StreamKind::Subtitle { 0 } else { self.step_ns };
-        // A duration that is told is how long the packet is heard; one that is guessed covers what is thrown away.
-        let guessed = guessed.saturating_sub(packet.discard_padding_ns.max(0));
-        let end = pts.saturating_add(duration.unwrap_or(guessed));
-        self.end_ns = self.end_ns.max(end);
-    }
-
-    fn end_ns(&self) -> i64 {
-        self.end_ns
-    }
-
-    fn stats(&self) -> TrackStats {
-        let length = self.start_ns.map_or(0, |start| self.end_ns.saturating_sub(start).max(0));
-        TrackStats { frames: self.frames, bytes: self.bytes, duration: Span::new(length, Rational::NANO) }
-    }
 }
 
-fn states(header: &MuxHeader, uids: &[u64]) -> Vec<TrackState> {
-    let state = |(track, uid): (&super::header::Track, &u64)| TrackState {
+fn states(header: &FileParams, uids: &[u64]) -> Vec<TrackState> {
+    let state = |(track, uid): (&TrackParams, &u64)| TrackState {
         uid: *uid,
         kind: track.stream_kind(),
-        is_av1: matches!(track.kind, TrackKind::Video(_)),
+        is_av1: track.codec().is("av1"),
         additions: matches!(&track.kind, TrackKind::Subtitle(s) if s.block_additions),
         delay_ns: track.codec_delay_ns(),
-        default_duration_ns: track.default_duration_ns(),
         tags: track.tags.clone(),
-        frames: 0,
-        bytes: 0,
-        start_ns: None,
-        end_ns: 0,
-        last_pts_ns: None,
-        step_ns: 0,
+        count: TrackCount::of(track),
         last_block: None,
     };
     header.tracks.iter().zip(uids).map(state).collect()
@@ -445,7 +385,7 @@ fn ebml_head() -> Vec<u8> {
 }
 
 /// The Info element, and where in it the eleven bytes for Duration wait as a Void.
-fn info_element(header: &MuxHeader) -> (Vec<u8>, u64) {
+fn info_element(header: &FileParams) -> (Vec<u8>, u64) {
     let mut before = Master::new();
     before.uint(id::TIMESTAMP_SCALE, TIMESTAMP_SCALE);
     let mut info = before.clone();

@@ -5,35 +5,41 @@ use std::path::Path;
 
 use super::helpers::*;
 use crate::base::{Rational, Span, Timestamp};
-use crate::container::av1::{OBU_SEQUENCE_HEADER, SequenceHeader, codec_private, obus};
 use crate::container::reader::{FrameFacts, Reader, TrackFacts};
-use crate::container::{AudioTrack, Interleaver, MuxHeader, SubtitleTrack, Track, TrackKind, VideoTrack, Writer};
-use crate::media::{Packet, PacketData, StreamKind};
+use crate::container::{Interleaver, Writer};
+use crate::media::{
+    AudioTrackParams, FileParams, Packet, PacketData, StreamKind, SubtitleTrackParams, TrackCodec, TrackKind,
+    TrackParams, Trim,
+};
+use crate::syntax::av1::{OBU_SEQUENCE_HEADER, SequenceHeader, codec_private, obus, track as av1_track};
+use crate::syntax::opus::track as opus_track;
 
 /// A track of a file as a description for the writer.
-fn track(facts: &TrackFacts, first: Option<&FrameFacts>) -> Option<Track> {
+fn track(facts: &TrackFacts, first: Option<&FrameFacts>) -> Option<TrackParams> {
+    let codec = TrackCodec::Matroska(facts.codec_id.clone());
+    let span = |ns: u64| Span::new(ns as i64, Rational::NANO);
     let kind = match facts.kind? {
         StreamKind::Video => {
-            let mut video = VideoTrack::av1(&first?.data).ok()?;
-            video.default_duration_ns = facts.default_duration_ns;
+            let mut video = av1_track(&first?.data).ok()?;
+            video.frame_duration = facts.default_duration_ns.map(span);
             TrackKind::Video(video)
         }
         StreamKind::Audio => {
             let audio = facts.audio?;
-            TrackKind::Audio(AudioTrack {
-                codec_id: facts.codec_id.clone(),
-                codec_private: facts.codec_private.clone(),
+            TrackKind::Audio(AudioTrackParams {
+                codec,
+                configuration: facts.codec_private.clone(),
                 channels: audio.channels as u32,
                 sample_rate: audio.sample_rate as u32,
                 bit_depth: audio.bit_depth.map(|b| b as u8),
-                codec_delay_ns: facts.codec_delay_ns,
-                seek_pre_roll_ns: facts.seek_pre_roll_ns,
+                codec_delay: Some(span(facts.codec_delay_ns)),
+                seek_pre_roll: Some(span(facts.seek_pre_roll_ns)),
             })
         }
-        _ => TrackKind::Subtitle(SubtitleTrack::new(&facts.codec_id, facts.codec_private.clone())),
+        _ => TrackKind::Subtitle(SubtitleTrackParams::new(codec, facts.codec_private.clone())),
     };
     let language = facts.language_bcp47.clone().or(facts.language.clone());
-    Some(Track { language, title: facts.name.clone(), disposition: facts.disposition, ..Track::new(kind) })
+    Some(TrackParams { language, title: facts.name.clone(), disposition: facts.disposition, ..TrackParams::new(kind) })
 }
 
 fn read_all(path: &Path) -> (Reader, Vec<FrameFacts>) {
@@ -49,8 +55,8 @@ fn read_all(path: &Path) -> (Reader, Vec<FrameFacts>) {
 fn remux(source: &Path, out: &Path) -> Vec<FrameFacts> {
     let (reader, frames) = read_all(source);
     let first = |t: &TrackFacts| frames.iter().find(|f| f.track == t.number);
-    let tracks: Vec<Track> = reader.tracks().iter().map(|t| track(t, first(t)).unwrap()).collect();
-    let header = MuxHeader { title: reader.title().map(str::to_owned), ..header(tracks) };
+    let tracks: Vec<TrackParams> = reader.tracks().iter().map(|t| track(t, first(t)).unwrap()).collect();
+    let header = FileParams { title: reader.title().map(str::to_owned), ..header(tracks) };
     let mut interleaver = Interleaver::new(Writer::create(out, &header).unwrap());
     for frame in &frames {
         let index = reader.tracks().iter().position(|t| t.number == frame.track).unwrap();
@@ -58,7 +64,7 @@ fn remux(source: &Path, out: &Path) -> Vec<FrameFacts> {
         let mut packet = Packet::new(Timestamp::new(pts, Rational::NANO), PacketData::new(frame.data.clone()));
         packet.keyframe = frame.keyframe;
         packet.duration = frame.duration_ns.map(|d| Span::new(d as i64, Rational::NANO));
-        packet.discard_padding_ns = frame.discard_padding_ns;
+        packet.trim = Trim::from_discard_padding_ns(frame.discard_padding_ns);
         packet.additional = frame.additional.clone().map(PacketData::new);
         interleaver.push(index, packet).unwrap();
     }
@@ -153,17 +159,20 @@ fn opus_from_ogg_starts_where_mkvmerge_puts_it() {
     }
     let (reader, frames) = read_all(&theirs);
     let facts = &reader.tracks()[0];
-    let head = AudioTrack::opus(&facts.codec_private).unwrap();
-    assert_eq!((head.codec_delay_ns, head.channels, u64::from(head.sample_rate)), (facts.codec_delay_ns, 6, 44_100));
+    let head = opus_track(&facts.codec_private).unwrap();
+    assert_eq!(
+        (head.codec_delay.unwrap().as_nanos() as u64, head.channels, u64::from(head.sample_rate)),
+        (facts.codec_delay_ns, 6, 44_100)
+    );
     // By the law: packet n begins n·960 samples after −pre-skip.
     let ours = dir.path().join("ours.mka");
-    let mut writer = Writer::create(&ours, &header(vec![Track::new(TrackKind::Audio(head))])).unwrap();
+    let mut writer = Writer::create(&ours, &header(vec![TrackParams::new(TrackKind::Audio(head))])).unwrap();
     let base = Rational::positive(1, 48_000).unwrap();
     let pre_skip = i64::from(u16::from_le_bytes([facts.codec_private[10], facts.codec_private[11]]));
     for (n, frame) in frames.iter().enumerate() {
         let mut p = Packet::new(Timestamp::new(n as i64 * 960 - pre_skip, base), PacketData::new(frame.data.clone()));
         p.duration = Some(Span::new(960, base));
-        p.discard_padding_ns = frame.discard_padding_ns;
+        p.trim = Trim::from_discard_padding_ns(frame.discard_padding_ns);
         writer.write(0, &p).unwrap();
     }
     writer.finish().unwrap();

@@ -6,13 +6,20 @@
 //! expect.
 #![deny(unsafe_code)]
 
+mod muxer;
+
 use std::io::{Read, Write};
 
-use super::av1::block_data;
 use crate::base::{Error, ErrorKind, Rational, Result};
+use crate::syntax::av1::block_data;
 
 const HEADER: usize = 32;
 const FRAME_HEADER: usize = 12;
+
+/// Where the number of frames stands in the header.
+const FRAMES_AT: u64 = 24;
+
+pub use muxer::IvfMuxer;
 
 /// A temporal delimiter OBU with a size field of 0 (AV1 5.3, 5.6).
 const DELIMITER: [u8; 2] = [0x12, 0x00];

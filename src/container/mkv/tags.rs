@@ -7,7 +7,7 @@
 
 use super::ebml::{Master, id};
 use super::language::language;
-use super::writer::TrackStats;
+use crate::container::TrackStats;
 use crate::media::Tag;
 
 /// What the statistics list in `_STATISTICS_TAGS`; mkvmerge's names, which players and tools show.

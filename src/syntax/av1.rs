@@ -1,4 +1,4 @@
-//! AV1 as Matroska stores it: OBUs, temporal units without delimiters, and CodecPrivate.
+//! AV1 as files store it: OBUs, temporal units without delimiters, and CodecPrivate.
 //!
 //! Owns the walk over OBUs (AV1 specification §5.3) and `av1C` (AV1-ISOBMFF §2.3.3). Refuses to look into
 //! frames. The bytes are untrusted: every length is checked and nothing panics.
@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use crate::base::{Error, ErrorKind, Result};
+use crate::media::VideoTrackParams;
 
 pub use super::sequence::SequenceHeader;
 
@@ -150,6 +151,20 @@ pub fn block_data(unit: &[u8]) -> Result<Cow<'_, [u8]>> {
         }
     }
     Ok(Cow::Owned(out))
+}
+
+/// A track of square pixels without colour, for the AV1 stream that `access_unit` begins: width, height and depth are
+/// those of its sequence header, the configuration is `av1C`.
+///
+/// # Errors
+/// Kind `Encode` where there is no sequence header or it cannot be read.
+pub fn track(access_unit: &[u8]) -> Result<VideoTrackParams> {
+    let configuration = codec_private(access_unit)?;
+    let header = SequenceHeader::find(access_unit)?;
+    Ok(VideoTrackParams {
+        bits_per_channel: Some(header.bit_depth()),
+        ..VideoTrackParams::new("av1", configuration, header.width, header.height)
+    })
 }
 
 /// Whether a unit begins with a shown keyframe (5.9.2): a decoder may start there.

@@ -6,14 +6,13 @@ use serde_json::Value;
 use super::helpers::*;
 use crate::base::Rational;
 use crate::container::reader::{MasteringFacts, Reader, codec_ids};
-use crate::container::{AudioTrack, MuxHeader, Track, TrackKind};
 use crate::media::*;
 
 fn r(num: i32, den: i32) -> Rational {
     Rational::new(num, den).unwrap()
 }
 
-fn film() -> MuxHeader {
+fn film() -> FileParams {
     let mut picture = video();
     picture.language = Some("de".into());
     picture.title = Some("Hauptfilm".into());
@@ -39,10 +38,10 @@ fn film() -> MuxHeader {
             content_light: Some(ContentLight { max_cll: 1000, max_fall: 400 }),
         };
         v.rotation = 90;
-        v.default_duration_ns = Some(41_666_667);
+        v.frame_duration = Some(crate::base::Span::new(41_666_667, crate::base::Rational::NANO));
         v.field_order = FieldOrder::Progressive;
     }
-    let mut surround = Track::new(TrackKind::Audio(AudioTrack::opus(&opus_head(6)).unwrap()));
+    let mut surround = TrackParams::new(TrackKind::Audio(crate::syntax::opus::track(&opus_head(6)).unwrap()));
     surround.language = Some("fra".into());
     surround.tags = vec![("Source Id".into(), "7".into())];
     surround.disposition = Disposition { default: true, original: true, ..Disposition::default() };
@@ -65,7 +64,7 @@ fn film() -> MuxHeader {
         description: Some("what it is".into()),
         data: data.to_vec(),
     };
-    MuxHeader {
+    FileParams {
         title: Some("Ein Film\0".into()),
         chapters: vec![chapter(0, 500, "Anfang"), chapter(500, 1000, "Ende")],
         attachments: vec![attachment("a.ttf", "font/ttf", &[1; 300]), attachment("cover.jpg", "image/jpeg", &[2; 9])],
@@ -105,7 +104,7 @@ fn the_demuxer_finds_everything() {
     let expected = [(Some("ger"), Some("de")), (Some("fre"), None), (Some("por"), Some("pt-BR")), (Some("und"), None)];
     assert_eq!(languages, expected);
     assert!(t.iter().zip(&film.tracks).all(|(read, written)| read.disposition == written.disposition));
-    assert!(t.iter().zip(&film.tracks).all(|(read, written)| read.codec_private == written.codec_private()));
+    assert!(t.iter().zip(&film.tracks).all(|(read, written)| read.codec_private == written.configuration()));
     assert_eq!((t[0].codec_id.as_str(), t[0].name.as_deref()), ("V_AV1", Some("Hauptfilm")));
     assert_eq!(t[0].default_duration_ns, Some(41_666_667));
     assert_eq!((t[1].codec_delay_ns, t[1].seek_pre_roll_ns), (6_500_000, 80_000_000));

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::base::{Rational, Span, Timestamp};
-use crate::container::{AudioTrack, MuxHeader, MuxStats, SubtitleTrack, Track, TrackKind, VideoTrack, Writer};
-use crate::media::{Packet, PacketData};
+use crate::container::{MuxStats, Writer};
+use crate::media::{FileParams, Packet, PacketData, SubtitleTrackParams, TrackCodec, TrackKind, TrackParams};
+use crate::syntax::{av1, opus as opus_syntax};
 
 /// The sequence header SVT-AV1 1.4.1 writes for a 320×180 10-bit test pattern in BT.2020 PQ.
 pub const SEQUENCE: [u8; 16] =
@@ -67,8 +68,8 @@ pub fn lasting(mut packet: Packet, duration: i64) -> Packet {
     packet
 }
 
-pub fn video() -> Track {
-    Track::new(TrackKind::Video(VideoTrack::av1(&access_unit(true, 4)).unwrap()))
+pub fn video() -> TrackParams {
+    TrackParams::new(TrackKind::Video(av1::track(&access_unit(true, 4)).unwrap()))
 }
 
 pub fn opus_head(channels: u8) -> Vec<u8> {
@@ -81,20 +82,23 @@ pub fn opus_head(channels: u8) -> Vec<u8> {
     head
 }
 
-pub fn opus() -> Track {
-    Track::new(TrackKind::Audio(AudioTrack::opus(&opus_head(2)).unwrap()))
+pub fn opus() -> TrackParams {
+    TrackParams::new(TrackKind::Audio(opus_syntax::track(&opus_head(2)).unwrap()))
 }
 
-pub fn subtitle(codec_id: &str) -> Track {
-    Track::new(TrackKind::Subtitle(SubtitleTrack::new(codec_id, Vec::new())))
+pub fn subtitle(codec_id: &str) -> TrackParams {
+    TrackParams::new(TrackKind::Subtitle(SubtitleTrackParams::new(
+        TrackCodec::Matroska(codec_id.to_owned()),
+        Vec::new(),
+    )))
 }
 
-pub fn header(tracks: Vec<Track>) -> MuxHeader {
-    MuxHeader { muxing_app: "test 1".into(), writing_app: "test 2".into(), tracks, ..MuxHeader::default() }
+pub fn header(tracks: Vec<TrackParams>) -> FileParams {
+    FileParams { muxing_app: "test 1".into(), writing_app: "test 2".into(), tracks, ..FileParams::default() }
 }
 
 /// Writes `packets` in the given order into memory.
-pub fn mux(header: &MuxHeader, packets: &[(usize, Packet)]) -> (MuxStats, Vec<u8>) {
+pub fn mux(header: &FileParams, packets: &[(usize, Packet)]) -> (MuxStats, Vec<u8>) {
     let mut writer = Writer::new(Cursor::new(Vec::new()), None, header).unwrap();
     for (track, packet) in packets {
         writer.write(*track, packet).unwrap();
@@ -104,7 +108,7 @@ pub fn mux(header: &MuxHeader, packets: &[(usize, Packet)]) -> (MuxStats, Vec<u8
 }
 
 /// The same, into a file under `dir`.
-pub fn mux_file(dir: &Path, header: &MuxHeader, packets: &[(usize, Packet)]) -> (MuxStats, PathBuf) {
+pub fn mux_file(dir: &Path, header: &FileParams, packets: &[(usize, Packet)]) -> (MuxStats, PathBuf) {
     let (stats, bytes) = mux(header, packets);
     let path = dir.join("out.mkv");
     std::fs::write(&path, bytes).unwrap();

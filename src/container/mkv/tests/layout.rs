@@ -8,7 +8,7 @@ use super::helpers::*;
 use crate::base::{ErrorKind, Rational, Timestamp};
 use crate::container::reader::Reader;
 use crate::container::{Interleaver, Writer};
-use crate::media::{Packet, PacketData};
+use crate::media::{Packet, PacketData, Trim};
 
 #[test]
 fn a_ten_second_group_of_pictures_is_cut_at_keyframes_and_after_five_seconds() {
@@ -69,9 +69,9 @@ fn groups_carry_padding_additions_durations_and_references() {
     let tracks = vec![video(), opus(), subtitle("S_TEXT/WEBVTT")];
     let at48 = |n| Timestamp::new(n, Rational::positive(1, 48_000).unwrap());
     let mut last = Packet::new(at48(960 - 312), PacketData::new(vec![0xFC, 2]));
-    last.discard_padding_ns = 13_500_000;
+    last.trim = Trim::from_discard_padding_ns(13_500_000);
     let mut late = packet(40, access_unit(false, 9));
-    (late.keyframe, late.discard_padding_ns) = (false, 1);
+    (late.keyframe, late.trim) = (false, Trim::from_discard_padding_ns(1));
     let mut cue = lasting(packet(20, b"Hi".to_vec()), 1_000);
     cue.additional = crate::container::codec::webvtt_additional("align:start", "one");
     let packets = vec![
@@ -136,7 +136,7 @@ fn wrong_packets_are_refused_by_track_and_time() {
     with.additional = Some(PacketData::new(vec![1]));
     assert!(writer.write(1, &with).unwrap_err().to_string().contains("block additions"));
     let mut flat = video();
-    if let crate::container::TrackKind::Video(v) = &mut flat.kind {
+    if let crate::media::TrackKind::Video(v) = &mut flat.kind {
         v.width = 0;
     }
     let error = Writer::new(Cursor::new(Vec::new()), None, &header(vec![flat])).unwrap_err();

@@ -6,11 +6,14 @@
 
 use std::collections::HashSet;
 
+use super::codec::Coding;
 use super::ebml::{Master, content_uid, id};
-use super::header::{AudioTrack, Track, TrackKind, VideoTrack};
 use super::language::language;
 use crate::base::{Error, ErrorKind, Rational, Result};
-use crate::media::{ChromaLocation, Color, ColorRange, FieldOrder, HdrStatic, MasteringDisplay};
+use crate::media::{
+    AudioTrackParams, ChromaLocation, Color, ColorRange, FieldOrder, HdrStatic, MasteringDisplay, TrackKind,
+    TrackParams, VideoTrackParams,
+};
 
 /// Hands out UIDs made from content and keeps them apart.
 #[derive(Debug, Default)]
@@ -27,39 +30,40 @@ impl Uids {
     }
 }
 
+/// Each track's coding, in order.
+///
+/// # Errors
+/// Kind `Encode` for a codec that Matroska cannot hold as it is described.
+pub(super) fn codings(tracks: &[TrackParams]) -> Result<Vec<Coding>> {
+    tracks.iter().map(Coding::of).collect()
+}
+
 /// The UIDs of `tracks`, in order.
-pub(super) fn track_uids(tracks: &[Track]) -> Vec<u64> {
+pub(super) fn track_uids(tracks: &[TrackParams], codings: &[Coding]) -> Vec<u64> {
     let mut uids = Uids::default();
-    let uid = |(index, t): (usize, &Track)| {
+    let uid = |(index, (t, coding)): (usize, (&TrackParams, &Coding))| {
         let language = t.language.as_deref().unwrap_or_default();
         let title = t.title.as_deref().unwrap_or_default();
         let index = (index as u64).to_be_bytes();
-        uids.unique(&[
-            b"track",
-            &index,
-            t.codec_id().as_bytes(),
-            t.codec_private(),
-            language.as_bytes(),
-            title.as_bytes(),
-        ])
+        uids.unique(&[b"track", &index, coding.id.as_bytes(), &coding.private, language.as_bytes(), title.as_bytes()])
     };
-    tracks.iter().enumerate().map(uid).collect()
+    tracks.iter().zip(codings).enumerate().map(uid).collect()
 }
 
 /// The content of the Tracks element.
 ///
 /// # Errors
 /// Kind `Encode` for a picture without size or a track without codec: the caller's mistake, named by track.
-pub(super) fn tracks_element(tracks: &[Track], uids: &[u64]) -> Result<Master> {
+pub(super) fn tracks_element(tracks: &[TrackParams], codings: &[Coding], uids: &[u64]) -> Result<Master> {
     let mut out = Master::new();
-    for (index, (track, uid)) in tracks.iter().zip(uids).enumerate() {
-        out.master(id::TRACK_ENTRY, &track_entry(track, index as u64 + 1, *uid)?);
+    for (index, ((track, coding), uid)) in tracks.iter().zip(codings).zip(uids).enumerate() {
+        out.master(id::TRACK_ENTRY, &track_entry(track, coding, index as u64 + 1, *uid)?);
     }
     Ok(out)
 }
 
-fn track_entry(track: &Track, number: u64, uid: u64) -> Result<Master> {
-    if track.codec_id().is_empty() {
+fn track_entry(track: &TrackParams, coding: &Coding, number: u64, uid: u64) -> Result<Master> {
+    if coding.id.is_empty() {
         return Err(Error::new(ErrorKind::Encode, format!("track {number} has no codec id")));
     }
     let mut e = Master::new();
@@ -78,11 +82,11 @@ fn track_entry(track: &Track, number: u64, uid: u64) -> Result<Master> {
     if let Some(bcp47) = &lang.bcp47 {
         e.text(id::LANGUAGE_BCP47, bcp47);
     }
-    e.text(id::CODEC_ID, track.codec_id());
-    if !track.codec_private().is_empty() {
-        e.bytes(id::CODEC_PRIVATE, track.codec_private());
+    e.text(id::CODEC_ID, &coding.id);
+    if !coding.private.is_empty() {
+        e.bytes(id::CODEC_PRIVATE, &coding.private);
     }
-    if let Some(duration) = track.default_duration_ns() {
+    if let Some(duration) = track.frame_duration_ns() {
         e.uint(id::DEFAULT_DURATION, duration);
     }
     match &track.kind {
@@ -92,7 +96,7 @@ fn track_entry(track: &Track, number: u64, uid: u64) -> Result<Master> {
                 e.master(id::BLOCK_ADDITION_MAPPING, &dolby_vision(record));
             }
         }
-        TrackKind::Audio(audio) => audio_elements(&mut e, audio),
+        TrackKind::Audio(audio) => audio_elements(&mut e, audio, coding.bit_depth),
         TrackKind::Subtitle(subtitle) => {
             if subtitle.block_additions {
                 e.uint(id::MAX_BLOCK_ADDITION_ID, 1);
@@ -118,7 +122,7 @@ pub(super) const DVVC: u32 = u32::from_be_bytes(*b"dvvC");
 
 /// FlagDefault is true where absent, so it is always written; the newer flags mean "unknown" where absent
 /// and are written where set.
-fn flags(e: &mut Master, track: &Track) {
+fn flags(e: &mut Master, track: &TrackParams) {
     let d = &track.disposition;
     e.uint(id::FLAG_DEFAULT, u64::from(d.default)).uint(id::FLAG_FORCED, u64::from(d.forced));
     for (element, set) in [
@@ -134,22 +138,21 @@ fn flags(e: &mut Master, track: &Track) {
     }
 }
 
-fn audio_elements(e: &mut Master, audio: &AudioTrack) {
-    if audio.codec_delay_ns > 0 {
-        e.uint(id::CODEC_DELAY, audio.codec_delay_ns);
-    }
-    if audio.seek_pre_roll_ns > 0 {
-        e.uint(id::SEEK_PRE_ROLL, audio.seek_pre_roll_ns);
+fn audio_elements(e: &mut Master, audio: &AudioTrackParams, bit_depth: Option<u8>) {
+    for (element, span) in [(id::CODEC_DELAY, audio.codec_delay), (id::SEEK_PRE_ROLL, audio.seek_pre_roll)] {
+        if let Some(ns) = span.and_then(|s| u64::try_from(s.as_nanos()).ok()).filter(|ns| *ns > 0) {
+            e.uint(element, ns);
+        }
     }
     let mut a = Master::new();
     a.float(id::SAMPLING_FREQUENCY, f64::from(audio.sample_rate)).uint(id::CHANNELS, u64::from(audio.channels.max(1)));
-    if let Some(bits) = audio.bit_depth.filter(|b| *b > 0) {
+    if let Some(bits) = bit_depth.filter(|b| *b > 0) {
         a.uint(id::BIT_DEPTH, u64::from(bits));
     }
     e.master(id::AUDIO, &a);
 }
 
-fn video_element(video: &VideoTrack, number: u64) -> Result<Master> {
+fn video_element(video: &VideoTrackParams, number: u64) -> Result<Master> {
     if video.width == 0 || video.height == 0 {
         let message = format!("track {number} has an empty picture ({}x{})", video.width, video.height);
         return Err(Error::new(ErrorKind::Encode, message));

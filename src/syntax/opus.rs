@@ -3,8 +3,14 @@
 //! Readers take untrusted bytes and never panic.
 #![deny(unsafe_code)]
 
+use crate::base::{Rational, Span};
+use crate::media::AudioTrackParams;
+
 /// Sample rate of every Opus timeline, in Hz.
 pub const OPUS_RATE: u32 = 48_000;
+
+/// What has to be decoded before a seek target, in nanoseconds: 80 ms (RFC 7845 §4.6).
+pub const SEEK_PRE_ROLL_NS: i64 = 80_000_000;
 
 /// The longest packet of RFC 6716 §3.2.5: 120 ms.
 const MAX_PACKET_SAMPLES: u32 = 5_760;
@@ -38,6 +44,11 @@ pub struct OpusHead {
 }
 
 impl OpusHead {
+    /// The pre-skip as time, in samples at 48 kHz.
+    pub fn delay(&self) -> Span {
+        Span::new(i64::from(self.pre_skip), Rational::positive(1, OPUS_RATE as i32).unwrap_or(Rational::ONE))
+    }
+
     /// The header's bytes: Matroska's CodecPrivate (RFC 7845 §5.1).
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = b"OpusHead\x01".to_vec();
@@ -86,6 +97,20 @@ pub fn opus_head_facts(bytes: &[u8]) -> Option<OpusHead> {
         input_rate: u32::from_le_bytes([r0, r1, r2, r3]),
         output_gain: i16::from_le_bytes([g0, g1]),
         mapping,
+    })
+}
+
+/// An audio track as its OpusHead describes it: channels, input rate and delay.
+///
+/// `None` where `head` is no OpusHead.
+pub fn track(head: &[u8]) -> Option<AudioTrackParams> {
+    let facts = opus_head_facts(head)?;
+    // An OpusHead may leave the input rate open; what a decoder gives is then what there is.
+    let rate = if facts.input_rate == 0 { OPUS_RATE } else { facts.input_rate };
+    Some(AudioTrackParams {
+        codec_delay: Some(facts.delay()),
+        seek_pre_roll: Some(Span::new(SEEK_PRE_ROLL_NS, Rational::NANO)),
+        ..AudioTrackParams::new("opus", head.to_vec(), u32::from(facts.channels), rate)
     })
 }
 

@@ -5,8 +5,9 @@
 //! converts or reports.
 #![deny(unsafe_code)]
 
-use super::header::OPUS_SEEK_PRE_ROLL_NS;
-use crate::media::PacketData;
+use crate::base::{Error, ErrorKind, Rational, Result, Span};
+use crate::media::{PacketData, TrackCodec, TrackKind, TrackParams};
+use crate::syntax::opus::{SEEK_PRE_ROLL_NS, opus_head_facts};
 
 /// How Matroska stores a codec.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,12 +24,78 @@ pub struct CodecMapping {
     pub seek_pre_roll_ns: u64,
 }
 
+impl CodecMapping {
+    /// [`codec_delay_ns`](Self::codec_delay_ns) as time.
+    pub fn codec_delay(&self) -> Span {
+        span(self.codec_delay_ns)
+    }
+
+    /// [`seek_pre_roll_ns`](Self::seek_pre_roll_ns) as time.
+    pub fn seek_pre_roll(&self) -> Span {
+        span(self.seek_pre_roll_ns)
+    }
+}
+
+fn span(ns: u64) -> Span {
+    Span::new(i64::try_from(ns).unwrap_or(i64::MAX), Rational::NANO)
+}
+
 /// How to copy a stream that FFmpeg calls `codec` (`AVCodecDescriptor.name`) and configures by `extradata`.
 ///
 /// `None` where Matroska has no place for it in this form: the codec is not listed, or the configuration
 /// that CodecPrivate has to hold is missing or broken.
 pub fn for_copy(codec: &str, extradata: &[u8]) -> Option<CodecMapping> {
     subtitle(codec, extradata).or_else(|| audio(codec, extradata)).or_else(|| pcm(codec))
+}
+
+/// How Matroska stores the codec of `track`: what the track entry says of it.
+#[derive(Clone, Debug)]
+pub(super) struct Coding {
+    /// CodecID.
+    pub(super) id: String,
+    /// CodecPrivate; empty is not written.
+    pub(super) private: Vec<u8>,
+    /// BitDepth of audio.
+    pub(super) bit_depth: Option<u8>,
+}
+
+impl Coding {
+    /// # Errors
+    /// `Encode` where Matroska cannot hold the codec as it is described.
+    pub(super) fn of(track: &TrackParams) -> Result<Self> {
+        let told = match &track.kind {
+            TrackKind::Audio(audio) => audio.bit_depth,
+            TrackKind::Video(_) | TrackKind::Subtitle(_) => None,
+        };
+        let private = track.configuration();
+        let name = match track.codec() {
+            TrackCodec::Matroska(id) => {
+                return Ok(Coding { id: id.clone(), private: private.to_vec(), bit_depth: told });
+            }
+            TrackCodec::Named(name) => name,
+        };
+        let mapping = match &track.kind {
+            TrackKind::Video(_) => video(name, private),
+            TrackKind::Audio(_) | TrackKind::Subtitle(_) => for_copy(name, private),
+        };
+        let mapping = mapping
+            .ok_or_else(|| Error::new(ErrorKind::Encode, format!("Matroska cannot carry {name} as it is described")))?;
+        let bit_depth = mapping.bit_depth.or(told);
+        Ok(Coding { id: mapping.codec_id.to_owned(), private: mapping.codec_private, bit_depth })
+    }
+}
+
+fn video(codec: &str, configuration: &[u8]) -> Option<CodecMapping> {
+    let configured = |id| (!configuration.is_empty()).then(|| with_private(id, configuration.to_vec()));
+    match codec {
+        "av1" => configured("V_AV1"),
+        // Annex B streams have no avcC or hvcC, and Matroska holds no start codes.
+        "h264" if configuration.first() == Some(&1) => configured("V_MPEG4/ISO/AVC"),
+        "hevc" if configuration.first() == Some(&1) => configured("V_MPEGH/ISO/HEVC"),
+        "vp8" => Some(plain("V_VP8")),
+        "vp9" => Some(with_private("V_VP9", configuration.to_vec())),
+        _ => None,
+    }
 }
 
 fn plain(codec_id: &'static str) -> CodecMapping {
@@ -88,10 +155,10 @@ fn audio(codec: &str, extradata: &[u8]) -> Option<CodecMapping> {
             _ => return None,
         },
         "opus" => {
-            let (_, pre_skip, _) = opus_head(extradata)?;
+            let delay = opus_head_facts(extradata)?.delay();
             CodecMapping {
-                codec_delay_ns: opus_delay_ns(pre_skip),
-                seek_pre_roll_ns: OPUS_SEEK_PRE_ROLL_NS,
+                codec_delay_ns: delay.as_nanos().unsigned_abs(),
+                seek_pre_roll_ns: SEEK_PRE_ROLL_NS.unsigned_abs(),
                 ..with_private("A_OPUS", extradata.to_vec())
             }
         }
@@ -161,23 +228,6 @@ fn xiph_length(laced: &[u8]) -> Option<(usize, &[u8])> {
     let full = laced.iter().take_while(|&&b| b == 255).count();
     let (&rest, after) = laced.get(full..)?.split_first()?;
     Some((255 * full + usize::from(rest), after))
-}
-
-/// Channels, pre-skip (samples at 48 kHz) and input sample rate of an OpusHead (RFC 7845 §5.1).
-pub fn opus_head(head: &[u8]) -> Option<(u32, u16, u32)> {
-    let fixed: &[u8; 19] = head.get(..19)?.try_into().ok()?;
-    // Versions up to 15 are compatible.
-    if !fixed.starts_with(b"OpusHead") || fixed[8] > 15 || fixed[9] == 0 {
-        return None;
-    }
-    let pre_skip = u16::from_le_bytes([fixed[10], fixed[11]]);
-    let rate = u32::from_le_bytes([fixed[12], fixed[13], fixed[14], fixed[15]]);
-    Some((u32::from(fixed[9]), pre_skip, rate))
-}
-
-/// CodecDelay of a pre-skip, in nanoseconds to the nearest (312 samples are 6 500 000 ns exactly).
-pub fn opus_delay_ns(pre_skip: u16) -> u64 {
-    (u64::from(pre_skip) * 1_000_000_000 + 24_000) / 48_000
 }
 
 /// The bytes beside a WebVTT cue (`Packet::additional`): its settings, its identifier, each on a line
