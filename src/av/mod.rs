@@ -14,6 +14,7 @@ mod weave;
 
 pub use deinterlace::Deinterlacer;
 pub use ffi::decoder::{Decoder, DecoderOptions, Received};
+pub use ffi::encoder::{CodecEncoder, CodecSettings, has_video_encoder};
 pub use ffi::frame::{AudioFrame, VideoFrame};
 pub use ffi::hardware::Hardware;
 pub use ffi::input::Input;

@@ -1,27 +1,35 @@
-//! SVT-AV1: frames in, packets out.
+//! Video encoders: frames in, coded pictures out, behind one trait.
 //!
-//! Owns the encoder's settings and its life: opening, feeding, draining, and the process-wide order that the
-//! library needs where it keeps global state. Refuses to choose (a CRF, a chunk, a crop), to convert
-//! pictures, to know a container, and to run threads of its own: the library has its own, and one stage
-//! thread calls [`Encoder::send`] and [`Encoder::receive`] in turn.
+//! Owns what every encoder says of itself ([`EncoderTraits`]), how it is asked for ([`EncodeSpec`],
+//! [`VideoParams`]) and fed ([`VideoEncoder`]), and two families of them: `svt` (SVT-AV1 directly) and `av`
+//! (libavcodec's by name, libx264 first). Refuses to choose (a CRF, a chunk, a crop), to convert pictures, to know
+//! a container, and to run threads of its own: the libraries have theirs, and one stage thread calls
+//! [`VideoEncoder::send`] and [`VideoEncoder::receive`] in turn.
 //!
 //! ```text
-//! EncoderConfig ─ Encoder::new ─→ Encoder ─ finish ─→ Draining ─→ Ok(None)
-//!                 Frame ─ send ─↗   ↘ receive          ↘ next_packet
-//!                                   EncodedPacket, in display order, one a frame
+//! encoder(name) ─→ EncoderFactory ─ open(EncodeSpec, VideoParams) ─→ VideoEncoder
+//!                                            Frame ─ send ─↗   ↘ receive ─→ Coded, in decode order, one a frame
 //! ```
 #![deny(unsafe_code)]
 
-mod config;
-mod encoder;
-mod ffi;
-mod fixed;
+mod av;
+mod decode_times;
+mod facts;
+mod frames;
+mod registry;
+mod spec;
+mod svt;
 #[cfg(test)]
 mod tests;
-mod version;
+mod traits;
 
 pub use crate::media::Crf;
-pub use config::{CRF_STEP, EncoderConfig, Limits, limits, nearest_crf};
-pub use encoder::{Draining, EncodedPacket, Encoder};
-pub use ffi::quiet_logs;
-pub use version::{check_library_version, library_version, many_encoders};
+pub use decode_times::DecodeTimes;
+pub use facts::{EncoderMemory, EncoderTraits, Limits, ProbeTraits, QualityScale};
+pub use registry::{encoder, names};
+pub use spec::{EncodeSpec, KeyframeInterval, VideoParams};
+pub use svt::{
+    CRF_STEP, Draining, EncodedPacket, Encoder, EncoderConfig, check_library_version, library_version, limits,
+    many_encoders, nearest_crf, quiet_logs,
+};
+pub use traits::{Coded, EncoderFactory, KeyRequest, VideoEncoder};

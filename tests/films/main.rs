@@ -7,6 +7,7 @@ mod chunk_files;
 mod crop;
 mod decode;
 mod encode;
+mod encoders;
 mod errors;
 mod hdr;
 mod picture;

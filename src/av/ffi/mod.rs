@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 pub(super) mod decoder;
+pub(super) mod encoder;
 pub(super) mod filter;
 pub(super) mod frame;
 pub(super) mod hardware;

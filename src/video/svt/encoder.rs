@@ -8,7 +8,9 @@ use std::time::Duration;
 use svt_av1_sys as sys;
 
 use crate::base::{CancelToken, Error, ErrorKind, Result};
-use crate::media::{Frame, PacketData, PixelFormat, Subsampling};
+use crate::media::{Frame, PacketData};
+use crate::video::frames;
+use crate::video::spec::nominal_rate;
 
 use super::config::EncoderConfig;
 use super::ffi::{Code, Handle, OpenError, Picture, Settings, Unit};
@@ -112,7 +114,7 @@ impl Encoder {
             width: config.width,
             height: config.height,
             bit_depth: config.bit_depth,
-            rate: config.rate_fields(),
+            rate: nominal_rate(config.frame_rate),
             code_points: fixed::code_points(&config.color),
             full_range: fixed::is_full_range(&config.color),
             chroma_position: fixed::chroma_sample_position(config.color.chroma_location),
@@ -207,7 +209,7 @@ const COPIES_WHOLE_STRIDES: bool =
 
 impl Inner {
     fn send(&mut self, frame: &Frame, keyframe: bool) -> Result<()> {
-        self.check(frame).map_err(|error| error.at(frame.pts))?;
+        frames::expect(frame, self.size, self.depth, self.first.map(|first| first + self.sent))?;
         let sizes = [0, 1, 2].map(|i| frame.plane_size(i));
         let sample_bytes = if self.depth > 8 { 2 } else { 1 };
         let mut planes = [0, 1, 2].map(|i| frame.planes.plane(i));
@@ -227,23 +229,6 @@ impl Inner {
         self.first.get_or_insert(frame.index);
         self.sent += 1;
         Ok(())
-    }
-
-    fn check(&self, frame: &Frame) -> Result<()> {
-        let wanted = PixelFormat::Planar { subsampling: Subsampling::Yuv420, depth: self.depth };
-        if frame.format != wanted || (frame.width, frame.height) != self.size {
-            let (w, h) = self.size;
-            return Err(failed(format!(
-                "a frame of {}x{} {:?} came to an encoder of {w}x{h} {wanted:?}",
-                frame.width, frame.height, frame.format
-            )));
-        }
-        match self.first.map(|first| first + self.sent) {
-            Some(next) if next != frame.index => {
-                Err(failed(format!("frame {} came where frame {next} was due", frame.index)))
-            }
-            _ => Ok(()),
-        }
     }
 
     fn next_packet(&mut self) -> Result<Option<EncodedPacket>> {

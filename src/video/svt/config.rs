@@ -5,6 +5,8 @@ use svt_av1_sys as sys;
 
 use crate::base::{Error, ErrorKind, Rational, Result};
 use crate::media::{Color, Crf, HdrStatic};
+use crate::video::facts::Limits;
+use crate::video::spec::{EncodeSpec, KeyframeInterval, VideoParams};
 
 /// The step between CRFs the linked library can encode at, in quarters: before 4.0 only whole ones exist.
 pub const CRF_STEP: u16 = if sys::QUARTER_STEP_CRF { 1 } else { 4 };
@@ -17,19 +19,6 @@ pub fn nearest_crf(crf: Crf) -> Crf {
     }
     // Whole numbers from 1 to 63 are in range.
     Crf::from_quarters((quarters + 1) / 4 * 4).unwrap_or(crf)
-}
-
-/// The picture sizes the linked library encodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// The smallest width and height.
-    pub min: u32,
-    /// The largest width.
-    pub max_width: u32,
-    /// The largest height.
-    pub max_height: u32,
-    /// Whether width and height must be even.
-    pub even: bool,
 }
 
 /// The picture sizes the linked library encodes.
@@ -112,7 +101,7 @@ impl EncoderConfig {
             bit_depth: 10,
             color: Color::default(),
             hdr: HdrStatic::default(),
-            keyframe_interval: keyframe_interval(frame_rate, 10),
+            keyframe_interval: KeyframeInterval::default().frames(frame_rate),
             tune: 0,
             parallelism: 0,
             force_keyframes: false,
@@ -120,9 +109,30 @@ impl EncoderConfig {
         }
     }
 
+    /// What a spec asks for, of pictures like `video`.
+    pub(super) fn of(spec: &EncodeSpec, video: &VideoParams) -> Self {
+        let mut parameters = film_grain(spec.film_grain);
+        parameters.extend(spec.parameters.iter().cloned());
+        EncoderConfig {
+            width: video.width,
+            height: video.height,
+            frame_rate: video.frame_rate,
+            crf: spec.quality,
+            preset: spec.preset,
+            bit_depth: video.bit_depth,
+            color: video.color,
+            hdr: video.hdr,
+            keyframe_interval: spec.keyframes.frames(video.frame_rate),
+            tune: 0,
+            parallelism: spec.parallelism,
+            force_keyframes: spec.forced_keyframes,
+            parameters,
+        }
+    }
+
     /// Refuses what the library would refuse or misread, naming the limit.
     pub(super) fn check(&self) -> Result<()> {
-        self.check_size()?;
+        limits().check((self.width, self.height), &format!("SVT-AV1 {}", sys::HEADER_VERSION))?;
         let usage = |message: String| Err(Error::new(ErrorKind::Usage, message));
         if !matches!(self.bit_depth, 8 | 10) {
             return usage(format!("SVT-AV1 encodes 8 or 10 bits a sample, not {}", self.bit_depth));
@@ -148,24 +158,6 @@ impl EncoderConfig {
         }
     }
 
-    fn check_size(&self) -> Result<()> {
-        let (w, h, limits) = (self.width, self.height, limits());
-        let unsupported = |why: String| {
-            let version = sys::HEADER_VERSION;
-            Err(Error::new(ErrorKind::Unsupported, format!("a picture of {w}x{h}: SVT-AV1 {version} encodes {why}")))
-        };
-        if w < limits.min || h < limits.min {
-            return unsupported(format!("nothing smaller than {0}x{0}", limits.min));
-        }
-        if w > limits.max_width || h > limits.max_height {
-            return unsupported(format!("nothing larger than {}x{}", limits.max_width, limits.max_height));
-        }
-        if limits.even && !(w.is_multiple_of(2) && h.is_multiple_of(2)) {
-            return unsupported("only even widths and heights".to_owned());
-        }
-        Ok(())
-    }
-
     /// The library's parameters in the order they are applied; those from `.1` on are the user's.
     pub(super) fn to_parameters(&self) -> (Vec<(String, String)>, usize) {
         let mut all = vec![
@@ -183,33 +175,23 @@ impl EncoderConfig {
         all.extend(self.parameters.iter().cloned());
         (all, own)
     }
-
-    /// Numerator and denominator the library can work with.
-    ///
-    /// It shifts the numerator left by 8 in 32 bits, divides by whole frames a second in places, and refuses
-    /// more than 240: rates that people see in files (90000/1, 23040000/767849) are brought into that range.
-    pub(super) fn rate_fields(&self) -> (u32, u32) {
-        let (num, den) = (self.frame_rate.num().unsigned_abs(), self.frame_rate.den().unsigned_abs());
-        let fps = self.frame_rate.as_f64();
-        if (1.0..=240.0).contains(&fps) && num < 1 << 24 {
-            return (num, den);
-        }
-        ((fps.clamp(1.0, 240.0) * 10_000.0).round() as u32, 10_000)
-    }
 }
 
 /// The fastest preset, in the headers of all versions.
-const MAX_PRESET: u8 = 13;
+pub(super) const MAX_PRESET: u8 = 13;
 
-/// `seconds` of frames, to the nearest, at least 2 (a distance of one frame is another mode of the library).
-fn keyframe_interval(frame_rate: Rational, seconds: u32) -> u32 {
-    let frames = (frame_rate.as_f64().min(240.0) * f64::from(seconds)).round();
-    if frames >= 2.0 { frames as u32 } else { 2 }
+/// Grain is synthesised over the picture as it is: denoising it first would lower what is scored.
+fn film_grain(strength: u8) -> Vec<(String, String)> {
+    match strength {
+        0 => Vec::new(),
+        n => vec![("film-grain".to_owned(), n.to_string()), ("film-grain-denoise".to_owned(), "0".to_owned())],
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::video::spec::nominal_rate;
 
     fn rate(num: i32, den: i32) -> Rational {
         Rational::positive(num, den).unwrap()
@@ -235,17 +217,8 @@ mod tests {
     }
 
     #[test]
-    fn a_keyframe_comes_every_ten_seconds() {
-        assert_eq!(keyframe_interval(rate(24, 1), 10), 240);
-        assert_eq!(keyframe_interval(rate(24_000, 1_001), 10), 240);
-        assert_eq!(keyframe_interval(rate(30_000, 1_001), 10), 300);
-        assert_eq!(keyframe_interval(rate(1, 100), 10), 2);
-        assert_eq!(keyframe_interval(rate(90_000, 1), 10), 2_400);
-    }
-
-    #[test]
     fn odd_frame_rates_of_real_files_are_brought_into_range() {
-        let fields = |num, den| EncoderConfig { frame_rate: rate(num, den), ..config() }.rate_fields();
+        let fields = |num, den| nominal_rate(rate(num, den));
         assert_eq!(fields(24_000, 1_001), (24_000, 1_001));
         assert_eq!(fields(90_000, 1), (2_400_000, 10_000));
         assert_eq!(fields(1, 100), (10_000, 10_000));

@@ -1,0 +1,323 @@
+//! libavcodec's video encoders.
+
+use std::ffi::{CString, c_int, c_void};
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+
+use ffmpeg_next::ffi as sys;
+
+use super::frame::{RawFrame, planar_format};
+use super::packet::InputPacket;
+use super::{AvError, check, out_of_memory};
+use crate::base::{Error, ErrorKind, Rational, Result};
+use crate::media::{Color, ColorRange, Frame, PixelFormat, Planes};
+
+/// What a [`CodecEncoder`] is opened with.
+#[derive(Clone, Debug)]
+pub struct CodecSettings<'a> {
+    /// The encoder's name in libavcodec, such as `libx264`.
+    pub name: &'a str,
+    /// Width and height in luma samples.
+    pub size: (u32, u32),
+    /// A planar format.
+    pub format: PixelFormat,
+    /// Frames a second; the encoder's timestamps count frames of this rate.
+    pub frame_rate: Rational,
+    /// Colour description for the stream's headers.
+    pub color: Color,
+    /// The longest way from one keyframe to the next, in frames.
+    pub keyframe_interval: u32,
+    /// Threads; 0 leaves it to libavcodec.
+    pub threads: u32,
+    /// Options of the encoder and of libavcodec, by name.
+    pub options: &'a [(String, String)],
+}
+
+/// One of libavcodec's video encoders. The codec's configuration comes apart from the packets.
+///
+/// Law: `send` frames in display order, `receive` until `None` after each; after `send_end` `receive` until `None`.
+/// Frames are not copied: a reference is held until the encoder gives it up, which may be in a thread of its own.
+pub struct CodecEncoder {
+    context: NonNull<sys::AVCodecContext>,
+    base: Rational,
+    format: c_int,
+    name: String,
+}
+
+// SAFETY: a codec context has no thread affinity; `&mut self` keeps it to one thread at a time.
+unsafe impl Send for CodecEncoder {}
+
+/// Whether libavcodec has a video encoder of that name.
+pub fn has_video_encoder(name: &str) -> bool {
+    find(name).is_ok()
+}
+
+fn find(name: &str) -> Result<&'static sys::AVCodec> {
+    let c_name = c_string(name)?;
+    // SAFETY: a terminated string; the answer is null or static data.
+    let codec = unsafe { sys::avcodec_find_encoder_by_name(c_name.as_ptr()).as_ref() };
+    codec
+        .filter(|codec| super::raw_enum!(codec.type_) == sys::AVMediaType::AVMEDIA_TYPE_VIDEO as c_int)
+        .ok_or_else(|| Error::new(ErrorKind::Unsupported, format!("this FFmpeg has no video encoder {name}")))
+}
+
+fn c_string(text: &str) -> Result<CString> {
+    CString::new(text).map_err(|_| Error::new(ErrorKind::Usage, format!("{text:?} holds a NUL character")))
+}
+
+/// A dictionary of options, freed when it is dropped.
+struct Dictionary(*mut sys::AVDictionary);
+
+impl Dictionary {
+    fn of(options: &[(String, String)]) -> Result<Self> {
+        let mut dictionary = Dictionary(ptr::null_mut());
+        for (name, value) in options {
+            let (key, value) = (c_string(name)?, c_string(value)?);
+            // SAFETY: the dictionary is null or one of libavutil's; both strings are terminated, and copied.
+            let code = unsafe { sys::av_dict_set(&mut dictionary.0, key.as_ptr(), value.as_ptr(), 0) };
+            check(code, ErrorKind::Encode, "cannot note an encoder's option")?;
+        }
+        Ok(dictionary)
+    }
+
+    /// The first entry.
+    fn first(&self) -> Option<(String, String)> {
+        // SAFETY: the dictionary is null or valid; an empty key with this flag finds every entry. Its strings live as
+        // long as the dictionary.
+        unsafe {
+            let entry = sys::av_dict_get(self.0, c"".as_ptr(), ptr::null(), sys::AV_DICT_IGNORE_SUFFIX).as_ref()?;
+            Some((super::text(entry.key)?, super::text(entry.value)?))
+        }
+    }
+}
+
+impl Drop for Dictionary {
+    fn drop(&mut self) {
+        // SAFETY: null or a dictionary of our own.
+        unsafe { sys::av_dict_free(&mut self.0) }
+    }
+}
+
+impl CodecEncoder {
+    /// Opens an encoder.
+    ///
+    /// # Errors
+    /// `Unsupported` where this FFmpeg has no such encoder, `Usage` for an option that neither it nor libavcodec knows,
+    /// naming it, `Encode` where it does not start with these settings.
+    pub fn open(settings: &CodecSettings<'_>) -> Result<Self> {
+        let codec = find(settings.name)?;
+        let base = settings.frame_rate.inverse().filter(|base| base.num() > 0);
+        let (Some(format), Some(base)) = (planar_format(settings.format), base) else {
+            let message = format!("{} cannot encode {:?}", settings.name, settings.format);
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        };
+        let mut options = Dictionary::of(settings.options)?;
+        // SAFETY: the context is fresh and only configured before it is opened; on any error the owner made first
+        // frees it. Enumerations are written as the integers they are in C, also such as the bindings do not know.
+        unsafe {
+            let context =
+                NonNull::new(sys::avcodec_alloc_context3(codec)).ok_or_else(|| out_of_memory("an encoder"))?;
+            let encoder = CodecEncoder { context, base, format, name: settings.name.to_owned() };
+            let c = context.as_ptr();
+            (*c).width = c_int::try_from(settings.size.0).unwrap_or(c_int::MAX);
+            (*c).height = c_int::try_from(settings.size.1).unwrap_or(c_int::MAX);
+            write_enum(&raw mut (*c).pix_fmt, format);
+            (*c).time_base = sys::AVRational { num: base.num(), den: base.den() };
+            (*c).framerate = sys::AVRational { num: base.den(), den: base.num() };
+            (*c).gop_size = c_int::try_from(settings.keyframe_interval).unwrap_or(c_int::MAX);
+            (*c).thread_count = settings.threads.min(64) as c_int;
+            (*c).flags |= (sys::AV_CODEC_FLAG_GLOBAL_HEADER | sys::AV_CODEC_FLAG_CLOSED_GOP) as c_int;
+            let color = Numbers::of(&settings.color);
+            write_enum(&raw mut (*c).color_primaries, color.primaries);
+            write_enum(&raw mut (*c).color_trc, color.transfer);
+            write_enum(&raw mut (*c).colorspace, color.matrix);
+            write_enum(&raw mut (*c).color_range, color.range);
+            write_enum(&raw mut (*c).chroma_sample_location, color.location);
+            let what = format!("{} does not start with these settings", settings.name);
+            check(sys::avcodec_open2(c, codec, &mut options.0), ErrorKind::Encode, &what)?;
+            match options.first() {
+                None => Ok(encoder),
+                Some((name, value)) => {
+                    let message = format!("{} does not know the option {name}={value}", settings.name);
+                    Err(Error::new(ErrorKind::Usage, message))
+                }
+            }
+        }
+    }
+
+    /// Gives the encoder a frame, with `pts` in frames. Returns whether it was taken: where not, packets have to be
+    /// received first.
+    ///
+    /// # Errors
+    /// `Encode` if the frame's planes are too short, or the encoder fails.
+    pub fn send(&mut self, frame: &Frame, pts: i64, keyframe: bool) -> Result<bool> {
+        let mut picture = lend(frame, self.format).map_err(|e| e.at(frame.pts))?;
+        let kind =
+            if keyframe { sys::AVPictureType::AV_PICTURE_TYPE_I } else { sys::AVPictureType::AV_PICTURE_TYPE_NONE };
+        let color = Numbers::of(&frame.color);
+        // SAFETY: the frame is ours and nobody else has it yet; enumerations are written as integers.
+        let code = unsafe {
+            let f = picture.as_mut_ptr();
+            (*f).pts = pts;
+            (*f).pict_type = kind;
+            write_enum(&raw mut (*f).color_range, color.range);
+            sys::avcodec_send_frame(self.context.as_ptr(), f)
+        };
+        if code == sys::AVERROR(sys::EAGAIN) {
+            return Ok(false);
+        }
+        self.sent(code).map(|()| true).map_err(|e| e.at(frame.pts))
+    }
+
+    /// Says that no frame follows.
+    pub fn send_end(&mut self) -> Result<()> {
+        // SAFETY: a null frame starts draining.
+        let code = unsafe { sys::avcodec_send_frame(self.context.as_ptr(), ptr::null()) };
+        if code == sys::AVERROR_EOF { Ok(()) } else { self.sent(code) }
+    }
+
+    fn sent(&self, code: c_int) -> Result<()> {
+        check(code, ErrorKind::Encode, &format!("{} cannot encode a frame", self.name)).map(drop)
+    }
+
+    /// The next packet, in decode order, with times in frames. `None` means that there is none yet, or after
+    /// [`send_end`](Self::send_end) that there is none any more.
+    pub fn receive(&mut self) -> Result<Option<InputPacket>> {
+        let mut packet = InputPacket::empty()?;
+        packet.set_base(self.base);
+        // SAFETY: both are valid; the packet is blank.
+        let code = unsafe { sys::avcodec_receive_packet(self.context.as_ptr(), packet.as_mut_ptr()) };
+        if code == sys::AVERROR(sys::EAGAIN) || code == sys::AVERROR_EOF {
+            return Ok(None);
+        }
+        if code < 0 {
+            let what = format!("{} cannot encode a frame", self.name);
+            return Err(Error::new(ErrorKind::Encode, what).caused_by(AvError(code)));
+        }
+        Ok(Some(packet))
+    }
+
+    /// The codec's configuration in the library's own form (for H.264 parameter sets behind start codes).
+    pub fn extradata(&self) -> &[u8] {
+        // SAFETY: the context is open and valid until drop; the library allocated that many bytes.
+        unsafe {
+            let c = self.context.as_ref();
+            match usize::try_from(c.extradata_size) {
+                Ok(size) if !c.extradata.is_null() => std::slice::from_raw_parts(c.extradata, size),
+                _ => &[],
+            }
+        }
+    }
+
+    /// How many pictures may be decoded before one that is shown earlier.
+    pub fn reorder_delay(&self) -> u32 {
+        // SAFETY: the context is open and valid until drop.
+        unsafe { self.context.as_ref() }.has_b_frames.max(0) as u32
+    }
+}
+
+impl Drop for CodecEncoder {
+    fn drop(&mut self) {
+        let mut context = self.context.as_ptr();
+        // SAFETY: we own the context; this frees it and nulls the local pointer.
+        unsafe { sys::avcodec_free_context(&mut context) }
+    }
+}
+
+/// Writes a field whose Rust type is an enum as the integer it is in C.
+///
+/// # Safety
+/// `place` is valid for writes, and its type has the size of an `int`. It is read by C alone.
+unsafe fn write_enum<T>(place: *mut T, value: c_int) {
+    const { assert!(size_of::<T>() == size_of::<c_int>()) };
+    // SAFETY: by the contract of this function.
+    unsafe { place.cast::<c_int>().write(value) }
+}
+
+/// A colour description as libavutil numbers it.
+struct Numbers {
+    primaries: c_int,
+    transfer: c_int,
+    matrix: c_int,
+    range: c_int,
+    location: c_int,
+}
+
+impl Numbers {
+    fn of(color: &Color) -> Self {
+        // 0 and 3 are reserved; matrix 0 is RGB, which planar Y'CbCr is not: whoever converted it left it behind.
+        let known = |code: u8| c_int::from(if matches!(code, 0 | 3) { 2 } else { code });
+        Numbers {
+            primaries: known(color.primaries.0),
+            transfer: known(color.transfer.0),
+            matrix: known(color.matrix.0),
+            range: match color.range {
+                ColorRange::Unspecified => 0,
+                ColorRange::Limited => 1,
+                ColorRange::Full => 2,
+            },
+            location: location(color),
+        }
+    }
+}
+
+fn location(color: &Color) -> c_int {
+    use crate::media::ChromaLocation as At;
+    match color.chroma_location {
+        At::Unspecified => 0,
+        At::Left => 1,
+        At::Center => 2,
+        At::TopLeft => 3,
+        At::Top => 4,
+        At::BottomLeft => 5,
+        At::Bottom => 6,
+    }
+}
+
+/// A frame as libavutil's, whose buffers each hold a reference to the planes.
+fn lend(frame: &Frame, format: c_int) -> Result<RawFrame> {
+    let wrong = || Error::new(ErrorKind::Encode, "the frame's planes are shorter than their rows, or not aligned");
+    let sample = frame.format.bytes_per_sample().ok_or_else(wrong)?;
+    let mut lent = RawFrame::new()?;
+    let f = lent.as_mut_ptr();
+    // SAFETY: the frame is fresh and ours.
+    unsafe {
+        (*f).width = frame.width as c_int;
+        (*f).height = frame.height as c_int;
+        (*f).format = format;
+    }
+    for index in 0..3 {
+        let (width, height) = frame.plane_size(index);
+        if height == 0 {
+            continue;
+        }
+        let (plane, stride) = (frame.planes.plane(index), frame.planes.stride(index));
+        let aligned = stride.is_multiple_of(sample) && plane.as_ptr().addr().is_multiple_of(sample);
+        let long = stride.checked_mul(height - 1).is_some_and(|rows| plane.len() >= rows + width * sample);
+        let linesize = c_int::try_from(stride).ok().filter(|_| aligned && long && stride >= width * sample);
+        let linesize = linesize.ok_or_else(wrong)?;
+        let owner = Box::into_raw(Box::new(Arc::clone(&frame.planes))).cast::<c_void>();
+        let data = plane.as_ptr().cast_mut();
+        // SAFETY: the bytes live and do not change as long as the planes do, of which the buffer has an owner that
+        // `give_back` drops; it is marked as not to be written.
+        unsafe {
+            let flags = sys::AV_BUFFER_FLAG_READONLY as c_int;
+            let buffer = sys::av_buffer_create(data, plane.len() as _, Some(give_back), owner, flags);
+            if buffer.is_null() {
+                give_back(owner, data);
+                return Err(out_of_memory("a frame"));
+            }
+            (*f).buf[index] = buffer;
+            (*f).data[index] = data;
+            (*f).linesize[index] = linesize;
+        }
+    }
+    Ok(lent)
+}
+
+/// Drops the owner of a lent plane.
+unsafe extern "C" fn give_back(owner: *mut c_void, _data: *mut u8) {
+    // SAFETY: `owner` is the box that `lend` made for this buffer; libavutil calls this once, from any thread, which
+    // planes bear (they are Send and Sync).
+    drop(unsafe { Box::from_raw(owner.cast::<Arc<dyn Planes>>()) });
+}

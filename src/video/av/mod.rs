@@ -1,0 +1,14 @@
+//! libavcodec's encoders by name; libx264 is the first.
+//!
+//! Owns what the room must know of each (`table`), and how the library's packets become [`Coded`](super::Coded)
+//! ones: named by an index map over the encoder's timestamps, in the form containers store (`h264`). The film's times
+//! never enter the encoder: a frame's timestamp there is its count.
+#![deny(unsafe_code)]
+
+mod encoder;
+mod factory;
+mod h264;
+mod parameters;
+mod table;
+
+pub(super) use factory::{factory, names};

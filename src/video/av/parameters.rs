@@ -1,0 +1,131 @@
+//! A spec as the options of one of libavcodec's encoders.
+#![deny(unsafe_code)]
+
+use crate::base::{Error, ErrorKind, Rational, Result};
+use crate::media::{HdrStatic, MasteringDisplay};
+use crate::video::spec::EncodeSpec;
+
+use super::table::{Form, Row};
+
+/// Names and values.
+pub(super) type Parameters = Vec<(String, String)>;
+
+/// What the encoder is told by our own settings.
+pub(super) fn own(row: &Row, spec: &EncodeSpec) -> Parameters {
+    let preset = row.presets.get(usize::from(spec.preset)).copied().unwrap_or_default();
+    let mut all: Parameters = row.always.iter().map(|(name, value)| pair(name, value)).collect();
+    all.push(pair("preset", preset));
+    all.push(pair(row.quality, &spec.quality.to_string()));
+    all
+}
+
+/// What the user adds, in order and one entry a key: an option, or a key of the encoder's list.
+///
+/// # Errors
+/// `Usage` for what our own settings decide, naming it.
+pub(super) fn further(row: &Row, parameters: &[(String, String)]) -> Result<Vec<Further>> {
+    let mut all = Vec::new();
+    for (name, value) in parameters {
+        if row.lists.contains(&name.as_str()) {
+            for entry in value.split(':').filter(|entry| !entry.is_empty()) {
+                let (key, value) = entry.split_once('=').unwrap_or((entry, "1"));
+                all.push(Further { name: key.to_owned(), value: value.to_owned(), listed: true });
+            }
+        } else {
+            all.push(Further { name: name.clone(), value: value.clone(), listed: false });
+        }
+    }
+    match all.iter().find(|further| row.reserved.contains(&further.name.as_str())) {
+        Some(Further { name, value, .. }) => Err(Error::new(
+            ErrorKind::Usage,
+            format!(
+                "{} parameter {name}={value}: {name} is decided by drapto's own settings and cannot be passed on",
+                row.name
+            ),
+        )),
+        None => Ok(all),
+    }
+}
+
+/// One parameter of the user's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Further {
+    pub(super) name: String,
+    pub(super) value: String,
+    /// Whether it is a key of the encoder's list rather than an option of libavcodec.
+    pub(super) listed: bool,
+}
+
+/// All options for libavcodec, where later ones replace earlier ones of the same name, and the list as one of them.
+pub(super) fn options(row: &Row, own: &Parameters, hdr: &HdrStatic, further: &[Further]) -> Parameters {
+    let mut all = own.clone();
+    let mut list: Vec<String> = match row.form {
+        Form::H264 => x264_hdr(hdr),
+    };
+    for Further { name, value, listed } in further {
+        match listed {
+            true => list.push(format!("{name}={value}")),
+            false => all.push(pair(name, value)),
+        }
+    }
+    if !list.is_empty() {
+        all.push(pair(row.strict_list, &list.join(":")));
+    }
+    all
+}
+
+fn pair(name: &str, value: &str) -> (String, String) {
+    (name.to_owned(), value.to_owned())
+}
+
+/// HDR10 metadata in x264's words: H.264 D.2.29 and D.2.31 in their own units.
+///
+/// libavcodec's wrapper carries it from FFmpeg 7 on only; these keys do in all versions. A display whose white point or
+/// greatest luminance is unknown is left out, as a player could not use it.
+fn x264_hdr(hdr: &HdrStatic) -> Vec<String> {
+    let display = hdr.mastering_display.as_ref().filter(|d| d.max_luminance.num() > 0 && d.white[0].num() > 0);
+    let light = hdr.content_light.filter(|light| light.max_cll > 0);
+    let light = light.map(|l| format!("cll={},{}", l.max_cll.min(0xffff), l.max_fall.min(0xffff)));
+    display.map(mastering_display).into_iter().chain(light).collect()
+}
+
+fn mastering_display(d: &MasteringDisplay) -> String {
+    let units = |value: Rational, a_unit: i64| {
+        let (num, den) = (i64::from(value.num()) * a_unit, i64::from(value.den()));
+        ((2 * num + den).div_euclid(2 * den)).clamp(0, i64::from(u32::MAX))
+    };
+    let xy = |p: [Rational; 2]| format!("({},{})", units(p[0], 50_000), units(p[1], 50_000));
+    let luminance = [d.max_luminance, d.min_luminance].map(|l| units(l, 10_000));
+    format!(
+        "mastering-display=G{}B{}R{}WP{}L({},{})",
+        xy(d.green),
+        xy(d.blue),
+        xy(d.red),
+        xy(d.white),
+        luminance[0],
+        luminance[1]
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::table::ROWS;
+    use super::*;
+
+    #[test]
+    fn lists_are_taken_apart_and_put_together_in_the_form_that_refuses_unknown_keys() {
+        let given = [pair("bf", "3"), pair("x264-params", "ref=4:no-mbtree"), pair("x264opts", "aq-mode=2")];
+        let further = further(&ROWS[0], &given).unwrap();
+        let options = options(&ROWS[0], &Vec::new(), &HdrStatic::default(), &further);
+        assert_eq!(options, [pair("bf", "3"), pair("x264opts", "ref=4:no-mbtree=1:aq-mode=2")]);
+    }
+
+    #[test]
+    fn what_our_own_settings_decide_cannot_be_passed_on() {
+        for (name, value, part) in [("crf", "20", "crf=20"), ("x264-params", "aq-mode=1:annexb=0", "annexb=0")] {
+            let error = further(&ROWS[0], &[pair(name, value)]).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Usage);
+            assert!(error.to_string().contains(part), "{error}");
+        }
+    }
+}
