@@ -33,6 +33,7 @@ pub mod config;
 pub mod container;
 pub mod engine;
 pub mod event;
+pub mod flow;
 pub mod hdr;
 pub mod media;
 pub mod meter;

@@ -9,6 +9,7 @@ use super::paths::{Path, declared_modules, paths};
 const ROOMS: &[(&str, u8, &[&str])] = &[
     ("base", 0, &[]),
     ("media", 1, &["base"]),
+    ("flow", 2, &["base"]),
     ("av", 2, &["base", "media"]),
     ("event", 2, &["base", "media"]),
     ("config", 2, &["base", "media"]),
@@ -29,10 +30,11 @@ const ROOMS: &[(&str, u8, &[&str])] = &[
     ("capi", 6, &[]),
     ("cli", 6, &[]),
 ];
-const BELOW_3: &[&str] = &["base", "media", "av", "event", "config"];
+const BELOW_3: &[&str] = &["base", "media", "flow", "av", "event", "config"];
 const BELOW_4: &[&str] = &[
     "base",
     "media",
+    "flow",
     "av",
     "event",
     "config",
@@ -48,6 +50,7 @@ const BELOW_4: &[&str] = &[
 const BELOW_5: &[&str] = &[
     "base",
     "media",
+    "flow",
     "av",
     "event",
     "config",
