@@ -34,6 +34,7 @@ pub mod config;
 pub mod container;
 pub mod encode;
 pub mod event;
+pub mod flow;
 pub mod hdr;
 pub mod media;
 pub mod meter;
