@@ -9,6 +9,7 @@ mod crop;
 mod fields;
 mod policy;
 mod prior;
+mod schedule;
 mod search;
 mod title;
 mod watch;
@@ -19,9 +20,13 @@ pub use crop::{CropRules, CropVote, Light, picture_in, sample_times, vote};
 pub use fields::{Fields, is_told, judge};
 pub use policy::{ChunkSearch, Tier};
 pub use prior::{Forecast, Outcome, Reading, forecast, lag, probe_crf, slope_of};
+pub use schedule::{
+    ChunkFacts, KeptChunk, ScheduleAction, ScheduleEvent, ScheduleRecord, ScheduleRules, Scheduler, ScoredFrames,
+    TryEnd, TryRecord,
+};
 pub use search::{Clamp, Observation, Search, SearchRules, Step};
 pub use title::{Calibration, probed, title_crf};
-pub use watch::{Profile, Verdict, Watch};
+pub use watch::{Profile, Verdict, Watch, WatchSpec};
 pub use workers::{Layout, Machine, Needs, layout};
 
 #[cfg(test)]
