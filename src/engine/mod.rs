@@ -31,11 +31,12 @@ mod verify;
 mod verify_source;
 mod vmaf;
 
+pub use crate::plan::TryRecord;
 pub use bench::{BenchReport, BenchStage, bench};
 pub use crop::{CropReport, crop};
 pub use encode::{encode, plan};
 pub use inspect::{DolbyVisionFacts, PictureReport, ProbeReport, inspect};
-pub use job::{TryRecord, job_dir};
+pub use job::job_dir;
 pub use report::{
     ChunkReport, DolbyVisionReport, FileReport, QualityReport, Report, StreamReport, VideoReport, versions,
 };

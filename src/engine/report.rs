@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::job::TryRecord;
 use super::stage::StageReport;
 use super::streams::StreamDecision;
 use super::verify::Verification;
 use crate::config::EncodeSettings;
 use crate::media::{Color, HdrStatic, PoolStats};
+use crate::plan::TryRecord;
 use crate::source::DecodeStats;
 
 /// The report of one encode. Field names are part of the command-line contract.

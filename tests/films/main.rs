@@ -9,6 +9,7 @@ mod decode;
 mod encode;
 mod errors;
 mod hdr;
+mod kills;
 mod picture;
 mod probe;
 mod quality;

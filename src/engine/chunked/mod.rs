@@ -31,7 +31,7 @@ pub(super) use cutter::Cutter;
 pub(super) use film::ChunkedFilm;
 
 use super::crew::Crew;
-use super::job::{Identity, Job, Opened, place};
+use super::job::{Identity, JOB_FORMAT, Job, Opened, place};
 use super::look::Look;
 use super::pipeline::video_options;
 use super::queue::queue;
@@ -43,14 +43,17 @@ use crate::config::{EncodeSettings, Per, Target};
 use crate::media::{Crf, MediaInfo, VideoInfo};
 use crate::meter::{Model, SessionConfig, Stride};
 use crate::pixel::Converter;
-use crate::plan::{Calibration, SearchRules, lag};
+use crate::plan::{Calibration, Layout, ScheduleRules, Scheduler, SearchRules, lag};
 use crate::source::Pictures;
 use crate::video::CRF_STEP;
 use feed::{Feed, Keep};
 use layout::Room;
 use memory::FrameBudget;
-use schedule::{Schedule, Title};
+use schedule::Schedule;
 use trial::{EncodeTries, Note, ScoreTries, Unit};
+
+/// How often a chunk may fail (an encoder that breaks, not a score) before the run does.
+const FAILURES: u32 = 2;
 
 /// Notes that wait for the scheduler, at most.
 const NOTES: usize = 64;
@@ -143,6 +146,7 @@ impl Plan<'_> {
         let t = self.target;
         let svt: Vec<String> = self.settings.svt.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let mut identity = Identity::default()
+            .with("job_format", JOB_FORMAT)
             .with_input(&self.settings.input)?
             .with("stream", self.look.stream.index)
             .with("crop", self.look.treatment.crop.to_string())
@@ -223,25 +227,26 @@ impl Plan<'_> {
             settings: self.settings.clone(),
             video,
             session,
-            rules: self.rules()?,
-            lag: lag(self.info.duration_s, self.target.chunk_seconds),
-            layout: room.layout,
-            title: self.title(&job),
+            scheduler: Scheduler::new(self.schedule(&session, room.layout)?),
             job,
             tally: Arc::clone(tally),
-            free: (0..room.layout.workers).rev().collect(),
             works: BTreeMap::new(),
-            outcomes: Vec::new(),
-            ended: false,
+            done: false,
         };
         crew.spawn("schedule", &schedule_meter, state, |s, meter| s.run(meter))
     }
 
-    /// How the title's one CRF is found, if there is to be one.
-    fn title(&self, job: &Job) -> Option<Title> {
-        (self.target.per == Per::Title).then(|| Title {
-            calibration: Calibration::of(self.info.duration_s, self.target.chunk_seconds),
-            crf: job.title(),
+    /// What the order of work follows from.
+    fn schedule(&self, session: &SessionConfig, layout: Layout) -> Result<ScheduleRules> {
+        let (film_s, chunk_s) = (self.info.duration_s, self.target.chunk_seconds);
+        Ok(ScheduleRules {
+            search: self.rules()?,
+            lag: lag(film_s, chunk_s),
+            title: (self.target.per == Per::Title).then(|| Calibration::of(film_s, chunk_s)),
+            probes: probe::pays(self.settings.preset),
+            stride: session.stride.get(),
+            layout,
+            max_failures: FAILURES,
         })
     }
 

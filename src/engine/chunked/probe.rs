@@ -4,9 +4,8 @@ use super::super::picture::encoder_config;
 use super::chunk::Chunk;
 use crate::base::Result;
 use crate::config::EncodeSettings;
-use crate::media::VideoInfo;
+use crate::media::{Crf, VideoInfo};
 use crate::meter::{SessionConfig, Stride};
-use crate::plan::{SearchRules, probe_crf};
 use crate::video::EncoderConfig;
 
 /// The preset of probes: the fastest that still costs less than the ones above it (11 to 13 cost the same in SVT-AV1
@@ -25,18 +24,18 @@ pub(super) fn pays(preset: u8) -> bool {
     preset <= SLOWEST_ENCODES
 }
 
-/// What encodes and scores the probe of `chunk`: in the source's own depth where that is 8, which is faster.
+/// What encodes and scores the probe of `chunk` at `crf`: in the source's own depth where that is 8, which is faster.
 pub(super) fn probe(
     settings: &EncodeSettings,
     video: &VideoInfo,
     chunk: &Chunk,
-    rules: &SearchRules,
+    crf: Crf,
     session: SessionConfig,
 ) -> Result<(EncoderConfig, SessionConfig)> {
     let mut config = encoder_config(settings, video, &chunk.shown)?;
     let depth = if chunk.eight_bit { 8 } else { config.bit_depth };
     config.preset = PRESET;
-    config.crf = probe_crf(rules);
+    config.crf = crf;
     config.bit_depth = depth;
     // The user's parameters are for the preset they were given with.
     config.parameters = Vec::new();
