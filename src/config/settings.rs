@@ -119,6 +119,10 @@ pub struct EncodeSettings {
     pub output: PathBuf,
     /// How good the picture is to be.
     pub quality: Quality,
+    /// The video encoder's name.
+    pub encoder: String,
+    /// Whether, and how, pictures are scored against their source at a fixed CRF: VMAF.
+    pub measure: bool,
     /// SVT-AV1 preset, 0 (slowest) to 13 (fastest).
     pub preset: u8,
     /// What is done to the picture before it is encoded.
@@ -150,6 +154,9 @@ pub struct EncodeSettings {
 }
 
 impl EncodeSettings {
+    /// The default encoder.
+    pub const ENCODER: &str = "svt-av1";
+
     /// The default preset.
     pub const PRESET: u8 = 6;
 
@@ -159,6 +166,8 @@ impl EncodeSettings {
             input: input.into(),
             output: output.into(),
             quality: Quality::Target(Target::default()),
+            encoder: Self::ENCODER.to_owned(),
+            measure: false,
             preset: Self::PRESET,
             picture: PictureSettings::default(),
             hwaccel: Hwaccel::default(),

@@ -6,9 +6,11 @@
 
 mod bench;
 mod outcome;
-mod pipeline;
+mod damage;
+mod pass;
 mod run;
 mod searched;
+mod tracks;
 mod usage;
 
 pub use bench::{BenchReport, BenchStage, bench};

@@ -10,10 +10,12 @@
 
 #[allow(unsafe_code)]
 mod ffi;
+mod metric;
 mod model;
 mod running;
 mod scores;
 
+pub use metric::{Metric, MetricKind, MetricSpec};
 pub use model::Model;
 pub use running::RunningSession;
 pub use scores::{FrameScore, Pooled, Scores, Stride};

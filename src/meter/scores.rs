@@ -3,13 +3,13 @@
 
 use std::num::NonZeroU32;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Model;
 use crate::base::{Error, ErrorKind, Result};
 
 /// Each how many frames one is scored, counted from the session's first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Stride(NonZeroU32);
 

@@ -29,7 +29,7 @@ const NEAR_LOWEST: f64 = 6.0;
 const NEAR_HIGHEST: f64 = 2.5;
 
 /// What a chunk's search may do.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SearchRules {
     /// VMAF.
     pub target: f64,

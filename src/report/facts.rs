@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use crate::config::EncodeSettings;
 use crate::media::{Color, HdrStatic, PoolStats};
+use crate::plan::TryRecord;
 use crate::source::DecodeStats;
-use crate::stages::stage::StageReport;
+use crate::flow::StageReport;
 use crate::stages::streams::StreamDecision;
-use crate::store::job::TryRecord;
 use crate::verify::Verification;
 
 /// The report of one encode. Field names are part of the command-line contract.
