@@ -19,7 +19,7 @@ use crate::media::{
 use crate::video::{Crf, Limits};
 use support::*;
 
-fn hdr10() -> (Color, HdrStatic) {
+pub(in crate::video) fn hdr10() -> (Color, HdrStatic) {
     let r = |n, d| Rational::new(n, d).unwrap();
     let xy = |x, y| [r(x, 50_000), r(y, 50_000)];
     let color = Color {
