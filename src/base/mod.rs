@@ -5,8 +5,12 @@
 
 mod cancel;
 mod error;
+#[cfg(test)]
+mod skipped;
 mod time;
 
 pub use cancel::CancelToken;
 pub use error::{Error, ErrorKind, Result};
+#[cfg(test)]
+pub(crate) use skipped::{missing, skipped};
 pub use time::{Rational, Rounding, Span, Timestamp};

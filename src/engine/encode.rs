@@ -35,8 +35,9 @@ const PROGRESS: Duration = Duration::from_millis(250);
 /// Encodes one file.
 ///
 /// Blocks until the output is verified and in place, or the run failed; what happens meanwhile goes to
-/// `sink`, from this and other threads. On any error the output's path is as it was before, with one
-/// exception: a file that failed verification is kept as `*.failed.mkv`.
+/// `sink`, from this and other threads. On any error the output's path is as it was before. Two kinds of file are
+/// kept beside it: one that failed verification as `*.failed.mkv`, and a finished one whose path was taken by another
+/// file during the run, and may not be replaced, as `*.finished.mkv`.
 ///
 /// # Errors
 /// By [`ErrorKind`]: `Usage` for settings that cannot be, `Input` and `Unsupported` for sources, `Output` for
@@ -71,8 +72,9 @@ pub fn encode(settings: &EncodeSettings, sink: &dyn Sink, cancel: &CancelToken) 
         encode_time += chunked.time;
     }
     if let Err(error) = run.judge_damage(&mut findings) {
+        // Not in vain: with --accept-damage the same command goes on from them.
         if let Some(chunked) = chunked {
-            chunked.clean_up(false, sink);
+            chunked.clean_up(true, sink);
         }
         return Err(place(error));
     }

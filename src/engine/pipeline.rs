@@ -249,12 +249,17 @@ impl Tracks {
             let stream = &plan.info.streams[decision.index];
             let Some(kind) = tracks.kind(decision, stream)? else { continue };
             let recoded = !matches!(decision.task, Task::CopyAudio(_) | Task::CopySubtitle { .. });
+            let mut held = tags::track_tags(&stream.tags, recoded);
+            let treatment = &plan.look.treatment;
+            if matches!(decision.task, Task::EncodeVideo) && treatment.is_cropped() {
+                held.push((tags::CROP.to_owned(), treatment.crop.to_string()));
+            }
             tracks.header.tracks.push(Track {
                 kind,
                 language: stream.language.clone(),
                 title: stream.title.clone(),
                 disposition: stream.disposition,
-                tags: tags::track_tags(&stream.tags, recoded),
+                tags: held,
             });
             tracks.sources.push(decision.index);
         }

@@ -13,7 +13,8 @@ use crate::av::{DecoderOptions, Input};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span, Timestamp};
 use crate::config::{AudioMode, Crop, Deinterlace, DolbyVisionMode, EncodeSettings, Scale};
 use crate::container::reader::Reader;
-use crate::media::{FieldOrder, Frame, MediaInfo, StreamInfo, StreamKind};
+use crate::container::tags::CROP;
+use crate::media::{FieldOrder, Frame, MediaInfo, Rect, StreamInfo, StreamKind};
 use crate::source::{AudioDecoder, VideoDecoder};
 
 /// How far the length of a track may be off when both sides were measured by their timestamps: below this the
@@ -38,11 +39,12 @@ pub fn verify(source: &Path, output: &Path, cancel: &CancelToken) -> Result<Veri
     verify_file(output, &expected, cancel)
 }
 
-/// What was done to the picture, as far as the output tells: whether it is cropped and scaled by its size, whether Dolby
-/// Vision was carried by its record.
+/// What was done to the picture, as far as the output tells: how it was cropped by its tag, or where that is missing by
+/// its size, whether it was scaled by its size, whether Dolby Vision was carried by its record.
 fn look(source: &Path, main: &StreamInfo, output: &Path, cancel: &CancelToken) -> Result<Look> {
     let reader = Reader::open(output).ok();
-    let video = reader.as_ref().and_then(|r| r.tracks().iter().find_map(|t| t.video.as_ref()));
+    let track = reader.as_ref().and_then(|r| r.tracks().iter().find(|t| t.video.is_some()));
+    let video = track.and_then(|t| t.video.as_ref());
     let mut settings = EncodeSettings::new(source, output);
     if video.is_some_and(|v| v.dolby_vision.is_none()) {
         settings.picture.dolby_vision = DolbyVisionMode::Strip;
@@ -51,7 +53,18 @@ fn look(source: &Path, main: &StreamInfo, output: &Path, cancel: &CancelToken) -
         settings.picture.deinterlace = Deinterlace::Off;
     }
     let size = video.and_then(|v| Some((u32::try_from(v.width).ok()?, u32::try_from(v.height).ok()?)));
-    let cropped = Look::at(&settings, main, cancel)?;
+    if let Some(crop) = reader.as_ref().zip(track).and_then(|(r, t)| crop_of(r, t.uid)) {
+        settings.picture.crop = Crop::Rect(crop);
+    }
+    let cropped = match Look::at(&settings, main, cancel) {
+        // Of another film, then: the output is judged as one that says nothing.
+        Err(error) if error.kind() == ErrorKind::Usage => {
+            settings.picture.crop = Crop::Auto;
+            Look::at(&settings, main, cancel)?
+        }
+        look => look?,
+    };
+    let tagged = settings.picture.crop;
     let Some(size) = size.filter(|size| *size != cropped.treatment.size()) else { return Ok(cropped) };
     settings.picture.crop = Crop::Off;
     let whole = Look::at(&settings, main, cancel)?;
@@ -63,9 +76,15 @@ fn look(source: &Path, main: &StreamInfo, output: &Path, cancel: &CancelToken) -
     let shape = |(width, height): (u32, u32)| f64::from(width) / f64::from(height.max(1));
     let off = |look: &Look| (shape(look.treatment.size()) / shape(size)).ln().abs();
     if off(&cropped) < off(&whole) {
-        settings.picture.crop = Crop::Auto;
+        settings.picture.crop = tagged;
     }
     Look::at(&settings, main, cancel)
+}
+
+/// The part of the source's picture that a track says it shows.
+fn crop_of(output: &Reader, track: u64) -> Option<Rect> {
+    let (_, value) = output.tags(Some(track)).into_iter().find(|(name, _)| name == CROP)?;
+    value.parse().ok()
 }
 
 /// Whether the output was made with audio copied: any track that is not Opus says so.
