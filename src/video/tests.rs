@@ -1,7 +1,8 @@
 //! The encoder as a whole: what goes in comes out, as the reference programs see it.
 #![deny(unsafe_code)]
 
-#[allow(unsafe_code)]
+// The program's own way; what limits the arenas is not called.
+#[allow(unsafe_code, dead_code)]
 #[path = "../cli/ffi.rs"]
 mod ffi;
 mod support;
