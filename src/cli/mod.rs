@@ -41,6 +41,7 @@ pub fn main() -> ExitCode {
         }
     };
     drapto::video::quiet_logs();
+    drapto::video::around_opening(ffi::zeroed_memory);
     drapto::av::set_log_level(drapto::av::LogLevel::Quiet);
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,

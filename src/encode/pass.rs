@@ -168,7 +168,7 @@ pub(super) fn build(graph: &mut Graph, plan: PassPlan<'_>, mut input: Input) -> 
         let writer = Mux::new(
             Format::Matroska,
             (file.try_clone().map_err(|e| cannot_write(path, e))?, path.clone()),
-            tracks.params.clone(),
+            tracks.params_for(&output.picture.treatment),
             tracks.video,
             Arc::clone(&output.progress),
         );

@@ -31,8 +31,9 @@ use crate::verify::{
 /// Encodes one file.
 ///
 /// Blocks until the output is verified and in place, or the run failed; what happens meanwhile goes to
-/// `sink`, from this and other threads. On any error the output's path is as it was before, with one
-/// exception: a file that failed verification is kept as `*.failed.mkv`.
+/// `sink`, from this and other threads. On any error the output's path is as it was before. Two kinds of file are
+/// kept beside it: one that failed verification as `*.failed.mkv`, and a finished one whose path was taken by another
+/// file during the run, and may not be replaced, as `*.finished.mkv`.
 ///
 /// # Errors
 /// By [`ErrorKind`]: `Usage` for settings that cannot be, `Input` and `Unsupported` for sources, `Output` for
@@ -158,6 +159,7 @@ impl Job<'_> {
         for ((run, chunked), output) in runs.iter().zip(&chunked).zip(outputs) {
             let of_pass = Findings::of_pass(&demux, &decode, &audio, output);
             let mut findings = chunked.iter().fold(of_pass, Findings::with_search);
+            // Chunks that are finished stay: with --accept-damage the same command goes on from them.
             damage::judge(run, &mut findings)?;
             found.push(findings);
         }

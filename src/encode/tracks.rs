@@ -9,6 +9,7 @@ use crate::media::{
     AudioTrackParams, FileParams, MediaInfo, StreamInfo, SubtitleTrackParams, TrackCodec, TrackKind, TrackParams,
     VideoTrackParams,
 };
+use crate::plan::Treatment;
 use crate::stages::streams::{StreamDecision, Task, in_track_order};
 use crate::syntax::opus;
 
@@ -81,6 +82,15 @@ impl Tracks {
             Task::ConvertSubtitle => TrackKind::Subtitle(SubtitleTrackParams::new("subrip", Vec::new())),
             Task::Attach | Task::Drop => return Ok(None),
         }))
+    }
+
+    /// What a file is to hold whose picture is treated so: how it was cropped is for whoever verifies it later.
+    pub(super) fn params_for(&self, treatment: &Treatment) -> FileParams {
+        let mut params = self.params.clone();
+        if let Some(video) = params.tracks.get_mut(self.video).filter(|_| treatment.is_cropped()) {
+            video.tags.push((tags::CROP.to_owned(), treatment.crop.to_string()));
+        }
+        params
     }
 
     /// The number of the track that is made of a source stream.

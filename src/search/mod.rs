@@ -103,9 +103,11 @@ impl Reopen {
     }
 
     /// The error of a run that failed. What was finished stays where the same command can go on from it; it goes where
-    /// there is nothing yet, or where the fault is the input's or the settings'.
+    /// there is nothing yet, or where the fault is the settings'. An input that cannot be read to its end may be readable
+    /// the next time, and if it changed, the job begins anew by itself.
     pub(crate) fn after(&self, error: Error) -> Error {
-        let curable = matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::Encode | ErrorKind::Output);
+        use ErrorKind::{Encode, Input, Interrupted, Output};
+        let curable = matches!(error.kind(), Interrupted | Encode | Output | Input);
         // Not if a thread hangs: it still holds the job.
         if let Ok(job) = self.job()
             && (job.is_empty() || !curable)
