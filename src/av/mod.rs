@@ -17,6 +17,7 @@ pub use ffi::decoder::{Decoder, DecoderOptions, Received};
 pub use ffi::frame::{AudioFrame, VideoFrame};
 pub use ffi::hardware::Hardware;
 pub use ffi::input::Input;
+pub use ffi::output::Output;
 pub use ffi::packet::InputPacket;
 pub use ffi::parameters::CodecParameters;
 pub use ffi::resample::{ChannelLayout, Mix, Mixer, Resampler};

@@ -77,6 +77,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("dolby_vision", &["hdr"]),
     ("opusic_sys", &["audio"]),
     ("matroska_demuxer", &["container", "engine"]),
+    ("mp4_atom", &["container"]),
     ("clap", &["cli"]),
     ("plotters", &["report"]),
     ("indicatif", &["cli"]),
