@@ -62,6 +62,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("dolby_vision", &["hdr"]),
     ("opusic_sys", &["audio"]),
     ("matroska_demuxer", &["container"]),
+    ("mp4_atom", &["container"]),
     ("clap", &["cli"]),
     ("plotters", &["report"]),
     ("indicatif", &["cli"]),

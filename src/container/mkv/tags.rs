@@ -6,8 +6,8 @@
 #![deny(unsafe_code)]
 
 use super::ebml::{Master, id};
-use super::language::language;
 use crate::container::TrackStats;
+use crate::container::language::language;
 use crate::media::Tag;
 
 /// What the statistics list in `_STATISTICS_TAGS`; mkvmerge's names, which players and tools show.
