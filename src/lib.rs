@@ -10,21 +10,29 @@
 //! library never prints, exits or installs a signal handler: it tells an event sink and obeys a token.
 //!
 //! ```no_run
-//! use drapto::{CancelToken, EncodeSettings, Event};
+//! use std::sync::Arc;
+//!
+//! use drapto::{EncodeRequest, Event, Outcome};
 //!
 //! fn main() -> drapto::Result<()> {
-//!     let settings = EncodeSettings::new("film.mkv", "film.av1.mkv");
+//!     let mut request = EncodeRequest::new("film.mkv", "film.av1.mkv");
+//!     request.set("quality.target_vmaf", "93")?;
 //!     let sink = |event: &Event| {
 //!         if let Event::Progress { frames, fps, .. } = event {
 //!             println!("{frames} frames at {fps:.1} a second");
 //!         }
 //!     };
-//!     let report = drapto::encode(&settings, &sink, &CancelToken::new())?;
-//!     println!("{:.1} % smaller", report.reduction_percent);
+//!     let job = drapto::start(request, Arc::new(sink))?;
+//!     match job.wait()? {
+//!         Outcome::Done(report) => println!("{:.1} % smaller", report.reduction_percent),
+//!         Outcome::Skipped(reason) => println!("{reason}"),
+//!         _ => {}
+//!     }
 //!     Ok(())
 //! }
 //! ```
 #![deny(unsafe_code)]
+#![deny(missing_docs)]
 
 pub mod audio;
 pub mod av;
@@ -33,6 +41,7 @@ pub mod config;
 pub mod container;
 pub mod engine;
 pub mod event;
+pub mod front;
 pub mod hdr;
 pub mod media;
 pub mod meter;
@@ -42,8 +51,34 @@ pub mod report;
 pub mod source;
 pub mod video;
 
-pub use base::{CancelToken, Error, ErrorKind, Result};
-pub use config::{AudioMode, EncodeSettings, Quality};
-pub use engine::{Report, VmafOptions, bench, crop, encode, inspect, plan, scenes, verify, vmaf};
-pub use event::{Event, Silent, Sink};
+pub use base::{CancelToken, Error, ErrorKind, Result, Timestamp};
+pub use config::{
+    AudioMode, BitDepth, Crop, Deinterlace, DolbyVisionMode, EncodeSettings, Hwaccel, Origin, Per, PictureSettings,
+    Quality, Scale, Setting, SettingKind, SettingValues, Target, setting, settings, template,
+};
+pub use engine::{
+    Action, BenchReport, CropReport, PictureReport, ProbeReport, Report, ScenesReport, Verification, VideoReport,
+    VmafOptions, bench, crop, encode, inspect, job_dir, plan, scenes, verify, vmaf,
+};
+pub use event::{Event, JobEvent, JobId, Silent, Sink};
+pub use front::{EncodeRequest, Health, JobHandle, JobState, Outcome, OutputRequest, SkipReason, start};
+pub use media::{Crf, MediaInfo, StreamInfo, StreamKind};
+pub use report::{bytes as human_bytes, duration as human_duration, html as report_html};
 pub use source::probe;
+
+/// Silences the linked libraries' own logs (FFmpeg's and SVT-AV1's), for the whole process and for good.
+///
+/// drapto never does this by itself: a program that uses those libraries too may want to hear them.
+pub fn quiet_libraries() {
+    video::quiet_logs();
+    av::set_log_level(av::LogLevel::Quiet);
+}
+
+/// The rooms behind the front door, for this project's own benches, fuzz targets and tests; no promise holds for them.
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::{
+        audio, av, base, config, container, engine, event, hdr, media, meter, pixel, plan, report, source, video,
+    };
+}

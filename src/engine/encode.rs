@@ -45,6 +45,7 @@ const PROGRESS: Duration = Duration::from_millis(250);
 pub fn encode(settings: &EncodeSettings, sink: &dyn Sink, cancel: &CancelToken) -> Result<Report> {
     let clock = Stopwatch::start();
     settings.check()?;
+    settings.check_crf(crate::video::CRF_STEP)?;
     crate::video::check_library_version()?;
     // Refused before anything is looked at.
     video_options(settings)?;

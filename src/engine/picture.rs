@@ -313,8 +313,7 @@ pub(super) fn encoder_config(settings: &EncodeSettings, video: &VideoInfo, first
         Quality::Crf(crf) => crf,
         Quality::Target(_) => None,
     };
-    let crf = asked.unwrap_or_else(|| default_crf(first.width, first.height));
-    let crf = Crf::from_f64(f64::from(crf))?;
+    let crf = asked.map_or_else(|| Crf::from_f64(default_crf(first.width, first.height)), Ok)?;
     let nominal = Rational::positive(NOMINAL_RATE.0, NOMINAL_RATE.1).unwrap_or(Rational::ONE);
     let rate = video.frame_rate.unwrap_or(nominal);
     let mut config = EncoderConfig::new(first.width, first.height, rate, crf, settings.preset);

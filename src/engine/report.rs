@@ -56,6 +56,9 @@ pub struct Report {
     pub settings: EncodeSettings,
     /// Versions of drapto and the libraries in it.
     pub versions: BTreeMap<String, String>,
+    /// The reports of the other outputs of the same request, in its order; absent where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Report>,
 }
 
 /// A file.

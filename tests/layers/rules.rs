@@ -21,6 +21,7 @@ const ROOMS: &[(&str, u8, &[&str])] = &[
     ("container", 3, BELOW_3),
     ("plan", 3, &["base", "media"]),
     ("engine", 4, BELOW_4),
+    ("front", 5, BELOW_5),
     ("library", 5, BELOW_5),
     ("package", 5, BELOW_5),
     ("report", 5, BELOW_5),

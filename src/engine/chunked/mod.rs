@@ -40,7 +40,7 @@ use super::tally::Tally;
 use super::treatment::TreatedPictures;
 use crate::base::{CancelToken, Error, ErrorKind, Result};
 use crate::config::{EncodeSettings, Per, Target};
-use crate::media::{Crf, MediaInfo, VideoInfo};
+use crate::media::{MediaInfo, VideoInfo};
 use crate::meter::{Model, SessionConfig, Stride};
 use crate::pixel::Converter;
 use crate::plan::{Calibration, SearchRules, lag};
@@ -156,8 +156,8 @@ impl Plan<'_> {
             .with("target_vmaf", t.vmaf)
             .with("vmaf_tolerance", t.tolerance)
             .with("per", t.per.name())
-            .with("crf_min", f64::from(t.crf_min))
-            .with("crf_max", f64::from(t.crf_max))
+            .with("crf_min", t.crf_min)
+            .with("crf_max", t.crf_max)
             .with("chunk_size", t.chunk_seconds)
             .with("vmaf_stride", session.stride.get())
             .with("vmaf_model", session.model.name());
@@ -170,13 +170,13 @@ impl Plan<'_> {
     /// What every chunk's search may do.
     fn rules(&self) -> Result<SearchRules> {
         let t = self.target;
-        // The range is the user's, in steps the encoder knows.
-        let (min, max) = ((t.crf_min.ceil()), (t.crf_max.floor()));
+        // The range is the user's, in steps the encoder knows: whole ones, as the search goes, where it holds any.
+        let (min, max) = t.crf_range(4).or_else(|_| t.crf_range(CRF_STEP))?;
         Ok(SearchRules {
             target: t.vmaf,
             tolerance: t.tolerance,
-            min: Crf::from_f64(f64::from(min))?,
-            max: Crf::from_f64(f64::from(max.max(min)))?,
+            min,
+            max,
             step: 4,
             finest: CRF_STEP,
             max_tries: 4,
