@@ -4,11 +4,11 @@ use std::io::Cursor;
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use drapto::av::{Decoder, DecoderOptions, Received};
-use drapto::base::{CancelToken, Rational, Timestamp};
-use drapto::container::{MuxHeader, Track, TrackKind, VideoTrack, Writer};
-use drapto::media::{Color, Frame, FramePool, HdrStatic, Packet, PacketData, PixelFormat};
-use drapto::video::{Crf, Encoder, EncoderConfig};
+use drapto::internals::av::{Decoder, DecoderOptions, Received};
+use drapto::internals::base::{CancelToken, Rational, Timestamp};
+use drapto::internals::container::{MuxHeader, Track, TrackKind, VideoTrack, Writer};
+use drapto::internals::media::{Color, Frame, FramePool, HdrStatic, Packet, PacketData, PixelFormat};
+use drapto::internals::video::{Crf, Encoder, EncoderConfig};
 
 const WIDTH: u32 = 1280;
 const HEIGHT: u32 = 720;

@@ -61,7 +61,7 @@ pub use engine::{
     VmafOptions, bench, crop, encode, inspect, job_dir, plan, scenes, verify, vmaf,
 };
 pub use event::{Event, JobEvent, JobId, Silent, Sink};
-pub use front::{EncodeRequest, Health, JobHandle, JobState, Outcome, OutputRequest, SkipReason, start};
+pub use front::{EncodeRequest, Health, JobHandle, JobState, Outcome, OutputRequest, SkipReason, start, start_with};
 pub use media::{Crf, MediaInfo, StreamInfo, StreamKind};
 pub use report::{bytes as human_bytes, duration as human_duration, html as report_html};
 pub use source::probe;

@@ -2,8 +2,8 @@
 //! is an RPU again.
 #![no_main]
 
-use drapto::hdr::{Conversion, describe};
-use drapto::media::{DolbyVision, Rect, Transfer};
+use drapto::internals::hdr::{Conversion, describe};
+use drapto::internals::media::{DolbyVision, Rect, Transfer};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

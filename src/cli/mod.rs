@@ -40,8 +40,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    drapto::video::quiet_logs();
-    drapto::av::set_log_level(drapto::av::LogLevel::Quiet);
+    drapto::quiet_libraries();
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -2,8 +2,7 @@
 
 use std::fmt::Write;
 
-use drapto::engine::{Action, Report, VideoReport};
-use drapto::media::StreamKind;
+use drapto::{Action, Report, StreamKind, VideoReport};
 
 use super::text;
 

@@ -108,3 +108,41 @@ fn text_of(kind: SettingKind, value: &toml::Value) -> Result<String> {
         _ => Err(wrong()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_says_nothing_until_it_is_edited_and_then_every_key_is_known() {
+        let text = template();
+        let mut values = SettingValues::new();
+        values.read_toml(&text).unwrap();
+        assert_eq!(values, SettingValues::new());
+        let lines = text.lines().filter_map(|l| l.strip_prefix("# "));
+        let edited: Vec<&str> = lines.filter(|l| l.contains(" = ") || l.starts_with('[')).collect();
+        values.read_toml(&edited.join("\n")).unwrap();
+        for setting in settings() {
+            assert!(values.get(setting.name).unwrap().is_some(), "{}", setting.name);
+        }
+        assert_eq!(values.get("crf").unwrap(), Some(("25", Origin::File)));
+        assert_eq!(values.get("svt").unwrap(), Some(("film-grain=8", Origin::File)));
+    }
+
+    #[test]
+    fn an_unknown_key_is_a_usage_error_that_names_line_and_key() {
+        for wrong in ["preset = 3\nspeed = 3", "crf = 20\npreset = 14", "audio = \"opus\"\noverwrite = 3"] {
+            let error = SettingValues::new().read_toml(wrong).unwrap_err();
+            let key = wrong.lines().last().unwrap().split(' ').next().unwrap();
+            assert_eq!(error.kind(), ErrorKind::Usage);
+            assert!(error.to_string().contains(&format!("line 2: {key}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn memory_is_a_number_of_mib() {
+        let mut values = SettingValues::new();
+        values.read_toml("max_memory_mib = 2048").unwrap();
+        assert_eq!(values.resolve("a", "b").unwrap().0.max_memory, Some(2 << 30));
+    }
+}

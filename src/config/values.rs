@@ -90,6 +90,13 @@ impl SettingValues {
         self.texts.get(name)?.last_key_value().map(|(origin, text)| (text.as_str(), *origin))
     }
 
+    /// Takes all of `other`, each with its origin.
+    pub fn extend(&mut self, other: &SettingValues) {
+        for (name, texts) in &other.texts {
+            self.texts.entry(name).or_default().extend(texts.iter().map(|(origin, text)| (*origin, text.clone())));
+        }
+    }
+
     /// Every value that holds, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&'static Setting, &str, Origin)> {
         settings().iter().filter_map(|s| self.last(s.name).map(|(text, origin)| (s, text, origin)))
@@ -178,5 +185,89 @@ fn rival(name: &str) -> Option<&'static str> {
         "quality.crf" => Some(RIVALS[1]),
         "quality.target_vmaf" => Some(RIVALS[0]),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Per;
+
+    fn read(file: &str, flags: &[(&str, &str)]) -> (EncodeSettings, Vec<String>) {
+        let mut values = SettingValues::new();
+        values.read_toml(file).unwrap();
+        for (name, value) in flags {
+            values.set(name, value, Origin::Flag).unwrap();
+        }
+        values.resolve("in", "out").unwrap()
+    }
+
+    #[test]
+    fn every_setting_is_read_as_it_is_written() {
+        for setting in settings() {
+            let file = match setting.key {
+                "svt" => format!("[svt]\n{}", setting.example),
+                key => format!("{key} = {}", setting.example),
+            };
+            let mut values = SettingValues::new();
+            values.read_toml(&file).unwrap();
+            let (text, origin) = values.get(setting.name).unwrap().unwrap();
+            assert_eq!(origin, Origin::File);
+            let mut first = EncodeSettings::new("a", "b");
+            first.set(setting.name, text).unwrap();
+            let got = first.get(setting.name).unwrap().unwrap();
+            let mut second = EncodeSettings::new("a", "b");
+            second.set(setting.name, &got).unwrap();
+            assert_eq!(first, second, "{}", setting.name);
+            assert!(!setting.help.is_empty() && !setting.group().is_empty(), "{}", setting.name);
+            assert!(setting.environment().starts_with("DRAPTO_"), "{}", setting.name);
+        }
+    }
+
+    #[test]
+    fn names_keys_and_variables_are_those_of_one_setting_each() {
+        for (i, a) in settings().iter().enumerate() {
+            for b in &settings()[..i] {
+                assert!(a.name != b.name && a.key != b.key && a.environment() != b.environment(), "{}", a.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_target_on_the_command_line_keeps_the_other_target_keys_of_a_file_with_a_crf() {
+        let file = "crf = 30\nvmaf_tolerance = 0.7\nper = \"title\"\nchunk_size = 20";
+        let (settings, warnings) = read(file, &[("quality.target_vmaf", "90")]);
+        let Quality::Target(target) = settings.quality else { panic!("{:?}", settings.quality) };
+        assert_eq!((target.vmaf, target.tolerance, target.per, target.chunk_seconds), (90.0, 0.7, Per::Title, 20.0));
+        assert_eq!(warnings, Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_a_crf_makes_meaningless_is_named() {
+        let (settings, warnings) = read("workers = 2\ntarget_vmaf = 95\ncrf = 30", &[("stride", "5")]);
+        assert!(matches!(settings.quality, Quality::Crf(Some(crf)) if crf.as_f64() == 30.0));
+        let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
+        for part in ["workers (file)", "target_vmaf (file)", "vmaf_stride (flag)"] {
+            assert!(warning.contains(part), "{warning}");
+        }
+        let (settings, warnings) = read("target_vmaf = 95", &[("crf", "30")]);
+        assert!(matches!(settings.quality, Quality::Crf(Some(_))) && warnings.is_empty(), "{warnings:?}");
+    }
+
+    #[test]
+    fn the_environment_stands_between_file_and_flags_and_unknown_variables_are_told() {
+        let mut values = SettingValues::new();
+        values.read_toml("preset = 1\naudio = \"copy\"\n[svt]\na = \"1:2\"").unwrap();
+        values.set("preset", "3", Origin::Flag).unwrap();
+        let variables = [("DRAPTO_PRESET", "2"), ("DRAPTO_AUDIO", "opus"), ("DRAPTO_SPEED", "9"), ("HOME", "/")];
+        let told = values.read_environment(variables.map(|(n, v)| (n.to_owned(), v.to_owned()))).unwrap();
+        assert!(told.len() == 1 && told[0].contains("DRAPTO_SPEED"), "{told:?}");
+        values.set("svt", "b=2", Origin::Flag).unwrap();
+        let (settings, _) = values.resolve("in", "out").unwrap();
+        assert_eq!((settings.preset, settings.get("audio").unwrap().as_deref()), (3, Some("opus")));
+        let svt: Vec<_> = settings.svt.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        assert_eq!(svt, [("a", "1:2"), ("b", "2")]);
+        let wrong = values.read_environment([("DRAPTO_PRESET".to_owned(), "14".to_owned())]).unwrap_err();
+        assert!(wrong.to_string().contains("DRAPTO_PRESET") && wrong.to_string().contains("preset 14"), "{wrong}");
     }
 }

@@ -77,10 +77,18 @@ pub struct JobHandle {
 /// # Errors
 /// [`ErrorKind::Usage`] for requests that cannot be; `Encode` where no thread can be had.
 pub fn start(request: EncodeRequest, sink: Arc<dyn Sink>) -> Result<JobHandle> {
+    start_with(request, sink, &CancelToken::new())
+}
+
+/// As [`start`], for a job that is also cancelled with `parent`: by a signal, or with others.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_with(request: EncodeRequest, sink: Arc<dyn Sink>, parent: &CancelToken) -> Result<JobHandle> {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     request.check()?;
     let id = JobId(NEXT.fetch_add(1, Ordering::Relaxed));
-    let (cancel, health) = (CancelToken::new(), Arc::new(Mutex::new(Health::default())));
+    let (cancel, health) = (parent.child(), Arc::new(Mutex::new(Health::default())));
     let job = Job { id, sink, cancel: cancel.clone(), health: Arc::clone(&health) };
     let thread = std::thread::Builder::new()
         .name(format!("drapto-job-{id}"))

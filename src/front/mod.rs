@@ -17,5 +17,5 @@ mod request;
 mod tests;
 
 pub use health::{Health, JobState};
-pub use job::{JobHandle, Outcome, SkipReason, start};
+pub use job::{JobHandle, Outcome, SkipReason, start, start_with};
 pub use request::{EncodeRequest, OutputRequest};

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use dolby_vision::rpu::dovi_rpu::DoviRpu;
-use drapto::container::av1;
-use drapto::container::reader::Reader;
-use drapto::hdr::Conversion;
-use drapto::media::{DolbyVision, Rect};
+use drapto::internals::container::av1;
+use drapto::internals::container::reader::Reader;
+use drapto::internals::hdr::Conversion;
+use drapto::internals::media::{DolbyVision, Rect};
 use hdr10plus::metadata::Hdr10PlusMetadata;
 use serde_json::{Value, json};
 
