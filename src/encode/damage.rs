@@ -34,10 +34,7 @@ pub(super) fn judge(run: &Run<'_>, findings: &mut Findings) -> Result<()> {
     let message = format!("the source is damaged: {}", words.join("; "));
     if damage > MAX_DAMAGE && !run.settings.accept_damage {
         let cause = decode.first_error.clone().map(|e| format!(" (first: {e})")).unwrap_or_default();
-        return Err(Error::new(
-            ErrorKind::Input,
-            format!("{message}{cause}; --accept-damage encodes it all the same"),
-        ));
+        return Err(Error::new(ErrorKind::Input, format!("{message}{cause}; --accept-damage encodes it all the same")));
     }
     findings.warnings.push(message);
     Ok(())

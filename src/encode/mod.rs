@@ -5,8 +5,8 @@
 #![deny(unsafe_code)]
 
 mod bench;
-mod outcome;
 mod damage;
+mod outcome;
 mod pass;
 mod run;
 mod searched;
@@ -14,4 +14,5 @@ mod tracks;
 mod usage;
 
 pub use bench::{BenchReport, BenchStage, bench};
+pub(crate) use run::encode_all;
 pub use run::{encode, plan};

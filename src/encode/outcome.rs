@@ -7,10 +7,10 @@ use super::run::{Findings, Run};
 use super::searched::Searched;
 use super::usage::{Stopwatch, of_this_process};
 use crate::event::Event;
+use crate::flow::StageReport;
 use crate::media::Rect;
 use crate::report::{ChunkReport, DolbyVisionReport, FileReport, QualityReport, Report, StreamReport, VideoReport};
 use crate::search::ChunkedFilm;
-use crate::flow::StageReport;
 use crate::stages::spec::factory;
 use crate::stages::treat::dolby_vision;
 use crate::stages::versions;
@@ -79,6 +79,7 @@ impl Run<'_> {
                 / encode_time.as_secs_f64().max(1e-9),
             verification,
             warnings,
+            others: Vec::new(),
             settings: self.settings.clone(),
             versions: versions(),
         }

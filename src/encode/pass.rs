@@ -88,9 +88,15 @@ struct OutputPromises {
 }
 
 enum PicturePromises {
-    Encoded { convert: Promise<ConvertFound>, encode: Promise<EncodeFound>, check: Promise<CheckFound> },
-    /// The mean CRF over its frames, and how many there are.
-    Finished { crf: f64, frames: u64 },
+    Encoded {
+        convert: Promise<ConvertFound>,
+        encode: Promise<EncodeFound>,
+        check: Promise<CheckFound>,
+    },
+    /// The mean CRF over its frames. Each was decoded when it was scored, and the chunk files are as they were then.
+    Finished {
+        crf: f64,
+    },
 }
 
 /// What a pass came to.
@@ -242,14 +248,13 @@ impl Row {
             video,
         };
         if let Some(FinishedPicture { job, film }) = output.finished {
-            let (crf, frames) = (film.mean_crf(&job), film.times.len() as u64);
-            let (units, _) =
-                graph.source(row_name("chunks", self.number), PACKETS, move |out, context| {
-                    chunks(&job, &film, out, context)
-                });
+            let crf = film.mean_crf(&job);
+            let (units, _) = graph.source(row_name("chunks", self.number), PACKETS, move |out, context| {
+                chunks(&job, &film, out, context)
+            });
             let track = Track::<FrameNote>::new(plan, output.progress);
             let track = graph.add_to(row_name("track", self.number), units, track, self.mux);
-            return Ok((PicturePromises::Finished { crf, frames }, track));
+            return Ok((PicturePromises::Finished { crf }, track));
         }
         let (Some(frames), Some(decoded)) = (pictures.ports.pop(), pictures.decoded.clone()) else {
             return Err(crate::base::Error::new(
@@ -340,10 +345,7 @@ impl OutputPromises {
             PicturePromises::Encoded { convert, encode, check } => {
                 (convert.found()?, check.found()?, encode.found()?.crf)
             }
-            // Each picture was decoded when it was scored, and the chunk files are as they were then.
-            PicturePromises::Finished { crf, frames } => {
-                (ConvertFound::default(), CheckFound { decoded_back: frames, ..CheckFound::default() }, crf)
-            }
+            PicturePromises::Finished { crf } => (ConvertFound::default(), CheckFound::default(), crf),
         };
         Ok(OutputFindings { converted, checked, crf, video: self.track.found()?, mux: self.mux.found()? })
     }

@@ -63,16 +63,14 @@ pub(crate) fn encode_all(
         settings.check()?;
         // Refused before anything is looked at.
         video_options(&settings.hwaccel)?;
-        factory(settings)?;
+        settings.check_crf(factory(settings)?.traits().scale.step)?;
     }
     let place = |e: Error| e.with_file(&first.input);
     let analysis = Analysis::open(&first.input, cancel)?;
     let info = analysis.info().clone();
     let decisions = decisions(first, &info)?;
-    let files = outputs
-        .iter()
-        .map(|o| PartialOutput::create(&o.input, &o.output, o.overwrite))
-        .collect::<Result<Vec<_>>>()?;
+    let files =
+        outputs.iter().map(|o| PartialOutput::create(&o.input, &o.output, o.overwrite)).collect::<Result<Vec<_>>>()?;
     let main = main_stream(&info, &decisions).map_err(place)?;
     let facts = facts_of(outputs, analysis).map_err(place)?;
     let runs = outputs

@@ -13,12 +13,7 @@ use crate::syntax::av1;
 ///
 /// # Errors
 /// `Encode` for chunk files that are not as the film has them, `Input` for a film without pictures, `Interrupted`.
-pub(crate) fn chunks(
-    job: &Job,
-    film: &Film,
-    out: &mut Out<Coding<FrameNote>>,
-    context: &StageContext,
-) -> Result<()> {
+pub(crate) fn chunks(job: &Job, film: &Film, out: &mut Out<Coding<FrameNote>>, context: &StageContext) -> Result<()> {
     let shown = film.shown.ok_or_else(|| Error::new(ErrorKind::Input, "no picture of it can be decoded"))?;
     let mut first = Some(Box::new((shown, None)));
     let mut frames_left = film.times.iter().zip(&film.messages).enumerate();

@@ -9,12 +9,12 @@ use super::cutter::{Cutter, Measured};
 use super::memory::FrameBudget;
 use super::workers::Note;
 use crate::base::{Error, ErrorKind, Result, Span, Timestamp};
+use crate::flow::{Outlet, StageContext};
 use crate::media::{Frame, PixelFormat, PoolStats, Shown};
 use crate::pixel::PictureMeasure;
 use crate::plan::{ChunkMeans, ChunkSpan, Treatment};
-use crate::flow::{Outlet, StageContext};
-use crate::stages::track::message_digest;
 use crate::stages::picture::DecodeFound;
+use crate::stages::track::message_digest;
 use crate::stages::treat::{Carried, TreatedPictures, messages};
 use crate::store::job::SegmentRecord;
 

@@ -35,7 +35,7 @@ pub use scenes::{Scene, SceneChunk, ScenesReport, scenes};
 use crate::base::{Error, ErrorKind, Result};
 use crate::config::{EncodeSettings, Per, Target};
 use crate::flow::{Bound, Graph, Promise};
-use crate::media::{Crf, MediaInfo, PoolStats, VideoInfo};
+use crate::media::{MediaInfo, PoolStats, VideoInfo};
 use crate::meter::{MetricSpec, Model, Stride};
 use crate::pixel::Converter;
 use crate::plan::{Calibration, Layout, PicturePlan, ScheduleRules, Scheduler, SearchRules, SourceFacts, lag};
@@ -170,8 +170,8 @@ impl SearchInput<'_> {
             .with("target_vmaf", t.vmaf)
             .with("vmaf_tolerance", t.tolerance)
             .with("per", t.per.name())
-            .with("crf_min", f64::from(t.crf_min))
-            .with("crf_max", f64::from(t.crf_max))
+            .with("crf_min", t.crf_min)
+            .with("crf_max", t.crf_max)
             .with("chunk_size", t.chunk_seconds)
             .with("vmaf_stride", stride.get())
             .with("vmaf_model", model.name());
@@ -184,17 +184,10 @@ impl SearchInput<'_> {
     /// What every chunk's search may do.
     fn rules(&self) -> Result<SearchRules> {
         let t = self.target;
-        // The range is the user's, in steps the encoder knows.
-        let (min, max) = ((t.crf_min.ceil()), (t.crf_max.floor()));
-        Ok(SearchRules {
-            target: t.vmaf,
-            tolerance: t.tolerance,
-            min: Crf::from_f64(f64::from(min))?,
-            max: Crf::from_f64(f64::from(max.max(min)))?,
-            step: 4,
-            finest: factory(self.settings)?.traits().scale.step,
-            max_tries: 4,
-        })
+        let step = factory(self.settings)?.traits().scale.step;
+        // The range is the user's, in steps the encoder knows: whole ones, as the search goes, where it holds any.
+        let (min, max) = t.crf_range(4).or_else(|_| t.crf_range(step))?;
+        Ok(SearchRules { target: t.vmaf, tolerance: t.tolerance, min, max, step: 4, finest: step, max_tries: 4 })
     }
 
     /// Adds the tasks to `graph`. When they end well, all chunks are in the job directory.
@@ -258,16 +251,11 @@ impl SearchInput<'_> {
         })
     }
 
-    fn feed(
-        &self,
-        room: &Room,
-        job: &Job,
-        notes: crate::flow::Outlet<Note>,
-        graph: &Graph,
-    ) -> Result<Feed> {
+    fn feed(&self, room: &Room, job: &Job, notes: crate::flow::Outlet<Note>, graph: &Graph) -> Result<Feed> {
         let (path, stream) = (self.settings.input.clone(), self.picture.stream.index);
         let treatment = self.picture.treatment;
-        let pictures = Pictures::open(&path, |_| Some(stream), video_options(&self.settings.hwaccel)?, graph.cancel_token())?;
+        let pictures =
+            Pictures::open(&path, |_| Some(stream), video_options(&self.settings.hwaccel)?, graph.cancel_token())?;
         Ok(Feed {
             pictures: TreatedPictures::new(pictures, treatment),
             cutter: Cutter::new(self.target.chunk_seconds),

@@ -77,7 +77,10 @@ pub(crate) struct Mux {
 
 enum Phase {
     /// The video track's coding is not known yet.
-    Waiting { file: File, early: Vec<MuxMessage> },
+    Waiting {
+        file: File,
+        early: Vec<MuxMessage>,
+    },
     Writing(Interleaver<Box<dyn Muxer>>),
     /// Between the two, or after an error.
     Broken,

@@ -178,7 +178,10 @@ impl<K: Kept> PairingEncoder<K> {
     fn pair(&mut self, coded: Coded, dts: Option<Timestamp>) -> Result<Paired<K>> {
         let index = coded.frame_index;
         let kept = self.kept.remove(&index).ok_or_else(|| {
-            Error::new(ErrorKind::Encode, format!("the encoder gave a picture of frame {index}, which it was not given"))
+            Error::new(
+                ErrorKind::Encode,
+                format!("the encoder gave a picture of frame {index}, which it was not given"),
+            )
         })?;
         let (data, messages) = stored(self.codec, coded.data, kept.dynamic()).map_err(|e| e.at(kept.pts()))?;
         Ok(Paired { index, data, messages, keyframe: coded.keyframe, dts, kept })

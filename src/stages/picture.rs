@@ -204,14 +204,14 @@ pub(crate) struct Check<K> {
     encoder: String,
     metric: Option<(MetricSpec, u8)>,
     back: Option<DecodeBack>,
+    /// Coded pictures that came.
+    units: u64,
     kept: std::marker::PhantomData<fn(K)>,
 }
 
 /// What came back.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CheckFound {
-    /// Pictures.
-    pub(crate) decoded_back: u64,
     pub(crate) scores: Option<Scores>,
     pub(crate) pool: PoolStats,
 }
@@ -219,7 +219,7 @@ pub(crate) struct CheckFound {
 impl<K: Kept> Check<K> {
     /// For what an encoder of that codec, called `encoder` in words, makes.
     pub(crate) fn new(codec: &'static str, encoder: String) -> Self {
-        Check { codec, encoder, metric: None, back: None, kept: std::marker::PhantomData }
+        Check { codec, encoder, metric: None, back: None, units: 0, kept: std::marker::PhantomData }
     }
 }
 
@@ -252,6 +252,7 @@ impl<K: Kept + AsReference> Stage for Check<K> {
             }
         };
         let Paired { index, data, kept, .. } = coding.picture;
+        self.units += 1;
         let pictures = back.push(index, &data, kept.reference())?;
         (0..pictures).for_each(|_| out.context().item());
         Ok(())
@@ -262,7 +263,11 @@ impl<K: Kept + AsReference> Stage for Check<K> {
         let pictures = back.end()?;
         (0..pictures).for_each(|_| out.context().item());
         let (decoded_back, pool, metric) = back.into_parts();
-        Ok(CheckFound { decoded_back, pool, scores: metric.map(|m| m.finish()).transpose()? })
+        if decoded_back != self.units {
+            let message = format!("the packets of {} frames decode to {decoded_back} pictures", self.units);
+            return Err(Error::new(ErrorKind::Encode, message));
+        }
+        Ok(CheckFound { pool, scores: metric.map(|m| m.finish()).transpose()? })
     }
 }
 

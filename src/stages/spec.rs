@@ -2,11 +2,8 @@
 
 use crate::base::{Rational, Result};
 use crate::config::{EncodeSettings, Quality};
-use crate::media::{Crf, Shown, VideoInfo};
+use crate::media::{Shown, VideoInfo};
 use crate::video::{EncodeSpec, EncoderFactory, VideoParams, encoder};
-
-/// The encoder there is where none was asked for.
-pub(crate) const DEFAULT_ENCODER: &str = "svt-av1";
 
 /// The frame rate the encoder is told where the source has none.
 const NOMINAL_RATE: (i32, i32) = (25, 1);
@@ -27,7 +24,7 @@ pub(crate) fn factory(settings: &EncodeSettings) -> Result<&'static dyn EncoderF
 pub(crate) fn encode_spec(settings: &EncodeSettings, shown: &Shown) -> Result<EncodeSpec> {
     let scale = factory(settings)?.traits().scale;
     let asked = match settings.quality {
-        Quality::Crf(crf) => crf.map(|crf| Crf::from_f64(f64::from(crf))).transpose()?,
+        Quality::Crf(crf) => crf,
         Quality::Target(_) => None,
     };
     let quality = asked.unwrap_or_else(|| scale.default_for(shown.width, shown.height));

@@ -30,6 +30,7 @@ const ROOMS: &[(&str, u8)] = &[
     ("verify", 5),
     ("report", 6),
     ("encode", 7),
+    ("front", 8),
     ("library", 8),
     ("package", 8),
     ("still", 8),
