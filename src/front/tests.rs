@@ -6,6 +6,7 @@ use super::*;
 use crate::base::ErrorKind;
 use crate::config::Quality;
 use crate::event::Silent;
+use crate::flow::RunState;
 
 #[test]
 fn a_request_is_read_as_it_was_written_and_each_output_has_settings_of_its_own() {
