@@ -154,9 +154,9 @@ impl Stage for Collect {
     type Found = ();
 
     fn push(&mut self, token: Token, _: &mut Out<Nothing>) -> Result<()> {
-        let mut got = self.got.lock().unwrap();
-        self.doom.strike(self.number, got.len() as u64)?;
-        got.push(token);
+        let before = self.got.lock().unwrap().len();
+        self.doom.strike(self.number, before as u64)?;
+        self.got.lock().unwrap().push(token);
         Ok(())
     }
 
@@ -400,8 +400,8 @@ fn check(plan: &Plan) -> Result<(), TestCaseError> {
     }
     for level in gauges.iter().map(|gauge| gauge.level()) {
         let heaviest = plan.weights.iter().copied().max().unwrap_or(0);
-        prop_assert!(level.peak_items <= level.item_limit, "{:?}", level);
-        prop_assert!(level.peak_bytes <= level.byte_limit.max(heaviest), "{:?}", level);
+        prop_assert!(level.peak.0 <= level.item_limit, "{:?}", level);
+        prop_assert!(level.peak.1 <= level.byte_limit.max(heaviest), "{:?}", level);
     }
     Ok(())
 }
