@@ -66,7 +66,7 @@ fn an_upward_or_sideways_import_is_found_however_it_is_written() {
         "src/audio/mod.rs",
         "\nuse crate::video::X;",
         2,
-        "sideways; it may import only base, media, av, event, config",
+        "sideways; it may import only base, media, flow, av, event, config",
     );
     fails(
         "src/audio/mod.rs",
