@@ -172,15 +172,7 @@ impl Plan<'_> {
         let t = self.target;
         // The range is the user's, in steps the encoder knows: whole ones, as the search goes, where it holds any.
         let (min, max) = t.crf_range(4).or_else(|_| t.crf_range(CRF_STEP))?;
-        Ok(SearchRules {
-            target: t.vmaf,
-            tolerance: t.tolerance,
-            min,
-            max,
-            step: 4,
-            finest: CRF_STEP,
-            max_tries: 4,
-        })
+        Ok(SearchRules { target: t.vmaf, tolerance: t.tolerance, min, max, step: 4, finest: CRF_STEP, max_tries: 4 })
     }
 
     /// Starts the stages in `crew`. When they end well, all chunks are in the job directory.
