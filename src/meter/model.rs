@@ -4,7 +4,7 @@
 use std::ffi::CStr;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::base::{Error, ErrorKind, Result};
 
@@ -126,5 +126,12 @@ impl fmt::Display for Model {
 impl Serialize for Model {
     fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         s.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Model {
+    /// From a name, as [`Model::parse`].
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        Model::parse(&String::deserialize(d)?).map_err(serde::de::Error::custom)
     }
 }

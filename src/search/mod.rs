@@ -37,7 +37,7 @@ use crate::config::{EncodeSettings, Per, Target};
 use crate::media::{Crf, MediaInfo, VideoInfo};
 use crate::meter::{Model, SessionConfig, Stride};
 use crate::pixel::Converter;
-use crate::plan::{Calibration, SearchRules, lag};
+use crate::plan::{Calibration, Curve, SearchRules, lag};
 use crate::plan::{PicturePlan, SourceFacts};
 use crate::source::Pictures;
 use crate::source::video_options;
@@ -178,6 +178,7 @@ impl SearchInput<'_> {
         // The range is the user's, in steps the encoder knows.
         let (min, max) = ((t.crf_min.ceil()), (t.crf_max.floor()));
         Ok(SearchRules {
+            curve: Curve::VMAF,
             target: t.vmaf,
             tolerance: t.tolerance,
             min: Crf::from_f64(f64::from(min))?,

@@ -140,7 +140,7 @@ impl Schedule {
         drop(findings);
         if let Source::Finished = chunk.source {
             let record = self.job.finished(index).ok_or_else(unknown)?;
-            self.outcomes[index] = Some(record.outcome(&chunk.means));
+            self.outcomes[index] = Some(record.outcome(&chunk.means, &self.rules.curve));
             self.tally.encoded.fetch_add(chunk.len(), Ordering::Relaxed);
             self.tally.resumed.fetch_add(chunk.len(), Ordering::Relaxed);
             self.tally.bytes.fetch_add(record.bytes, Ordering::Relaxed);
@@ -316,7 +316,7 @@ impl Schedule {
         };
         let first_frame = work.chunk.first_frame();
         let profile = |scores: &Scores| {
-            let frames = scores.per_frame.iter().map(|s| (s.index - first_frame, s.vmaf));
+            let frames = scores.per_frame.iter().map(|s| (s.index - first_frame, s.score));
             Some(Profile::new(frames, scores.harmonic_mean))
         };
         let (score, whole, what) = match &tried {
@@ -396,13 +396,13 @@ impl Schedule {
             aim,
             harmonic_mean: best.scores.harmonic_mean,
             stride: best.scores.stride.get(),
-            scores: best.scores.per_frame.iter().map(|s| (s.vmaf * 100.0).round() as u16).collect(),
+            scores: best.scores.per_frame.iter().map(|s| (s.score * 100.0).round() as u16).collect(),
             ceiling: work.ceiling,
             probe: work.probe,
             clamp,
             tries: self.job.tries(index).to_vec(),
         };
-        self.outcomes[index] = Some(record.outcome(&work.chunk.means));
+        self.outcomes[index] = Some(record.outcome(&work.chunk.means, &self.rules.curve));
         self.tally.encoded.fetch_add(span.frames, Ordering::Relaxed);
         self.tally.bytes.fetch_add(record.bytes, Ordering::Relaxed);
         self.tally.chunk_done(record.event());

@@ -66,7 +66,13 @@ impl Schedule {
         let tries = || self.job.tries(index).iter().map(|t| t.observation());
         let at_crf = |t: &Observation| t.whole && t.crf == crf;
         let score = tries().rfind(at_crf).ok_or_else(unknown)?.score;
-        let outcome = Outcome { means: work.chunk.means, crf, score, probe: work.probe, slope: slope_of(tries()) };
+        let outcome = Outcome {
+            means: work.chunk.means,
+            crf,
+            score,
+            probe: work.probe,
+            slope: slope_of(&self.rules.curve, tries()),
+        };
         self.outcomes[index] = Some(outcome);
         Ok(())
     }

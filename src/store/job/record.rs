@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
 use crate::media::Crf;
-use crate::plan::{ChunkMeans, ChunkSpan, Clamp, Observation, Outcome, Tier, slope_of};
+use crate::plan::{ChunkMeans, ChunkSpan, Clamp, Curve, Observation, Outcome, Tier, slope_of};
 
 /// A line of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -117,13 +117,13 @@ impl ChunkRecord {
     }
 
     /// What later chunks learn of it.
-    pub(crate) fn outcome(&self, means: &ChunkMeans) -> Outcome {
+    pub(crate) fn outcome(&self, means: &ChunkMeans, curve: &Curve) -> Outcome {
         Outcome {
             means: *means,
             crf: self.crf,
             score: self.harmonic_mean,
             probe: self.probe,
-            slope: slope_of(self.tries.iter().map(TryRecord::observation)),
+            slope: slope_of(curve, self.tries.iter().map(TryRecord::observation)),
         }
     }
 }
