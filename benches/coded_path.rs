@@ -4,13 +4,13 @@ use std::io::Cursor;
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use drapto::av::{Decoder, DecoderOptions, Received};
-use drapto::base::{CancelToken, Rational, Timestamp};
-use drapto::container::Writer;
-use drapto::media::{
+use drapto::internals::av::{Decoder, DecoderOptions, Received};
+use drapto::internals::base::{CancelToken, Rational, Timestamp};
+use drapto::internals::container::Writer;
+use drapto::internals::media::{
     Color, FileParams, Frame, FramePool, HdrStatic, Packet, PacketData, PixelFormat, TrackKind, TrackParams,
 };
-use drapto::video::{Crf, Encoder, EncoderConfig};
+use drapto::internals::video::{Crf, Encoder, EncoderConfig};
 
 const WIDTH: u32 = 1280;
 const HEIGHT: u32 = 720;
@@ -99,7 +99,7 @@ fn decode(c: &mut Criterion) {
 
 fn mux(c: &mut Criterion) {
     let coded = encode_all(&frames());
-    let track = drapto::syntax::av1::track(&coded[0]).expect("a sequence header");
+    let track = drapto::internals::syntax::av1::track(&coded[0]).expect("a sequence header");
     let header = FileParams {
         muxing_app: "bench".into(),
         writing_app: "bench".into(),

@@ -6,10 +6,10 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use drapto::base::{Rational, Timestamp};
-use drapto::media::{Color, ColorRange, Frame, FramePool, HdrStatic, PixelFormat, Planes};
-use drapto::meter::{Model, Session, SessionConfig, Stride};
-use drapto::pixel::{Converter, Level, Mapping, PictureMeter, Source, Stores, Target, borders, widen_plane};
+use drapto::internals::base::{Rational, Timestamp};
+use drapto::internals::media::{Color, ColorRange, Frame, FramePool, HdrStatic, PixelFormat, Planes};
+use drapto::internals::meter::{Model, Session, SessionConfig, Stride};
+use drapto::internals::pixel::{Converter, Level, Mapping, PictureMeter, Source, Stores, Target, borders, widen_plane};
 
 const WIDTH: u32 = 1920;
 const HEIGHT: u32 = 1080;

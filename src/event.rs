@@ -79,10 +79,37 @@ pub enum Event {
     },
 }
 
+/// A job of this process, from 1 on; no two jobs of a process have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct JobId(pub u64);
+
+impl std::fmt::Display for JobId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// An event and the job it is of. Serialises as the event with a field `job`.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct JobEvent<'a> {
+    /// What happened.
+    #[serde(flatten)]
+    pub event: &'a Event,
+    /// In which job.
+    pub job: JobId,
+}
+
 /// Receives events. Called from worker threads, so it must be quick and never block for long.
 pub trait Sink: Send + Sync {
     /// Takes one event.
     fn event(&self, event: &Event);
+
+    /// Takes one event of a job that was begun with `start`; without a word of its own, as [`event`](Self::event).
+    fn job_event(&self, job: JobId, event: &Event) {
+        let _ = job;
+        self.event(event);
+    }
 }
 
 /// A sink that ignores everything.
@@ -96,5 +123,19 @@ impl Sink for Silent {
 impl<F: Fn(&Event) + Send + Sync> Sink for F {
     fn event(&self, event: &Event) {
         self(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_of_a_job_is_the_event_with_one_more_field() {
+        let event = Event::Stage { name: "verify" };
+        let alone = serde_json::to_string(&event).unwrap();
+        let of_job = serde_json::to_string(&JobEvent { job: JobId(7), event: &event }).unwrap();
+        assert_eq!(alone, r#"{"event":"stage","name":"verify"}"#);
+        assert_eq!(of_job, r#"{"event":"stage","name":"verify","job":7}"#);
     }
 }

@@ -10,21 +10,29 @@
 //! library never prints, exits or installs a signal handler: it tells an event sink and obeys a token.
 //!
 //! ```no_run
-//! use drapto::{CancelToken, EncodeSettings, Event};
+//! use std::sync::Arc;
+//!
+//! use drapto::{EncodeRequest, Event, Outcome};
 //!
 //! fn main() -> drapto::Result<()> {
-//!     let settings = EncodeSettings::new("film.mkv", "film.av1.mkv");
+//!     let mut request = EncodeRequest::new("film.mkv", "film.av1.mkv");
+//!     request.set("quality.target_vmaf", "93")?;
 //!     let sink = |event: &Event| {
 //!         if let Event::Progress { frames, fps, .. } = event {
 //!             println!("{frames} frames at {fps:.1} a second");
 //!         }
 //!     };
-//!     let report = drapto::encode(&settings, &sink, &CancelToken::new())?;
-//!     println!("{:.1} % smaller", report.reduction_percent);
+//!     let job = drapto::start(request, Arc::new(sink))?;
+//!     match job.wait()? {
+//!         Outcome::Done(report) => println!("{:.1} % smaller", report.reduction_percent),
+//!         Outcome::Skipped(reason) => println!("{reason}"),
+//!         _ => {}
+//!     }
 //!     Ok(())
 //! }
 //! ```
 #![deny(unsafe_code)]
+#![deny(missing_docs)]
 
 pub mod analyze;
 pub mod audio;
@@ -35,6 +43,7 @@ pub mod container;
 pub mod encode;
 pub mod event;
 pub mod flow;
+pub mod front;
 pub mod hdr;
 pub mod media;
 pub mod meter;
@@ -49,12 +58,40 @@ pub mod syntax;
 pub mod verify;
 pub mod video;
 
-pub use analyze::{crop, inspect};
-pub use base::{CancelToken, Error, ErrorKind, Result};
-pub use config::{AudioMode, EncodeSettings, Quality};
-pub use encode::{bench, encode, plan};
-pub use event::{Event, Silent, Sink};
-pub use report::Report;
-pub use search::scenes;
+pub use analyze::{PictureReport, ProbeReport, crop, inspect};
+pub use base::{CancelToken, Error, ErrorKind, Result, Timestamp};
+pub use config::{
+    AudioMode, BitDepth, Crop, Deinterlace, DolbyVisionMode, EncodeSettings, Hwaccel, Origin, Per, PictureSettings,
+    Quality, Scale, Setting, SettingKind, SettingValues, Target, setting, settings, template,
+};
+pub use encode::{BenchReport, bench, encode, plan};
+pub use event::{Event, JobEvent, JobId, Silent, Sink};
+pub use flow::{Health, RunState, StageHealth, StageReport};
+pub use front::{EncodeRequest, JobHandle, Outcome, OutputRequest, SkipReason, start, start_with};
+pub use media::{Crf, MediaInfo, StreamInfo, StreamKind};
+pub use plan::CropReport;
+pub use report::{Report, VideoReport, bytes as human_bytes, duration as human_duration, html as report_html};
+pub use search::{ScenesReport, scenes};
 pub use source::probe;
-pub use verify::{VmafOptions, verify, vmaf};
+pub use stages::Action;
+pub use store::job_dir;
+pub use verify::{Verification, VmafOptions, verify, vmaf};
+pub use video::around_opening;
+
+/// Silences the linked libraries' own logs (FFmpeg's and SVT-AV1's), for the whole process and for good.
+///
+/// drapto never does this by itself: a program that uses those libraries too may want to hear them.
+pub fn quiet_libraries() {
+    video::quiet_logs();
+    av::set_log_level(av::LogLevel::Quiet);
+}
+
+/// The rooms behind the front door, for this project's own benches, fuzz targets and tests; no promise holds for them.
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::{
+        analyze, audio, av, base, config, container, encode, event, flow, hdr, media, meter, pixel, plan, report,
+        search, source, stages, store, syntax, verify, video,
+    };
+}

@@ -27,6 +27,18 @@ fn the_house_keeps_its_laws() {
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
 }
 
+/// The process is its owner's: a library that sets its allocator, even for a moment, sets the host's.
+#[test]
+fn the_command_line_alone_sets_the_allocator() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    collect(root, Path::new("src"), &mut files);
+    let sets = |text: &str| text.contains("libc::mallopt");
+    let outside: Vec<_> = files.iter().filter(|(p, t)| !p.starts_with("src/cli/") && sets(t)).map(|(p, _)| p).collect();
+    assert!(outside.is_empty(), "{outside:?}");
+    assert!(files.iter().any(|(_, text)| sets(text)), "the rule finds something at all");
+}
+
 fn collect(root: &Path, folder: &Path, out: &mut Vec<(String, String)>) {
     let mut entries: Vec<_> = fs::read_dir(root.join(folder)).unwrap().map(|e| e.unwrap()).collect();
     entries.sort_by_key(|e| e.file_name());

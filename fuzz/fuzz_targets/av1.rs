@@ -1,7 +1,7 @@
 //! AV1 temporal units: whatever comes, parsing ends without a panic, and what is kept parses again.
 #![no_main]
 
-use drapto::syntax::av1::{block_data, codec_private, messages, obus, with_messages};
+use drapto::internals::syntax::av1::{block_data, codec_private, messages, obus, with_messages};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

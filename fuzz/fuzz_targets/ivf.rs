@@ -1,7 +1,7 @@
 //! Chunk files: reading ends without a panic, and what is read writes itself so that it reads the same again.
 #![no_main]
 
-use drapto::container::{IvfReader, IvfWriter};
+use drapto::internals::container::{IvfReader, IvfWriter};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -3,7 +3,7 @@
 
 use std::io::Write;
 
-use drapto::container::reader::{Reader, codec_ids};
+use drapto::internals::container::reader::{Reader, codec_ids};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -1,7 +1,7 @@
 //! OpusHead and Opus packets: no panic, and a head that is read writes itself again.
 #![no_main]
 
-use drapto::syntax::opus::{opus_head_facts, packet_samples};
+use drapto::internals::syntax::opus::{opus_head_facts, packet_samples};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

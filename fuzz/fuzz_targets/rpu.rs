@@ -2,8 +2,8 @@
 //! is an RPU again.
 #![no_main]
 
-use drapto::hdr::{describe, message};
-use drapto::media::{DolbyVision, Rect, RpuConversion, Transfer};
+use drapto::internals::hdr::{describe, message};
+use drapto::internals::media::{DolbyVision, Rect, RpuConversion, Transfer};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -20,6 +20,7 @@ pub use ffi::hardware::Hardware;
 pub use ffi::input::Input;
 #[cfg(test)]
 pub(crate) use ffi::input::openings;
+pub use ffi::output::Output;
 pub use ffi::packet::InputPacket;
 pub use ffi::parameters::CodecParameters;
 pub use ffi::resample::{ChannelLayout, Mix, Mixer, Resampler};

@@ -46,7 +46,8 @@ impl ErrorKind {
 
 /// What went wrong and where.
 ///
-/// `Display` prints the place first, then the message, then each cause:
+/// `Display` prints the place first, then the message, then each cause once (one whose text was said already is left
+/// out; [`std::error::Error::source`] has them all):
 /// `film.mkv: stream 2: at 61.250 s: stage audio: cannot resample: invalid layout`.
 pub struct Error(Box<Repr>);
 
@@ -89,6 +90,26 @@ impl Error {
     /// The stream the error is about, by its index in the source.
     pub fn stream(&self) -> Option<usize> {
         self.0.stream
+    }
+
+    /// The file the error is about, where it is about one.
+    pub fn file(&self) -> Option<&Path> {
+        self.0.file.as_deref()
+    }
+
+    /// The time in the stream, in that stream's time base.
+    pub fn time(&self) -> Option<Timestamp> {
+        self.0.timestamp
+    }
+
+    /// The chunk, by its position in the film.
+    pub fn chunk(&self) -> Option<usize> {
+        self.0.chunk
+    }
+
+    /// What went wrong, without the place and the causes.
+    pub fn message(&self) -> &str {
+        &self.0.message
     }
 
     /// Keeps `cause` as [`std::error::Error::source`].
@@ -146,13 +167,18 @@ impl fmt::Display for Error {
         if let Some(stage) = r.stage {
             write!(f, "stage {stage}: ")?;
         }
-        f.write_str(&r.message)?;
+        // A cause often quotes its own causes, and a message the cause: nothing is said twice.
+        let mut said = r.message.clone();
         let mut cause = std::error::Error::source(self);
         while let Some(error) = cause {
-            write!(f, ": {error}")?;
+            let text = error.to_string();
+            if !said.contains(&text) {
+                said.push_str(": ");
+                said.push_str(&text);
+            }
             cause = error.source();
         }
-        Ok(())
+        f.write_str(&said)
     }
 }
 
@@ -184,5 +210,31 @@ mod tests {
             .with_file(Path::new("film.mkv"));
         assert_eq!(error.to_string(), "film.mkv: stream 2: at 61.250 s: stage audio: cannot resample: invalid layout");
         assert_eq!(error.kind().exit_code(), 1);
+    }
+
+    #[test]
+    fn a_cause_that_quotes_its_own_cause_is_printed_once_and_stays_in_the_chain() {
+        let disk = std::io::Error::other("disk full");
+        let inner = Error::new(ErrorKind::Output, "cannot write").caused_by(disk).with_chunk(3);
+        let outer = Error::new(ErrorKind::Encode, "the encode stopped").caused_by(inner);
+        assert_eq!(outer.to_string(), "the encode stopped: chunk 3: cannot write: disk full");
+        let quoted = Error::new(ErrorKind::Encode, "no: bad level").caused_by(std::io::Error::other("bad level"));
+        assert_eq!(quoted.to_string(), "no: bad level");
+        let chain = std::iter::successors(std::error::Error::source(&outer), |e| e.source());
+        assert_eq!(chain.map(|e| e.to_string()).last().as_deref(), Some("disk full"));
+    }
+
+    #[test]
+    fn an_error_can_be_asked_for_its_place_and_its_own_message() {
+        let time = Timestamp::new(5, Rational::MILLI);
+        let error = Error::new(ErrorKind::Input, "broken")
+            .with_file(Path::new("a.mkv"))
+            .with_stream(1)
+            .at(time)
+            .with_chunk(2)
+            .in_stage("decode");
+        assert_eq!((error.kind(), error.message()), (ErrorKind::Input, "broken"));
+        assert_eq!((error.file(), error.stream()), (Some(Path::new("a.mkv")), Some(1)));
+        assert_eq!((error.time(), error.chunk(), error.stage()), (Some(time), Some(2), Some("decode")));
     }
 }

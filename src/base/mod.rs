@@ -6,9 +6,13 @@
 mod cancel;
 mod error;
 mod resources;
+#[cfg(test)]
+mod skipped;
 mod time;
 
 pub use cancel::CancelToken;
 pub use error::{Error, ErrorKind, Result};
 pub use resources::machine_memory;
+#[cfg(test)]
+pub(crate) use skipped::{missing, skipped};
 pub use time::{Rational, Rounding, Span, Timestamp};

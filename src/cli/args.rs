@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use drapto::config::{BitDepth, Crop, Hwaccel, Scale};
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
+use drapto::{Crf, Origin, Setting, SettingKind, SettingValues, settings};
 
 /// Films in, AV1 + Opus in Matroska out, in one process.
 #[derive(Parser, Debug)]
@@ -45,105 +46,29 @@ pub struct EncodeArgs {
     pub input: PathBuf,
     /// The Matroska file to write [default: the input's name with .av1.mkv, beside it].
     pub output: Option<PathBuf>,
-    /// VMAF that every chunk of the film has to meet, 1 to 99 [default: 93].
-    #[arg(long, value_name = "V", conflicts_with = "crf")]
-    pub target_vmaf: Option<f64>,
-    /// How far a chunk may be from the target on either side, in VMAF [default: 0.5].
-    #[arg(long, value_name = "V")]
-    pub vmaf_tolerance: Option<f64>,
-    /// Meet the target in every chunk, each at a CRF of its own, or over the whole title at one CRF [default: chunk].
-    #[arg(long, value_name = "WHAT", conflicts_with = "crf")]
-    pub per: Option<PerWhat>,
-    /// The longest chunk, in seconds, 1 to 300 [default: 15].
-    #[arg(long, value_name = "SECONDS")]
-    pub chunk_size: Option<f64>,
-    /// Score every N-th frame; take an odd N [default: 3 above preset 4, else 1].
-    #[arg(long, value_name = "N")]
-    pub stride: Option<u32>,
-    /// The VMAF model, by libvmaf's name [default: vmaf_v0.6.1, above 2560x1440 vmaf_4k_v0.6.1].
-    #[arg(long, value_name = "NAME")]
-    pub model: Option<String>,
-    /// Constant rate factor, 1 (best) to 63, instead of a target.
-    #[arg(long, value_name = "N")]
-    pub crf: Option<f32>,
-    /// Encoders at once when there is a target [default: by cores, memory and picture size].
-    #[arg(long, value_name = "N")]
-    pub workers: Option<u32>,
-    /// The most memory for frames, encoders and meters when there is a target, as 4G or 1500M
-    /// [default: 8G or 80 % of the machine, whichever is less].
-    #[arg(long, value_name = "SIZE", value_parser = size)]
-    pub max_memory: Option<u64>,
-    /// SVT-AV1 preset, 0 (slowest) to 13 (fastest) [default: 6].
-    #[arg(long, value_name = "0-13")]
-    pub preset: Option<u8>,
-    /// Which part of the picture to encode: auto (what is within black bars), off, or W:H:X:Y [default: auto].
-    #[arg(long, value_name = "WHAT")]
-    pub crop: Option<Crop>,
-    /// Scale to this height (the width follows), or to WIDTHxHEIGHT; scored against the scaled source.
-    #[arg(long, value_name = "SIZE")]
-    pub scale: Option<Scale>,
-    /// Bits a sample of the output: 8, 10 or source [default: 10].
-    #[arg(long, value_name = "BITS")]
-    pub bit_depth: Option<BitDepth>,
-    /// Deinterlace what is interlaced, at the same frame rate: auto or off [default: auto].
-    #[arg(long, value_name = "MODE")]
-    pub deinterlace: Option<DeinterlaceMode>,
-    /// Dolby Vision: auto (carried where AV1 can), strip, or require (fail without it) [default: auto].
-    #[arg(long, value_name = "MODE")]
-    pub dolby_vision: Option<DolbyVision>,
-    /// Synthesise film grain of this strength, 1 to 50; auto-off leaves grain to the encode [default: auto-off].
-    #[arg(long, value_name = "N", value_parser = film_grain)]
-    pub film_grain: Option<u8>,
-    /// Decode in hardware: auto (where some opens and decodes the first picture), off, or videotoolbox, vaapi, cuda,
-    /// vulkan; software takes over where it fails, with the same pictures [default: auto].
-    #[arg(long, value_name = "WHAT")]
-    pub hwaccel: Option<Hwaccel>,
-    /// Encode a film again that is AV1 already, instead of leaving it alone (exit 5).
-    #[arg(long)]
-    pub reencode: bool,
-    /// Further SVT-AV1 parameters by the encoder's own names, applied last.
-    #[arg(long, value_name = "K=V:K=V", value_parser = svt_parameters)]
-    pub svt: Option<SvtParameters>,
-    /// Encode audio tracks to Opus, or copy them where Matroska can carry the codec [default: opus].
-    #[arg(long, value_name = "MODE")]
-    pub audio: Option<Audio>,
-    /// Replace the output if it exists.
-    #[arg(long)]
-    pub overwrite: bool,
-    /// Encode a source of which more than 1 % of the pictures are lost.
-    #[arg(long)]
-    pub accept_damage: bool,
+    #[command(flatten)]
+    pub chosen: Chosen,
     /// Say what would become of each stream, and do nothing.
-    #[arg(long)]
+    #[arg(display_order = 100, long)]
     pub dry_run: bool,
     /// Write the report as JSON to this file.
-    #[arg(long, value_name = "FILE.json")]
+    #[arg(display_order = 101, long, value_name = "FILE.json")]
     pub report: Option<PathBuf>,
     /// Write the report as a page with plots of score, CRF, bit rate and stages to this file.
-    #[arg(long, value_name = "FILE.html")]
+    #[arg(display_order = 102, long, value_name = "FILE.html")]
     pub report_html: Option<PathBuf>,
     /// Write events to standard output, one JSON object a line, instead of progress and summary.
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(display_order = 103, long, value_name = "FORMAT")]
     pub events: Option<Events>,
     /// Show errors only.
-    #[arg(long, short)]
+    #[arg(display_order = 104, long, short)]
     pub quiet: bool,
     /// How much of the log goes to standard error: error, warn, info, debug or trace.
-    #[arg(long, value_name = "LEVEL", default_value = "error")]
+    #[arg(display_order = 105, long, value_name = "LEVEL", default_value = "error")]
     pub log_level: tracing::Level,
     /// Read settings from this TOML file; flags go before it.
-    #[arg(long, value_name = "FILE")]
+    #[arg(display_order = 106, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Where finished chunks and the log are kept while the run lasts [default: beside the output; at a fixed CRF,
-    /// where there is only a log, the system's folder for temporary files].
-    #[arg(long, value_name = "DIR")]
-    pub temp_dir: Option<PathBuf>,
-    /// Keep chunks and log after a run that succeeded.
-    #[arg(long)]
-    pub keep_temp: bool,
-    /// Stop when no stage makes progress for this long, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
-    pub stall_timeout: u64,
 }
 
 #[derive(Args, Debug)]
@@ -219,7 +144,7 @@ pub struct BenchArgs {
     pub frames: u64,
     /// Constant rate factor, 1 (best) to 63 [default: 25 up to 1080p, 29 above].
     #[arg(long, value_name = "N")]
-    pub crf: Option<f32>,
+    pub crf: Option<Crf>,
     /// SVT-AV1 preset, 0 (slowest) to 13 (fastest).
     #[arg(long, value_name = "0-13", default_value_t = 6)]
     pub preset: u8,
@@ -241,6 +166,8 @@ pub enum ConfigCommand {
         /// The settings file to read.
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
+        #[command(flatten)]
+        chosen: Box<Chosen>,
     },
     /// Check a settings file.
     Check {
@@ -255,73 +182,67 @@ pub enum ConfigCommand {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Audio {
-    Opus,
-    Copy,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum DeinterlaceMode {
-    Auto,
-    Off,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum DolbyVision {
-    Auto,
-    Strip,
-    Require,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum PerWhat {
-    Chunk,
-    Title,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Events {
     Ndjson,
 }
 
-/// SVT-AV1 parameters in the order they were typed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SvtParameters(pub Vec<(String, String)>);
+/// The flags of the settings, made from the table in which each is declared once.
+#[derive(Debug, Default)]
+pub struct Chosen(pub SettingValues);
 
-fn film_grain(text: &str) -> Result<u8, String> {
-    match text {
-        "auto-off" => Ok(0),
-        number => {
-            number.parse().ok().filter(|n| *n <= 50).ok_or_else(|| format!("{text:?} is not 0 to 50 or auto-off"))
+impl Chosen {
+    fn read(matches: &ArgMatches) -> Result<SettingValues, clap::Error> {
+        let mut values = SettingValues::default();
+        for setting in settings().iter().filter(|s| s.flag.is_some()) {
+            let text = match setting.kind {
+                SettingKind::Switch => matches.get_flag(setting.key).then(|| "true".to_owned()),
+                _ => matches.get_one::<String>(setting.key).cloned(),
+            };
+            if let Some(text) = text {
+                // Checked already as it was parsed.
+                values
+                    .set(setting.name, &text, Origin::Flag)
+                    .map_err(|e| clap::Error::raw(clap::error::ErrorKind::ValueValidation, format!("{e}\n")))?;
+            }
         }
+        Ok(values)
     }
 }
 
-/// Bytes, or a number with K, M, G or T (powers of 1024).
-fn size(text: &str) -> Result<u64, String> {
-    let text = text.trim();
-    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let shift = match text[digits.len()..].to_ascii_uppercase().trim_end_matches('B').trim_end_matches('I') {
-        "" => 0,
-        "K" => 10,
-        "M" => 20,
-        "G" => 30,
-        "T" => 40,
-        _ => return Err(format!("{text:?} is no size; write 4G or 1500M")),
-    };
-    let number: u64 = digits.parse().map_err(|_| format!("{text:?} is no size; write 4G or 1500M"))?;
-    number.checked_mul(1 << shift).filter(|&bytes| bytes > 0).ok_or_else(|| format!("{text:?} is out of range"))
+impl FromArgMatches for Chosen {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Self::read(matches).map(Chosen)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.0 = Self::read(matches)?;
+        Ok(())
+    }
 }
 
-fn svt_parameters(text: &str) -> Result<SvtParameters, String> {
-    text.split(':')
-        .filter(|part| !part.is_empty())
-        .map(|part| match part.split_once('=') {
-            Some((name, value)) if !name.is_empty() && !value.is_empty() => Ok((name.to_owned(), value.to_owned())),
-            _ => Err(format!("{part:?} is not of the form name=value")),
-        })
-        .collect::<Result<Vec<_>, _>>()
-        .map(SvtParameters)
+impl Args for Chosen {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let flags = settings().iter().enumerate();
+        command.args(flags.filter_map(|(index, setting)| Some(flag(index, setting, setting.flag?))))
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+fn flag(index: usize, setting: &'static Setting, name: &'static str) -> Arg {
+    // Where things are kept comes after what is to be done.
+    let late = ["temp_dir", "keep_temp", "stall_timeout"].contains(&setting.key);
+    let arg = Arg::new(setting.key).long(name).help(setting.sentence());
+    let arg = arg.display_order(if late { 200 + index } else { index });
+    let arg = match setting.kind {
+        SettingKind::Switch => return arg.action(ArgAction::SetTrue),
+        SettingKind::OneOf(words) => arg.value_parser(PossibleValuesParser::new(words)),
+        _ => arg.value_parser(move |text: &str| setting.check(text).map(|()| text.to_owned())),
+    };
+    let arg = arg.value_name(setting.value_name);
+    if matches!(setting.key, "target_vmaf" | "per") { arg.conflicts_with("crf") } else { arg }
 }
 
 #[cfg(test)]
@@ -336,19 +257,32 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_bytes_or_powers_of_1024() {
-        for (text, bytes) in [("4G", 4u64 << 30), ("1500M", 1500 << 20), ("2GiB", 2 << 30), ("1k", 1024), ("77", 77)] {
-            assert_eq!(size(text), Ok(bytes), "{text}");
-        }
-        for text in ["", "G", "-1G", "4X", "1.5G", "0", "99999999999T"] {
-            assert!(size(text).is_err(), "{text}");
+    fn every_setting_is_in_the_help_with_its_sentence_and_default() {
+        let mut command = Cli::command().term_width(10_000).max_term_width(0);
+        let help = command.find_subcommand_mut("encode").unwrap().render_help().to_string();
+        for setting in settings() {
+            let Some(flag) = setting.flag else { continue };
+            let line = help.lines().find(|l| l.trim_start().starts_with(&format!("--{flag}"))).unwrap();
+            assert!(line.contains(&setting.sentence()), "{line}");
         }
     }
 
     #[test]
-    fn svt_parameters_keep_their_order_and_a_wrong_one_is_named() {
-        let parsed = svt_parameters("film-grain=8:tune=1").unwrap();
-        assert_eq!(parsed.0, [("film-grain".into(), "8".into()), ("tune".into(), "1".into())]);
-        assert!(svt_parameters("film-grain").unwrap_err().contains("film-grain"));
+    fn flags_are_settings_of_which_the_last_holds() {
+        let read = |args: &[&str]| {
+            let all = ["drapto", "encode", "in.mkv"].iter().chain(args);
+            match Cli::try_parse_from(all).map(|cli| cli.command) {
+                Ok(Command::Encode(args)) => Ok(args.chosen.0),
+                Ok(_) => panic!("another command"),
+                Err(e) => Err(e.to_string()),
+            }
+        };
+        let chosen = read(&["--preset", "4", "--preset", "5", "--overwrite", "--svt", "tune=1"]).unwrap();
+        let (settings, _) = chosen.resolve("in.mkv", "out.mkv").unwrap();
+        assert_eq!((settings.preset, settings.overwrite, settings.svt.len()), (5, true, 1));
+        let error = read(&["--crf", "25.1"]).unwrap_err();
+        assert!(error.contains("CRF 25.1 ") && !error.contains("25.1000"), "{error}");
+        assert!(read(&["--crf", "30", "--target-vmaf", "90"]).unwrap_err().contains("cannot be used with"));
+        assert!(read(&["--svt", "film-grain"]).unwrap_err().contains("name=value"));
     }
 }

@@ -2,8 +2,7 @@
 
 use std::fmt::Write;
 
-use drapto::encode::BenchReport;
-use drapto::{CancelToken, EncodeSettings, Error, ErrorKind, Result};
+use drapto::{BenchReport, CancelToken, EncodeSettings, Error, ErrorKind, Quality, Result};
 
 use super::args::BenchArgs;
 use super::progress::Progress;
@@ -14,7 +13,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     signals::install(&cancel)?;
     let output = std::env::temp_dir().join(format!("drapto-bench-{}.mkv", std::process::id()));
     let mut settings = EncodeSettings::new(&args.input, &output);
-    settings.quality = drapto::config::Quality::Crf(args.crf);
+    settings.quality = Quality::Crf(args.crf);
     settings.preset = args.preset;
     if args.frames == 0 {
         return Err(Error::new(ErrorKind::Usage, "a bench of 0 frames measures nothing"));

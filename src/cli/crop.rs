@@ -1,7 +1,6 @@
 //! `drapto crop`.
 
-use drapto::plan::CropReport;
-use drapto::{CancelToken, Result};
+use drapto::{CancelToken, CropReport, Result};
 
 use super::args::CropArgs;
 use super::{print, print_json, signals};

@@ -12,3 +12,15 @@ pub fn limit_arenas() {
         libc::mallopt(libc::M_ARENA_MAX, 2);
     }
 }
+
+/// Has the allocator give out zeroed memory, or whatever it finds again: SVT-AV1 2.3.0 reads memory it never wrote
+/// ([`drapto::video::around_opening`]).
+pub fn zeroed_memory(on: bool) {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: mallopt only sets a parameter of the allocator, which it guards itself; what other threads allocate
+    // meanwhile is filled, too, which costs them time alone. Memory is filled with the complement of the byte.
+    unsafe {
+        libc::mallopt(libc::M_PERTURB, if on { 0xff } else { 0 });
+    }
+    let _ = on;
+}

@@ -40,8 +40,8 @@ pub fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    drapto::video::quiet_logs();
-    drapto::av::set_log_level(drapto::av::LogLevel::Quiet);
+    drapto::quiet_libraries();
+    drapto::around_opening(ffi::zeroed_memory);
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

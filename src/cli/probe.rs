@@ -2,9 +2,7 @@
 
 use std::fmt::Write;
 
-use drapto::analyze::{PictureReport, ProbeReport};
-use drapto::media::StreamInfo;
-use drapto::{CancelToken, Result};
+use drapto::{CancelToken, PictureReport, ProbeReport, Result, StreamInfo};
 
 use super::args::ProbeArgs;
 use super::{print, print_json, signals, text};

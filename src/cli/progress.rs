@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use drapto::{Event, Sink};
+use drapto::{Event, JobEvent, JobId, Sink};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::text;
@@ -86,6 +86,12 @@ fn write_line(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
+fn write_json(value: &impl serde::Serialize) {
+    if let Ok(line) = serde_json::to_string(value) {
+        let _ = writeln!(std::io::stdout().lock(), "{line}");
+    }
+}
+
 /// A name that leaves room for the numbers on a line of 80.
 fn shortened(name: &str) -> String {
     const LONGEST: usize = 20;
@@ -106,12 +112,16 @@ fn style(known_length: bool) -> ProgressStyle {
 }
 
 impl Sink for Progress {
+    fn job_event(&self, job: JobId, event: &Event) {
+        match &self.view {
+            View::Json => write_json(&JobEvent { event, job }),
+            _ => self.event(event),
+        }
+    }
+
     fn event(&self, event: &Event) {
         if let View::Json = &self.view {
-            if let Ok(line) = serde_json::to_string(event) {
-                let _ = writeln!(std::io::stdout().lock(), "{line}");
-            }
-            return;
+            return write_json(event);
         }
         match event {
             Event::Started { input, frames, duration_s, .. } => {

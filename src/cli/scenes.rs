@@ -2,8 +2,7 @@
 
 use std::fmt::Write;
 
-use drapto::search::ScenesReport;
-use drapto::{CancelToken, Result};
+use drapto::{CancelToken, Result, ScenesReport};
 
 use super::args::ScenesArgs;
 use super::{print, print_json, signals};

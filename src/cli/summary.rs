@@ -2,9 +2,7 @@
 
 use std::fmt::Write;
 
-use drapto::media::StreamKind;
-use drapto::report::{Report, VideoReport};
-use drapto::stages::Action;
+use drapto::{Action, Report, StreamKind, VideoReport};
 
 use super::text;
 

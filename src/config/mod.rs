@@ -1,12 +1,18 @@
 //! What a run is asked to do, after defaults.
 //!
-//! Owns the settings types, their defaults and their ranges, and settings files in TOML. Refuses to know
-//! how arguments are spelled (that is the command line's) and to do anything.
+//! Owns the settings types, their defaults and their ranges, the table in which each setting is declared once, and the
+//! layers values come from: settings file, environment, flags, program. Refuses to read the environment or arguments by
+//! itself, and to do anything.
 #![deny(unsafe_code)]
 
 mod file;
+mod parse;
+mod registry;
 mod settings;
+mod values;
 
 pub use crate::media::{BitDepth, Crop, Deinterlace, DolbyVisionMode, Hwaccel, PictureSettings, Scale};
-pub use file::{FileSettings, TEMPLATE};
+pub use file::template;
+pub use registry::{Setting, SettingKind, setting, settings};
 pub use settings::{AudioMode, EncodeSettings, Per, Quality, Target, default_crf};
+pub use values::{Origin, SettingValues};

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Hwaccel, PictureSettings};
 use crate::base::{Error, ErrorKind, Result};
+use crate::media::Crf;
 
 /// What becomes of audio tracks that are not Opus already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +48,7 @@ pub enum Quality {
     /// A VMAF score, measured on the final bytes.
     Target(Target),
     /// A constant rate factor, 1 to 63; `None` takes [`default_crf`] for the picture's size.
-    Crf(Option<f32>),
+    Crf(Option<Crf>),
 }
 
 /// A target and how it is searched for.
@@ -60,9 +61,9 @@ pub struct Target {
     /// How far a chunk, or the title, may be from it on either side.
     pub tolerance: f64,
     /// The lowest CRF tried.
-    pub crf_min: f32,
+    pub crf_min: f64,
     /// The highest CRF tried.
-    pub crf_max: f32,
+    pub crf_max: f64,
     /// The longest chunk in seconds.
     pub chunk_seconds: f64,
     /// Every how many-th frame is scored; `None` takes 3 above preset 4 and 1 up to it.
@@ -92,6 +93,24 @@ impl Target {
         self.stride.unwrap_or(if preset > 4 { 3 } else { 1 })
     }
 
+    /// The lowest and highest CRF within the range that an encoder can use whose CRFs go in steps of `step` quarters.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] where there is none.
+    pub fn crf_range(&self, step: u16) -> Result<(Crf, Crf)> {
+        let step = f64::from(step.max(1)) / 4.0;
+        let (low, high) = ((self.crf_min / step).ceil() * step, (self.crf_max / step).floor() * step);
+        if low <= high {
+            return Ok((Crf::from_f64(low)?, Crf::from_f64(high)?));
+        }
+        let (min, max) = (self.crf_min, self.crf_max);
+        let message = format!(
+            "no CRF from crf_min {min} to crf_max {max} can be encoded: they go in steps of {step}, the nearest are \
+             {high} and {low}"
+        );
+        Err(Error::new(ErrorKind::Usage, message))
+    }
+
     /// Whether every value is within its limits.
     pub(crate) fn check(&self) -> Result<()> {
         let within = |name: &str, value: f64, low: f64, high: f64| match (low..=high).contains(&value) {
@@ -100,8 +119,8 @@ impl Target {
         };
         within("the target VMAF", self.vmaf, 1.0, 99.0)?;
         within("the VMAF tolerance", self.tolerance, 0.1, 5.0)?;
-        within("the lowest CRF", f64::from(self.crf_min), 1.0, 63.0)?;
-        within("the highest CRF", f64::from(self.crf_max), f64::from(self.crf_min), 63.0)?;
+        within("the lowest CRF", self.crf_min, 1.0, 63.0)?;
+        within("the highest CRF", self.crf_max, self.crf_min, 63.0)?;
         within("the chunk size in seconds", self.chunk_seconds, 1.0, 300.0)?;
         match self.stride {
             Some(0) => Err(Error::new(ErrorKind::Usage, "a VMAF stride of 0 scores nothing")),
@@ -119,6 +138,8 @@ pub struct EncodeSettings {
     pub output: PathBuf,
     /// How good the picture is to be.
     pub quality: Quality,
+    /// Whether pictures are scored against their source at a fixed CRF, too, by VMAF.
+    pub measure: bool,
     /// SVT-AV1 preset, 0 (slowest) to 13 (fastest).
     pub preset: u8,
     /// What is done to the picture before it is encoded.
@@ -127,6 +148,8 @@ pub struct EncodeSettings {
     pub hwaccel: Hwaccel,
     /// Whether a film that is AV1 already is encoded again, instead of being left alone.
     pub reencode: bool,
+    /// The video encoder by name: `svt-av1`.
+    pub encoder: String,
     /// Further SVT-AV1 parameters by the encoder's own names, applied last.
     pub svt: Vec<(String, String)>,
     /// What becomes of audio tracks.
@@ -150,6 +173,9 @@ pub struct EncodeSettings {
 }
 
 impl EncodeSettings {
+    /// The default encoder.
+    pub const ENCODER: &str = "svt-av1";
+
     /// The default preset.
     pub const PRESET: u8 = 6;
 
@@ -159,10 +185,12 @@ impl EncodeSettings {
             input: input.into(),
             output: output.into(),
             quality: Quality::Target(Target::default()),
+            measure: false,
             preset: Self::PRESET,
             picture: PictureSettings::default(),
             hwaccel: Hwaccel::default(),
             reencode: false,
+            encoder: Self::ENCODER.to_owned(),
             svt: Vec::new(),
             audio: AudioMode::default(),
             overwrite: false,
@@ -181,9 +209,7 @@ impl EncodeSettings {
             return Err(Error::new(ErrorKind::Usage, format!("preset {} is not within 0 to 13", self.preset)));
         }
         match &self.quality {
-            Quality::Crf(Some(crf)) if !(1.0..=63.0).contains(crf) => {
-                return Err(Error::new(ErrorKind::Usage, format!("CRF {crf} is not within 1 to 63")));
-            }
+            // In range by its type.
             Quality::Crf(_) => {}
             Quality::Target(target) => target.check()?,
         }
@@ -196,13 +222,33 @@ impl EncodeSettings {
         }
         Ok(())
     }
+
+    /// Checks the CRFs against what the encoder knows: its CRFs go in steps of `step` quarters.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] that names the CRF and the nearest there are.
+    pub fn check_crf(&self, step: u16) -> Result<()> {
+        match &self.quality {
+            Quality::Crf(Some(crf)) if !crf.quarters().is_multiple_of(step.max(1)) => {
+                let step = f64::from(step) / 4.0;
+                let low = (crf.as_f64() / step).floor() * step;
+                let message = format!(
+                    "CRF {crf} cannot be encoded: the linked SVT-AV1 takes steps of {step}; {low} and {} are the nearest",
+                    low + step
+                );
+                Err(Error::new(ErrorKind::Usage, message))
+            }
+            Quality::Crf(_) => Ok(()),
+            Quality::Target(target) => target.crf_range(step).map(drop),
+        }
+    }
 }
 
 /// The CRF for a picture size where none was asked for: 25 up to 1080p, 29 above.
 ///
 /// "Up to 1080p" is by area and by the longer side, so that scope (1920×800) and portrait pictures count as
 /// what they are.
-pub fn default_crf(width: u32, height: u32) -> f32 {
+pub fn default_crf(width: u32, height: u32) -> f64 {
     let area = u64::from(width) * u64::from(height);
     let long = width.max(height);
     if area <= 1920 * 1088 && long <= 2560 { 25.0 } else { 29.0 }
@@ -236,8 +282,7 @@ mod tests {
         settings.preset = 14;
         assert!(settings.check().unwrap_err().to_string().contains("preset 14"));
         settings.preset = 6;
-        settings.quality = Quality::Crf(Some(f32::NAN));
-        assert_eq!(settings.check().unwrap_err().kind(), ErrorKind::Usage);
+        assert_eq!(settings.set("quality.crf", "NaN").unwrap_err().kind(), ErrorKind::Usage);
         for (target, part) in [
             (Target { vmaf: f64::NAN, ..Target::default() }, "target VMAF"),
             (Target { crf_max: 7.0, ..Target::default() }, "highest CRF"),
@@ -248,6 +293,29 @@ mod tests {
             let error = settings.check().unwrap_err();
             assert!(error.to_string().contains(part), "{error}");
         }
+    }
+
+    #[test]
+    fn a_crf_that_cannot_be_encoded_is_refused_with_the_nearest() {
+        let mut settings = EncodeSettings::new("a", "b");
+        let error = settings.set("crf", "25.1").unwrap_err().to_string();
+        assert!(error.contains("CRF 25.1 ") && error.contains("25 and 25.25"), "{error}");
+        settings.set("crf", "25.25").unwrap();
+        settings.check_crf(1).unwrap();
+        let error = settings.check_crf(4).unwrap_err().to_string();
+        assert!(error.contains("CRF 25.25 ") && error.contains("25 and 26"), "{error}");
+    }
+
+    #[test]
+    fn a_range_is_searched_only_where_it_holds_a_crf_of_the_encoder() {
+        let target = Target { crf_min: 20.5, crf_max: 20.5, ..Target::default() };
+        let (min, max) = target.crf_range(1).unwrap();
+        assert_eq!((min.as_f64(), max.as_f64()), (20.5, 20.5));
+        let error = target.crf_range(4).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Usage);
+        assert!(error.to_string().contains("20.5") && error.to_string().contains("20 and 21"), "{error}");
+        let (min, max) = Target { crf_min: 20.3, crf_max: 22.9, ..target }.crf_range(4).unwrap();
+        assert_eq!((min.as_f64(), max.as_f64()), (21.0, 22.0));
     }
 
     #[test]

@@ -13,12 +13,15 @@ use crate::media::FileParams;
 
 mod interleave;
 pub mod ivf;
+pub mod language;
 pub mod mkv;
+pub mod mp4;
 mod muxer;
 
 pub use interleave::{DEFAULT_HOLD_BYTES, Interleaver};
 pub use ivf::{IvfHeader, IvfMuxer, IvfReader, IvfWriter};
-pub use mkv::{Writer, codec, ebml, language, reader, tags};
+pub use mkv::{Writer, codec, ebml, reader, tags};
+pub use mp4::{Mp4Muxer, Mp4Options};
 pub use muxer::{Lane, MuxStats, Muxer, TrackStats};
 
 /// The formats that are written.
@@ -26,8 +29,8 @@ pub use muxer::{Lane, MuxStats, Muxer, TrackStats};
 pub enum Format {
     /// Matroska: any codec, subtitles, chapters, attachments, tags.
     Matroska,
-    // /// MP4 through libavformat: video and sound, chapters and a title.
-    // Mp4,
+    /// MP4 through libavformat: video and sound, chapters and a title.
+    Mp4,
     /// IVF: one AV1 track, without the times of its pictures.
     Ivf,
 }
@@ -39,7 +42,7 @@ pub enum Format {
 pub fn muxer(format: Format, file: File, path: Option<&Path>, params: &FileParams) -> Result<Box<dyn Muxer>> {
     Ok(match format {
         Format::Matroska => Box::new(Writer::new(file, path, params)?),
-        // Format::Mp4 => Box::new(Mp4Muxer::new(file, path, params, Mp4Options::default())?),
+        Format::Mp4 => Box::new(Mp4Muxer::new(file, path, params, Mp4Options::default())?),
         Format::Ivf => Box::new(IvfMuxer::new(file, params)?),
     })
 }

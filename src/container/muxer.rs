@@ -79,6 +79,10 @@ impl TrackCount {
         self.end_ns = self.end_ns.max(pts.saturating_add(duration.unwrap_or(guessed)));
     }
 
+    pub(super) fn kind(&self) -> StreamKind {
+        self.kind
+    }
+
     pub(super) fn frames(&self) -> u64 {
         self.frames
     }

@@ -17,9 +17,10 @@ use crate::meter::{Model, Session, SessionConfig};
 use crate::pixel::Converter;
 use crate::plan::main_video;
 use crate::source::{Pictures, decoder_options};
-use crate::stages::picture::encoder_config;
+use crate::stages::pairing::{FrameNote, Kept, PairingEncoder};
+use crate::stages::spec::{encode_spec, factory, video_params};
 use crate::syntax::av1;
-use crate::video::Encoder;
+use crate::video::{EncodeSpec, EncoderFactory, KeyRequest, VideoParams};
 
 /// Decoded pictures are kept in memory while the stages after them are timed: at most this many bytes.
 const MEMORY: usize = 1 << 30;
@@ -121,8 +122,9 @@ pub fn bench(
     let video = video.ok_or_else(|| Error::new(ErrorKind::Unsupported, "there is no video stream in it"))?;
     // As the stages alone are fed.
     let video = VideoInfo { bit_depth: 10, ..video };
-    let config = encoder_config(settings, &video, &Shown::of(&converted[0]))?;
-    let (packets, encode) = encode(&config, &converted, cancel)?;
+    let shown = Shown::of(&converted[0]);
+    let (spec, params) = (encode_spec(settings, &shown)?, video_params(&video, &shown));
+    let (packets, encode) = encode(factory(settings)?, &spec, &params, &converted, cancel)?;
     say("vmaf");
     let vmaf = vmaf(&packets, &converted, cancel)?;
     say("mux");
@@ -133,7 +135,7 @@ pub fn bench(
         width,
         height,
         preset: settings.preset,
-        crf: config.crf.as_f64(),
+        crf: spec.quality.as_f64(),
         stages: vec![demux, decode, convert, encode],
         beside_encoder_percent: None,
         together: None,
@@ -198,23 +200,25 @@ fn convert(pictures: &[Frame]) -> Result<(Vec<Frame>, BenchStage)> {
 }
 
 fn encode(
-    config: &crate::video::EncoderConfig,
+    factory: &dyn EncoderFactory,
+    spec: &EncodeSpec,
+    params: &VideoParams,
     frames: &[Frame],
     cancel: &CancelToken,
 ) -> Result<(Vec<PacketData>, BenchStage)> {
     let started = Stopwatch::start();
-    let mut encoder = Encoder::open_when_free(config, cancel)?;
+    let mut encoder = PairingEncoder::<FrameNote>::open(factory, spec, params, cancel)?;
     let mut packets = Vec::with_capacity(frames.len());
     for frame in frames {
         cancel.check()?;
-        encoder.send(frame)?;
-        while let Some(packet) = encoder.receive()? {
-            packets.push(packet.data);
+        encoder.send(frame, FrameNote::of(frame), KeyRequest::Auto)?;
+        while let Some(picture) = encoder.receive()? {
+            packets.push(picture.data);
         }
     }
-    let mut draining = encoder.finish()?;
-    while let Some(packet) = draining.next_packet()? {
-        packets.push(packet.data);
+    encoder.finish()?;
+    while let Some(picture) = encoder.receive()? {
+        packets.push(picture.data);
     }
     let bytes = packets.iter().map(|p| p.len() as u64).sum();
     Ok((packets, BenchStage::new("encode", frames.len() as u64, bytes, started)))

@@ -5,11 +5,14 @@
 #![deny(unsafe_code)]
 
 mod bench;
+mod damage;
 mod outcome;
-mod pipeline;
+mod pass;
 mod run;
 mod searched;
+mod tracks;
 mod usage;
 
 pub use bench::{BenchReport, BenchStage, bench};
+pub(crate) use run::encode_all;
 pub use run::{encode, plan};

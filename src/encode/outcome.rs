@@ -3,15 +3,15 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::run::Run;
+use super::run::{Findings, Run};
 use super::searched::Searched;
 use super::usage::{Stopwatch, of_this_process};
 use crate::event::Event;
+use crate::flow::StageReport;
 use crate::media::Rect;
 use crate::report::{ChunkReport, DolbyVisionReport, FileReport, QualityReport, Report, StreamReport, VideoReport};
 use crate::search::ChunkedFilm;
-use crate::stages::stage::StageReport;
-use crate::stages::tally::Findings;
+use crate::stages::spec::factory;
 use crate::stages::treat::dolby_vision;
 use crate::stages::versions;
 use crate::syntax::opus::OPUS_RATE;
@@ -29,8 +29,8 @@ impl Run<'_> {
     ) -> Report {
         let size = |path: &Path| std::fs::metadata(path).map_or(0, |m| m.len());
         let input_bytes = size(&self.settings.input);
-        let output_bytes = findings.mux.as_ref().map_or(0, |m| m.bytes);
-        let duration = findings.mux.as_ref().map_or(0.0, |m| m.duration.as_secs_f64());
+        let output_bytes = findings.mux.bytes;
+        let duration = findings.mux.duration.as_secs_f64();
         let frames = findings.video.as_ref().map_or(0, |v| v.times.len() as u64);
         let mut warnings = findings.warnings.clone();
         warnings.extend(self.audio_warnings(&findings));
@@ -47,7 +47,7 @@ impl Run<'_> {
                 path: self.settings.input.clone(),
                 bytes: input_bytes,
                 duration_s: self.info.duration_s.unwrap_or(findings.demux.end_s),
-                frames: findings.decode.frames,
+                frames: findings.decode.stats.frames,
             },
             output: FileReport {
                 path: self.settings.output.clone(),
@@ -68,7 +68,7 @@ impl Run<'_> {
             quality: searched.map_or_else(|| quality(&findings), |s| s.quality()),
             chunks: searched.map_or_else(|| chunks(&findings), |s| s.chunks()),
             stages,
-            decode: findings.decode,
+            decode: findings.decode.stats,
             frame_pool: findings.pool,
             peak_memory_bytes: of_this_process().peak_memory_bytes,
             wall_s: wall.as_secs_f64(),
@@ -79,6 +79,7 @@ impl Run<'_> {
                 / encode_time.as_secs_f64().max(1e-9),
             verification,
             warnings,
+            others: Vec::new(),
             settings: self.settings.clone(),
             versions: versions(),
         }
@@ -140,8 +141,8 @@ impl Run<'_> {
             dolby_vision: self.dolby_vision_report(findings),
             hdr10_plus_frames: findings.carried.hdr10_plus,
             source_codec: stream.map(|s| s.codec.clone()).unwrap_or_default(),
-            decoder: findings.decoder.clone(),
-            codec: "av1",
+            decoder: findings.decode.decoder.clone(),
+            codec: factory(self.settings).map_or("av1", |f| f.traits().codec),
         }
     }
 
@@ -161,7 +162,7 @@ impl Run<'_> {
     /// What of the picture could not be carried, or was changed without being asked.
     fn picture_warnings(&self, findings: &Findings) -> Vec<String> {
         let mut out = self.picture.warnings.clone();
-        let (decode, carried) = (&findings.decode, &findings.carried);
+        let (decode, carried) = (&findings.decode.stats, &findings.carried);
         let lost = decode.hdr10_plus_frames.saturating_sub(carried.hdr10_plus);
         if lost > 0 {
             out.push(format!("HDR10+ metadata of {lost} pictures cannot be read and is not carried"));
@@ -196,7 +197,7 @@ fn implied_color(width: u32, height: u32) -> &'static str {
 
 fn time_warnings(findings: &Findings) -> Vec<String> {
     let mut out = Vec::new();
-    let decode = &findings.decode;
+    let decode = &findings.decode.stats;
     if decode.synthesised_timestamps > 0 {
         out.push(format!(
             "{} pictures have no time in the source and follow its frame rate",
@@ -219,20 +220,21 @@ fn time_warnings(findings: &Findings) -> Vec<String> {
 }
 
 fn quality(findings: &Findings) -> QualityReport {
+    let scores = findings.scores.as_ref();
     QualityReport {
         mode: "crf",
-        crf: findings.video.as_ref().map_or(0.0, |v| v.crf),
+        crf: findings.crf,
         target: None,
         tolerance: None,
         worst_chunk: None,
         encodes_a_chunk: None,
         relative: None,
-        mean: None,
-        harmonic_mean: None,
-        p5: None,
-        min: None,
-        stride: None,
-        model: None,
+        mean: scores.map(|s| s.mean),
+        harmonic_mean: scores.map(|s| s.harmonic_mean),
+        p5: scores.map(|s| s.p5),
+        min: scores.map(|s| s.min),
+        stride: scores.map(|s| s.stride.get()),
+        model: scores.map(|s| s.metric.name().to_owned()),
     }
 }
 
@@ -242,7 +244,7 @@ fn chunks(findings: &Findings) -> Vec<ChunkReport> {
         index: 0,
         start_pts: v.times.first().map_or(0.0, |t| t.as_secs_f64()),
         frames: v.times.len() as u64,
-        crf: v.crf,
+        crf: findings.crf,
         attempts: 1,
         bytes: v.bytes,
         vmaf: None,

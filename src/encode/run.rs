@@ -1,25 +1,25 @@
-//! One film from file to verified file.
+//! A job from one source to its verified files.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::pipeline::{FinishedPicture, PipelinePlan, start};
+use super::damage;
+use super::pass::{FinishedPicture, OutputFindings, PassFindings, PassOutput, PassPlan, build};
 use super::usage::Stopwatch;
 use crate::analyze::{Analysis, Looks};
 use crate::av::Input;
-use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span, Timestamp};
-use crate::config::{Crop, EncodeSettings, Quality, Target};
+use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span};
+use crate::config::{Crop, EncodeSettings, Quality};
 use crate::event::{Event, Sink};
+use crate::flow::{Graph, StageReport};
 use crate::media::{MediaInfo, StreamInfo};
 use crate::plan::{Finding, PicturePlan, SourceFacts};
 use crate::report::Report;
 use crate::search::{ChunkedFilm, SearchInput};
 use crate::source::video_options;
-use crate::stages::crew::Crew;
-use crate::stages::progress::Teller;
-use crate::stages::stage::StageReport;
+use crate::stages::progress::{Progress, Pulse, Teller};
+use crate::stages::spec::factory;
 use crate::stages::streams::{Action, StreamDecision, Task, decide, in_track_order, unknown_codecs};
-use crate::stages::tally::{Findings, Tally};
 use crate::store::job::job_dir;
 use crate::store::{PartialOutput, facts};
 use crate::syntax::opus::OPUS_RATE;
@@ -28,72 +28,71 @@ use crate::verify::{
     verify_file,
 };
 
-/// More lost pictures than this fail a run, unless damage was accepted.
-const MAX_DAMAGE: f64 = 0.01;
-
 /// Encodes one file.
 ///
 /// Blocks until the output is verified and in place, or the run failed; what happens meanwhile goes to
-/// `sink`, from this and other threads. On any error the output's path is as it was before, with one
-/// exception: a file that failed verification is kept as `*.failed.mkv`.
+/// `sink`, from this and other threads. On any error the output's path is as it was before. Two kinds of file are
+/// kept beside it: one that failed verification as `*.failed.mkv`, and a finished one whose path was taken by another
+/// file during the run, and may not be replaced, as `*.finished.mkv`.
 ///
 /// # Errors
 /// By [`ErrorKind`]: `Usage` for settings that cannot be, `Input` and `Unsupported` for sources, `Output` for
 /// what cannot be written, `Encode` for a stage that failed, `Verification`, and `Interrupted` after
 /// `cancel`.
 pub fn encode(settings: &EncodeSettings, sink: &dyn Sink, cancel: &CancelToken) -> Result<Report> {
+    let mut reports = encode_all(std::slice::from_ref(settings), sink, cancel, &Pulse::default())?;
+    reports.pop().ok_or_else(|| Error::new(ErrorKind::Encode, "internal error: a run without a report"))
+}
+
+/// Encodes one source into several files: it is looked at once, and decoded once for all of them that have a fixed CRF.
+/// Those with a target are searched one after the other. `outputs` name the same input, and the audio of the first holds
+/// for all.
+///
+/// # Errors
+/// As [`encode`]; no file of a job that failed gets its name.
+pub(crate) fn encode_all(
+    outputs: &[EncodeSettings],
+    sink: &dyn Sink,
+    cancel: &CancelToken,
+    pulse: &Pulse,
+) -> Result<Vec<Report>> {
     let clock = Stopwatch::start();
-    settings.check()?;
+    let first = first(outputs)?;
     crate::video::check_library_version()?;
-    // Refused before anything is looked at.
-    video_options(&settings.hwaccel)?;
-    let place = |e: Error| e.with_file(&settings.input);
-    let analysis = Analysis::open(&settings.input, cancel)?;
+    for settings in outputs {
+        settings.check()?;
+        // Refused before anything is looked at.
+        video_options(&settings.hwaccel)?;
+        settings.check_crf(factory(settings)?.traits().scale.step)?;
+    }
+    let place = |e: Error| e.with_file(&first.input);
+    let analysis = Analysis::open(&first.input, cancel)?;
     let info = analysis.info().clone();
-    let decisions = decisions(settings, &info)?;
-    let output = PartialOutput::create(&settings.input, &settings.output, settings.overwrite)?;
+    let decisions = decisions(first, &info)?;
+    let files =
+        outputs.iter().map(|o| PartialOutput::create(&o.input, &o.output, o.overwrite)).collect::<Result<Vec<_>>>()?;
     let main = main_stream(&info, &decisions).map_err(place)?;
-    let facts = facts_of(settings, analysis).map_err(place)?;
-    let picture = PicturePlan::new(&facts, main, &settings.picture).map_err(place)?;
-    let run = Run { settings, sink, cancel, info, decisions, facts, picture };
-    run.started();
+    let facts = facts_of(outputs, analysis).map_err(place)?;
+    let runs = outputs
+        .iter()
+        .map(|settings| {
+            let picture = PicturePlan::new(&facts, main, &settings.picture)?;
+            Ok(Run { settings, sink, cancel, pulse, info: &info, decisions: &decisions, facts: &facts, picture })
+        })
+        .collect::<Result<Vec<_>>>()
+        .map_err(place)?;
+    runs.iter().for_each(Run::started);
+    let chunked = runs.iter().map(Run::chunks).collect::<Result<Vec<_>>>().map_err(place)?;
+    let job = Job { runs, files, chunked };
+    job.finish(&clock).map_err(place)
+}
 
-    let chunked = match &settings.quality {
-        Quality::Crf(_) => None,
-        Quality::Target(target) => Some(run.chunks(target).map_err(place)?),
-    };
-    let tally = Arc::new(Tally::default());
-    let finished = chunked.as_ref().map(|c| FinishedPicture { job: Arc::clone(&c.job), film: c.findings.film.clone() });
-    let (mut stages, mut encode_time) = run.pipeline(finished, &output, &tally).map_err(place)?;
-    let mut findings = tally.take();
-    if let Some(chunked) = &chunked {
-        chunked.add_to(&mut findings);
-        stages.splice(0..0, chunked.stages.iter().cloned());
-        encode_time += chunked.time;
+fn first(outputs: &[EncodeSettings]) -> Result<&EncodeSettings> {
+    let first = outputs.first().ok_or_else(|| Error::new(ErrorKind::Usage, "there is no output to encode to"))?;
+    match outputs.iter().find(|o| o.input != first.input) {
+        Some(other) => Err(Error::new(ErrorKind::Usage, "the outputs of a job have one input").with_file(&other.input)),
+        None => Ok(first),
     }
-    if let Err(error) = run.judge_damage(&mut findings) {
-        if let Some(chunked) = chunked {
-            chunked.clean_up(false, sink);
-        }
-        return Err(place(error));
-    }
-
-    sink.event(&Event::Stage { name: "verify" });
-    output.sync()?;
-    let expected = run.expected(&findings);
-    let verification = verify_file(output.path(), &expected, cancel)?;
-    if !verification.pass {
-        let error = failure(&verification);
-        let kept = output.keep_as_failed()?;
-        return Err(error.with_file(&kept));
-    }
-    let report = run.report(findings, stages, verification, &clock, encode_time, chunked.as_ref());
-    output.publish()?;
-    if let Some(chunked) = chunked {
-        chunked.clean_up(settings.keep_temp, sink);
-    }
-    sink.event(&Event::Finished { output: settings.output.display().to_string(), bytes: report.output.bytes });
-    Ok(report)
 }
 
 /// What [`encode`] would do with each stream of the input, without doing it.
@@ -121,14 +120,14 @@ fn decisions(settings: &EncodeSettings, info: &MediaInfo) -> Result<Vec<StreamDe
 }
 
 /// What is known of the source: from an earlier run of the same job on the same file, or by looking.
-fn facts_of(settings: &EncodeSettings, analysis: Analysis) -> Result<SourceFacts> {
-    let looks = Looks { crop: settings.picture.crop == Crop::Auto, fields: true };
+fn facts_of(outputs: &[EncodeSettings], analysis: Analysis) -> Result<SourceFacts> {
+    let looks = Looks { crop: outputs.iter().any(|o| o.picture.crop == Crop::Auto), fields: true };
     let enough = |facts: &SourceFacts| {
         let crop = !looks.crop || matches!(facts.crop, Finding::Found(_));
         crop && matches!(facts.fields, Finding::Found(_))
     };
-    let kept = job_dir(settings).and_then(|job| facts::load(&job, &settings.input)).filter(enough);
-    match kept {
+    let kept = |o: &EncodeSettings| facts::load(&job_dir(o)?, &o.input).filter(enough);
+    match outputs.iter().find_map(kept) {
         Some(facts) => Ok(facts),
         None => analysis.facts(looks),
     }
@@ -141,14 +140,135 @@ fn main_stream<'a>(info: &'a MediaInfo, decisions: &[StreamDecision]) -> Result<
         .ok_or_else(|| Error::new(ErrorKind::Unsupported, "there is no video stream in it"))
 }
 
-pub(crate) struct Run<'a> {
-    pub(crate) settings: &'a EncodeSettings,
-    pub(crate) sink: &'a dyn Sink,
-    pub(crate) cancel: &'a CancelToken,
-    pub(crate) info: MediaInfo,
-    pub(super) decisions: Vec<StreamDecision>,
-    pub(crate) facts: SourceFacts,
-    pub(crate) picture: PicturePlan,
+/// A job whose pictures are searched where they have a target; what is left is the pass that writes its files.
+struct Job<'a> {
+    runs: Vec<Run<'a>>,
+    files: Vec<PartialOutput>,
+    chunked: Vec<Option<ChunkedFilm>>,
+}
+
+impl Job<'_> {
+    fn finish(self, clock: &Stopwatch) -> Result<Vec<Report>> {
+        let Job { runs, files, chunked } = self;
+        let encodes = chunked.iter().any(Option::is_none);
+        let (findings, stages, time) = pass(&runs, &files, &chunked, encodes)?;
+        let PassFindings { demux, decode, audio, outputs } = findings;
+        let mut found = Vec::new();
+        for ((run, chunked), output) in runs.iter().zip(&chunked).zip(outputs) {
+            let of_pass = Findings::of_pass(&demux, &decode, &audio, output);
+            let mut findings = chunked.iter().fold(of_pass, Findings::with_search);
+            // Chunks that are finished stay: with --accept-damage the same command goes on from them.
+            damage::judge(run, &mut findings)?;
+            found.push(findings);
+        }
+        if let Some(run) = runs.first() {
+            run.sink.event(&Event::Stage { name: "verify" });
+        }
+        let mut reports = Vec::new();
+        let mut verified = Vec::new();
+        for (((run, findings), file), chunked) in runs.iter().zip(found).zip(files).zip(&chunked) {
+            let (report, file) = run.verified(findings, file, chunked.as_ref(), (stages.clone(), time), clock)?;
+            reports.push(report);
+            verified.push(file);
+        }
+        for (((run, file), chunked), report) in runs.iter().zip(verified).zip(chunked).zip(&reports) {
+            file.publish()?;
+            if let Some(chunked) = chunked {
+                chunked.clean_up(run.settings.keep_temp, run.sink);
+            }
+            let output = run.settings.output.display().to_string();
+            run.sink.event(&Event::Finished { output, bytes: report.output.bytes });
+        }
+        Ok(reports)
+    }
+}
+
+/// The pass that writes all files of a job.
+fn pass(
+    runs: &[Run<'_>],
+    files: &[PartialOutput],
+    chunked: &[Option<ChunkedFilm>],
+    encodes: bool,
+) -> Result<(PassFindings, Vec<StageReport>, Duration)> {
+    let Some(run) = runs.first() else { return Err(Error::new(ErrorKind::Usage, "there is no output to encode to")) };
+    run.sink.event(&Event::Stage { name: if encodes { "encode" } else { "mux" } });
+    let begun = Instant::now();
+    let input = Input::open(&run.settings.input, run.cancel)?;
+    let progress = Arc::new(Progress::default());
+    let mut outputs = Vec::new();
+    for (number, ((run, file), chunked)) in runs.iter().zip(files).zip(chunked).enumerate() {
+        outputs.push(PassOutput {
+            settings: run.settings,
+            picture: &run.picture,
+            file: file.file()?,
+            path: run.settings.output.clone(),
+            finished: chunked.as_ref().map(|c| FinishedPicture { job: Arc::clone(&c.job), film: c.film.clone() }),
+            // The first file's pictures are counted, once.
+            progress: if number == 0 { Arc::clone(&progress) } else { Arc::default() },
+        });
+    }
+    let mut graph = Graph::new(run.cancel);
+    let promises = build(&mut graph, PassPlan { info: run.info, decisions: run.decisions, outputs }, input)?;
+    let stages = run.teller().wait(graph.start(), &progress, encodes)?;
+    Ok((promises.found()?, stages, begun.elapsed()))
+}
+
+/// Everything found out about one file.
+pub(super) struct Findings {
+    pub(super) demux: crate::stages::demux::DemuxFindings,
+    pub(super) decode: crate::stages::picture::DecodeFound,
+    pub(super) carried: crate::stages::treat::Carried,
+    pub(super) pool: crate::media::PoolStats,
+    pub(super) audio: std::collections::BTreeMap<usize, crate::stages::sound::AudioFindings>,
+    pub(super) crf: f64,
+    pub(super) scores: Option<crate::meter::Scores>,
+    pub(super) video: Option<crate::stages::track::VideoFindings>,
+    pub(super) mux: crate::container::MuxStats,
+    /// Things the user should know, in order of appearance.
+    pub(super) warnings: Vec<String>,
+}
+
+impl Findings {
+    fn of_pass(
+        demux: &crate::stages::demux::DemuxFindings,
+        decode: &crate::stages::picture::DecodeFound,
+        audio: &std::collections::BTreeMap<usize, crate::stages::sound::AudioFindings>,
+        output: OutputFindings,
+    ) -> Self {
+        let OutputFindings { converted, checked, crf, video, mux } = output;
+        Findings {
+            demux: demux.clone(),
+            decode: decode.clone(),
+            carried: converted.carried,
+            pool: converted.pool.plus(checked.pool),
+            audio: audio.clone(),
+            crf,
+            scores: checked.scores,
+            video,
+            mux,
+            warnings: demux.warnings.clone(),
+        }
+    }
+
+    /// With what the search met with that decoded the source.
+    fn with_search(mut self, film: &ChunkedFilm) -> Self {
+        let feed = film.feed.clone();
+        self.demux.end_s = self.demux.end_s.max(feed.end_s);
+        self.demux.stopped = feed.stopped.or(self.demux.stopped);
+        Findings { decode: feed.decode, carried: feed.carried, pool: film.pool, ..self }
+    }
+}
+
+/// One file of a job.
+pub(super) struct Run<'a> {
+    pub(super) settings: &'a EncodeSettings,
+    pub(super) sink: &'a dyn Sink,
+    cancel: &'a CancelToken,
+    pulse: &'a Pulse,
+    pub(super) info: &'a MediaInfo,
+    pub(super) decisions: &'a [StreamDecision],
+    pub(super) facts: &'a SourceFacts,
+    pub(super) picture: PicturePlan,
 }
 
 impl Run<'_> {
@@ -182,108 +302,57 @@ impl Run<'_> {
         }
     }
 
-    /// Encodes the picture in chunks into the job directory.
-    fn chunks(&self, target: &Target) -> Result<ChunkedFilm> {
-        let search = SearchInput {
-            settings: self.settings,
-            target,
-            info: &self.info,
-            facts: &self.facts,
-            picture: &self.picture,
-        };
-        ChunkedFilm::encode(search, &self.teller(), self.cancel)
-    }
-
-    fn pipeline(
-        &self,
-        finished: Option<FinishedPicture>,
-        output: &PartialOutput,
-        tally: &Arc<Tally>,
-    ) -> Result<(Vec<StageReport>, Duration)> {
-        let stage = if finished.is_some() { "mux" } else { "encode" };
-        self.sink.event(&Event::Stage { name: stage });
-        let begun = Instant::now();
-        let mut crew = Crew::new(self.cancel);
-        let input = Input::open(&self.settings.input, self.cancel)?;
-        let plan = PipelinePlan {
-            settings: self.settings,
-            info: &self.info,
-            decisions: &self.decisions,
-            picture: &self.picture,
-            path: &self.settings.output,
-            finished,
-        };
-        let started = output.file().and_then(|file| start(&mut crew, &plan, input, file, tally));
-        if let Err(error) = started {
-            // Stages that already run see their neighbours missing; they are told that it is no end.
-            crew.cancel().cancel();
-            let _ = crew.wait(self.settings.stall_timeout, || {});
-            return Err(error);
-        }
-        let stages = self.teller().wait(crew, tally, stage == "encode")?;
-        Ok((stages, begun.elapsed()))
-    }
-
     fn teller(&self) -> Teller<'_> {
         Teller {
             sink: self.sink,
             frames: self.total_frames(),
             seconds: self.info.duration_s,
             stall_timeout: self.settings.stall_timeout,
+            pulse: self.pulse,
         }
     }
 
-    /// Fails a run that lost too much of its source; notes lesser losses for the report.
-    fn judge_damage(&self, findings: &mut Findings) -> Result<()> {
-        let decode = &findings.decode;
-        let mut damage = decode.damage();
-        let mut words = Vec::new();
-        if decode.damaged_packets + decode.damaged_frames > 0 {
-            words.push(format!(
-                "{} packets cannot be decoded and {} of {} pictures are damaged",
-                decode.damaged_packets, decode.damaged_frames, decode.frames
-            ));
-        }
-        if let Some(stopped) = &findings.demux.stopped {
-            words.push(format!("reading stopped early: {stopped}"));
-        }
-        if let Some(missing) = self.missing(findings.demux.end_s) {
-            damage = damage.max(missing);
-            words.push(format!("{:.1} % of the film is missing at its end", missing * 100.0));
-        }
-        if words.is_empty() {
-            return Ok(());
-        }
-        let message = format!("the source is damaged: {}", words.join("; "));
-        if damage > MAX_DAMAGE && !self.settings.accept_damage {
-            let cause = decode.first_error.clone().map(|e| format!(" (first: {e})")).unwrap_or_default();
-            return Err(Error::new(
-                ErrorKind::Input,
-                format!("{message}{cause}; --accept-damage encodes it all the same"),
-            ));
-        }
-        findings.warnings.push(message);
-        Ok(())
+    /// Encodes the picture in chunks into the job directory, where it has a target.
+    fn chunks(&self) -> Result<Option<ChunkedFilm>> {
+        let Quality::Target(target) = &self.settings.quality else { return Ok(None) };
+        let (settings, info, facts, picture) = (self.settings, self.info, self.facts, &self.picture);
+        let search = SearchInput { settings, target, info, facts, picture };
+        ChunkedFilm::encode(search, &self.teller(), self.cancel).map(Some)
     }
 
-    /// The share of the film that the container promises and the packets do not hold.
-    fn missing(&self, end_s: f64) -> Option<f64> {
-        let start = self.info.streams.iter().filter_map(|s| s.start).map(Timestamp::as_secs_f64).fold(0.0, f64::min);
-        let promised = self.info.duration_s?;
-        let short = promised - (end_s - start);
-        (short > 1.0 && short > promised * MAX_DAMAGE).then_some(short / promised)
+    /// The report of a file that was written, once it was read back.
+    fn verified(
+        &self,
+        findings: Findings,
+        file: PartialOutput,
+        chunked: Option<&ChunkedFilm>,
+        (mut stages, mut time): (Vec<StageReport>, Duration),
+        clock: &Stopwatch,
+    ) -> Result<(Report, PartialOutput)> {
+        file.sync()?;
+        let verification = verify_file(file.path(), &self.expected(&findings), self.cancel)?;
+        if !verification.pass {
+            let error = failure(&verification);
+            let kept = file.keep_as_failed()?;
+            return Err(error.with_file(&kept));
+        }
+        if let Some(chunked) = chunked {
+            stages.splice(0..0, chunked.stages.iter().cloned());
+            time += chunked.time;
+        }
+        Ok((self.report(findings, stages, verification, clock, time, chunked), file))
     }
 
     fn expected(&self, findings: &Findings) -> Expected {
         let video = findings.video.as_ref();
         Expected {
             title: self.info.title.clone(),
-            tracks: in_track_order(&self.decisions)
+            tracks: in_track_order(self.decisions)
                 .into_iter()
                 .filter_map(|d| self.expected_track(d, findings))
                 .collect(),
-            chapters: expected_chapters(&self.info),
-            attachments: expected_attachments(&self.info, &self.decisions),
+            chapters: expected_chapters(self.info),
+            attachments: expected_attachments(self.info, self.decisions),
             video: ExpectedVideo {
                 times: video.map(|v| v.times.clone()).unwrap_or_default(),
                 end: video.and_then(|v| v.end),

@@ -35,8 +35,8 @@ impl Searched<'_> {
             harmonic_mean: scores.map(|s| s.harmonic_mean),
             p5: scores.map(|s| s.p5),
             min: scores.map(|s| s.min),
-            stride: Some(self.film.session.stride.get()),
-            model: Some(self.film.session.model.name().to_owned()),
+            stride: Some(self.film.stride.get()),
+            model: Some(self.film.model.name().to_owned()),
         }
     }
 
@@ -46,7 +46,7 @@ impl Searched<'_> {
     }
 
     fn relative(&self) -> Option<&'static str> {
-        let transfer = self.film.findings.film.shown.map(|s| s.color.transfer)?;
+        let transfer = self.film.film.shown.map(|s| s.color.transfer)?;
         [Transfer::PQ, Transfer::HLG].contains(&transfer).then_some("VMAF has no model for HDR")
     }
 

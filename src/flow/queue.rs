@@ -93,8 +93,8 @@ struct QueueState<T> {
     /// Whether the consumer sleeps, and how many senders do: nobody is woken where nobody sleeps.
     hungry: bool,
     full: usize,
-    peak_items: usize,
-    peak_bytes: usize,
+    #[cfg(test)]
+    peak: (usize, usize),
 }
 
 struct Fan<T: Weighed> {
@@ -124,8 +124,8 @@ impl<T: Weighed> ItemQueue<T> {
                 shut: false,
                 hungry: false,
                 full: 0,
-                peak_items: 0,
-                peak_bytes: 0,
+                #[cfg(test)]
+                peak: (0, 0),
             }),
             filled: Condvar::new(),
             freed: Condvar::new(),
@@ -157,8 +157,10 @@ impl<T: Weighed> ItemQueue<T> {
         }
         state.items.push_back((item, weight));
         state.bytes += weight;
-        state.peak_items = state.peak_items.max(state.items.len());
-        state.peak_bytes = state.peak_bytes.max(state.bytes);
+        #[cfg(test)]
+        {
+            state.peak = (state.peak.0.max(state.items.len()), state.peak.1.max(state.bytes));
+        }
         Ok(Put::In(state.items.len()))
     }
 
@@ -323,8 +325,8 @@ impl<T: Weighed> Gauge for ItemQueue<T> {
             bytes: state.bytes,
             item_limit: self.bound.items,
             byte_limit: self.bound.bytes,
-            peak_items: state.peak_items,
-            peak_bytes: state.peak_bytes,
+            #[cfg(test)]
+            peak: state.peak,
         }
     }
 

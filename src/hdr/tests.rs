@@ -12,7 +12,7 @@ fn rpu(name: &str) -> Option<Vec<u8>> {
     match std::fs::read(&path) {
         Ok(bytes) => Some(bytes),
         Err(_) => {
-            eprintln!("skipped: {} is not there", path.display());
+            crate::base::missing(format_args!("{} is not there", path.display()));
             None
         }
     }

@@ -1,6 +1,7 @@
 //! The rate factor of constant-quality encodes.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +54,27 @@ impl Crf {
 impl fmt::Display for Crf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.as_f64())
+    }
+}
+
+impl FromStr for Crf {
+    type Err = Error;
+
+    /// A number such as `27.25`; else a `Usage` error with the number as it was written and the nearest that would do.
+    fn from_str(text: &str) -> Result<Self> {
+        let text = text.trim();
+        let number: f64 = text
+            .parse()
+            .map_err(|_| Error::new(ErrorKind::Usage, format!("CRF {text:?} is no number; write one from 1 to 63")))?;
+        Self::from_f64(number).map_err(|_| {
+            let message = if (1.0..=63.0).contains(&number) {
+                let low = (number * 4.0).floor() / 4.0;
+                format!("CRF {text} is not a multiple of 0.25; {low} and {} are the nearest", low + 0.25)
+            } else {
+                format!("CRF {text} is not within 1 to 63")
+            };
+            Error::new(ErrorKind::Usage, message)
+        })
     }
 }
 

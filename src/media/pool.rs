@@ -24,6 +24,14 @@ pub struct PoolStats {
     pub reuses: u64,
 }
 
+impl PoolStats {
+    /// The counts of two pools together.
+    #[must_use]
+    pub fn plus(self, other: PoolStats) -> PoolStats {
+        PoolStats { allocations: self.allocations + other.allocations, reuses: self.reuses + other.reuses }
+    }
+}
+
 struct Shared {
     free: Mutex<Vec<Vec<Line>>>,
     allocations: AtomicU64,

@@ -85,6 +85,11 @@ impl MetricSpec {
         MetricSpec { kind, ..MetricSpec::default() }
     }
 
+    /// VMAF of every frame, by `model` or by the one for the picture's size, in the calling thread, clipped.
+    pub fn vmaf(model: Option<Model>) -> Self {
+        MetricSpec::new(MetricKind::Vmaf { model })
+    }
+
     /// Opens the metric for planar 4:2:0 pictures of `width` × `height` luma samples (odd ones are fine) at `depth` bits.
     ///
     /// # Errors

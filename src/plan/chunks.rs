@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::Timestamp;
 
 /// A change of picture from which on a frame may be the first of a scene, 0 to 1; see [`FramePoint::change`].
@@ -184,7 +186,7 @@ impl ChunkPlanner {
 }
 
 /// What the pictures of a chunk are like on average; in the units of the measures they are made of.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ChunkMeans {
     /// Fine detail.
     pub detail: f64,

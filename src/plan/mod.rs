@@ -11,6 +11,7 @@ mod facts;
 mod fields;
 mod policy;
 mod prior;
+mod schedule;
 mod search;
 mod streams;
 mod title;
@@ -25,11 +26,15 @@ pub use facts::{CropReport, FACTS_VERSION, FieldPlace, FieldReport, Finding, Rpu
 pub use fields::{Fields, is_told, judge};
 pub use policy::{ChunkSearch, Tier};
 pub use prior::{Forecast, Outcome, Reading, forecast, lag, probe_crf, slope_of};
+pub use schedule::{
+    ChunkFacts, KeptChunk, ScheduleAction, ScheduleEvent, ScheduleRecord, ScheduleRules, Scheduler, ScoredFrames,
+    TryEnd, TryRecord,
+};
 pub use search::{Clamp, Observation, Search, SearchRules, Step};
 pub use streams::main_video;
 pub use title::{Calibration, probed, title_crf};
 pub use treatment::{PicturePlan, Treatment};
-pub use watch::{Profile, Verdict, Watch};
+pub use watch::{Profile, Verdict, Watch, WatchSpec};
 pub use workers::{Layout, Machine, Needs, layout};
 
 #[cfg(test)]

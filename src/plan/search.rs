@@ -20,7 +20,7 @@ const NEAR_LOWEST: f64 = 6.0;
 const NEAR_HIGHEST: f64 = 2.5;
 
 /// What a chunk's search may do.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SearchRules {
     /// The metric's.
     pub curve: Curve,

@@ -1,6 +1,8 @@
 //! One CRF for a whole film, from the right CRFs of some of its chunks.
 #![deny(unsafe_code)]
 
+use serde::{Deserialize, Serialize};
+
 use super::chunks::ChunkMeans;
 use super::prior::{Forecast, Outcome, Reading, forecast, usual_slope};
 use super::search::SearchRules;
@@ -12,7 +14,7 @@ const CALIBRATED: f64 = 8.0;
 /// Which chunks of a film are calibrated on: one in every so many, spread over the film.
 ///
 /// Law: depends on the film's length and on indices alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Calibration {
     every: usize,
 }

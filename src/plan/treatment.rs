@@ -36,6 +36,11 @@ impl Treatment {
         self.scale.unwrap_or((self.crop.width, self.crop.height))
     }
 
+    /// Whether parts of the picture are cut off.
+    pub fn is_cropped(&self) -> bool {
+        self.crop != Rect::whole(self.source.0, self.source.1).even()
+    }
+
     /// Whether pictures lean on the ones beside them, so that decoding has to begin earlier.
     pub fn needs_neighbours(&self) -> bool {
         self.deinterlace.is_some()

@@ -1,6 +1,8 @@
 //! How many encoders run at once, and what frames may take.
 #![deny(unsafe_code)]
 
+use serde::{Deserialize, Serialize};
+
 /// What a run has to go round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Machine {
@@ -26,7 +28,7 @@ pub struct Needs {
 }
 
 /// How a run is laid out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layout {
     /// Encoders at once.
     pub workers: usize,

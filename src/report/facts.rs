@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::config::EncodeSettings;
+use crate::flow::StageReport;
 use crate::media::{Color, HdrStatic, PoolStats};
+use crate::plan::TryRecord;
 use crate::source::DecodeStats;
-use crate::stages::stage::StageReport;
 use crate::stages::streams::StreamDecision;
-use crate::store::job::TryRecord;
 use crate::verify::Verification;
 
 /// The report of one encode. Field names are part of the command-line contract.
@@ -56,6 +56,9 @@ pub struct Report {
     pub settings: EncodeSettings,
     /// Versions of drapto and the libraries in it.
     pub versions: BTreeMap<String, String>,
+    /// The reports of the other outputs of the same request, in its order; absent where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Report>,
 }
 
 /// A file.

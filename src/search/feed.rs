@@ -7,16 +7,15 @@ use std::sync::Arc;
 use super::chunk::{Chunk, Source};
 use super::cutter::{Cutter, Measured};
 use super::memory::FrameBudget;
-use super::trial::Note;
+use super::workers::Note;
 use crate::base::{Error, ErrorKind, Result, Span, Timestamp};
-use crate::media::Shown;
-use crate::media::{Frame, PixelFormat};
+use crate::flow::{Outlet, StageContext};
+use crate::media::{Frame, PixelFormat, PoolStats, Shown};
 use crate::pixel::PictureMeasure;
 use crate::plan::{ChunkMeans, ChunkSpan, Treatment};
-use crate::stages::queue::Sender;
-use crate::stages::stage::StageMeter;
-use crate::stages::tally::{Tally, message_digest};
-use crate::stages::treat::{TreatedPictures, messages};
+use crate::stages::picture::DecodeFound;
+use crate::stages::track::message_digest;
+use crate::stages::treat::{Carried, TreatedPictures, messages};
 use crate::store::job::SegmentRecord;
 
 /// How the frames of chunks are kept.
@@ -27,21 +26,31 @@ pub(crate) enum Keep {
     File { path: PathBuf, stream: usize, treatment: Treatment },
 }
 
-/// The stage.
+/// The source of chunks.
 pub(crate) struct Feed {
     pub(crate) pictures: TreatedPictures,
     pub(crate) cutter: Cutter,
     pub(crate) keep: Keep,
     /// Chunks an earlier run finished: their frames are not kept.
     pub(crate) finished: Vec<SegmentRecord>,
-    pub(crate) notes: Sender<Note>,
-    pub(crate) tally: Arc<Tally>,
-    pub(crate) cancel: crate::base::CancelToken,
+    pub(crate) notes: Outlet<Note>,
     /// Frames whose chunk is not decided.
     pub(crate) waiting: VecDeque<Waiting>,
     /// Time of the last frame of the chunk before.
     pub(crate) before: Option<Timestamp>,
     pub(crate) shown: Option<Shown>,
+}
+
+/// What reading the film came to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FeedFound {
+    pub(crate) decode: DecodeFound,
+    pub(crate) carried: Carried,
+    pub(crate) pool: PoolStats,
+    /// The latest end of any picture, in seconds.
+    pub(crate) end_s: f64,
+    /// Why reading stopped before the end of the file, where it did.
+    pub(crate) stopped: Option<String>,
 }
 
 /// A frame whose chunk is not decided.
@@ -55,41 +64,41 @@ pub(crate) struct Waiting {
 }
 
 impl Feed {
-    pub(crate) fn run(&mut self, meter: &StageMeter) -> Result<()> {
-        let mut end_s = 0.0f64;
-        loop {
+    /// Reads the film to its end; what was met with.
+    pub(crate) fn run(mut self, context: &StageContext) -> Result<FeedFound> {
+        let mut found = FeedFound::default();
+        while !context.is_draining() {
             let frame = match self.pictures.next() {
                 Ok(Some(frame)) => frame,
                 Ok(None) => break,
                 Err(error) if error.kind() == ErrorKind::Input => {
                     // What was read so far is a film that ends early, as in a run at a fixed CRF.
-                    self.tally.lock().demux.stopped = Some(error.to_string());
+                    found.stopped = Some(error.to_string());
                     break;
                 }
                 Err(error) => return Err(error),
             };
-            end_s = end_s.max(frame.duration.map_or(frame.pts, |d| frame.pts.plus(d)).as_secs_f64());
-            self.take(frame)?;
-            meter.item();
+            let end = frame.duration.map_or(frame.pts, |d| frame.pts.plus(d));
+            found.end_s = found.end_s.max(end.as_secs_f64());
+            self.take(frame, context)?;
+            context.item();
         }
         for span in self.cutter.finish() {
             self.hand_over(span)?;
         }
-        let mut findings = self.tally.lock();
-        findings.decode = self.pictures.stats();
-        findings.decoder = self.pictures.decoder_name().to_owned();
-        findings.demux.end_s = end_s;
-        findings.carried = self.pictures.carried().clone();
-        drop(findings);
-        self.tally.add_pool(self.pictures.pool());
-        self.notes.send(Note::End)
+        found.decode = DecodeFound { decoder: self.pictures.decoder_name(), stats: self.pictures.stats() };
+        found.carried = self.pictures.carried().clone();
+        found.pool = self.pictures.pool();
+        self.notes.send(Note::End)?;
+        Ok(found)
     }
 
-    fn take(&mut self, frame: Frame) -> Result<()> {
+    fn take(&mut self, frame: Frame, context: &StageContext) -> Result<()> {
         let Measured { frame, measure, chunk, .. } = self.cutter.take(frame)?;
         self.shown.get_or_insert_with(|| Shown::of(&frame));
         if let Keep::Held(budget) = &self.keep {
-            budget.take(frame.byte_len() as u64, &self.cancel)?;
+            let bytes = frame.byte_len() as u64;
+            context.waiting_for_room(|| budget.take(bytes, context.cancel_token()))?;
         }
         self.waiting.push_back(Waiting {
             pts: frame.pts,

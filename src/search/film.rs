@@ -1,24 +1,50 @@
 //! The run over all chunks, and what it came to.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::feed::FeedFound;
 use super::{Prepared, Reopen, SearchInput};
-use crate::base::{CancelToken, Error, ErrorKind, Result};
+use crate::base::{CancelToken, Error, ErrorKind, Result, Span, Timestamp};
 use crate::config::Target;
 use crate::event::{Event, Sink};
-use crate::meter::SessionConfig;
-use crate::stages::crew::Crew;
-use crate::stages::progress::Teller;
-use crate::stages::stage::StageReport;
-use crate::stages::tally::{Findings, Tally};
+use crate::flow::{Graph, StageReport};
+use crate::media::{PoolStats, Shown};
+use crate::meter::{Model, Stride};
+use crate::stages::progress::{Progress, Teller};
 use crate::store::job::{ChunkRecord, Job, Opened};
+
+/// The frames of a film that is encoded in chunks, in order.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Film {
+    /// How the picture is shown.
+    pub(crate) shown: Option<Shown>,
+    /// Time and duration of each frame.
+    pub(crate) times: Vec<(Timestamp, Option<Span>)>,
+    /// Digest of each frame's metadata.
+    pub(crate) messages: Vec<u64>,
+    /// Frames in each chunk.
+    pub(crate) chunks: Vec<u64>,
+}
+
+impl Film {
+    /// The mean over its frames of the CRFs of the chunks in `job`.
+    pub(crate) fn mean_crf(&self, job: &Job) -> f64 {
+        let weighted = |(chunk, frames): (usize, &u64)| {
+            job.finished(chunk).map_or(0.0, |record| record.crf.as_f64() * *frames as f64)
+        };
+        self.chunks.iter().enumerate().map(weighted).sum::<f64>() / (self.times.len() as f64).max(1.0)
+    }
+}
 
 /// A film whose chunks are all finished.
 pub(crate) struct ChunkedFilm {
     pub(crate) job: Arc<Job>,
-    pub(crate) findings: Findings,
+    pub(crate) film: Film,
+    /// What decoding the source met with.
+    pub(crate) feed: FeedFound,
+    /// Frame buffers of all workers.
+    pub(crate) pool: PoolStats,
     pub(crate) stages: Vec<StageReport>,
     pub(crate) time: Duration,
     /// Frames an earlier run encoded.
@@ -26,7 +52,9 @@ pub(crate) struct ChunkedFilm {
     /// By chunk.
     pub(crate) records: Vec<ChunkRecord>,
     pub(crate) target: Target,
-    pub(crate) session: SessionConfig,
+    /// How its chunks were scored as configured.
+    pub(crate) stride: Stride,
+    pub(crate) model: Model,
 }
 
 impl ChunkedFilm {
@@ -36,64 +64,30 @@ impl ChunkedFilm {
         let (prepared, reopen) = plan.prepare()?;
         say_how_it_was_found(teller.sink, &prepared.opened);
         warn_of_settings(teller.sink, &prepared);
-        let session = prepared.session;
+        let (stride, model) = (prepared.metric.stride, prepared.model);
         tracing::info!(layout = ?prepared.room.layout, memory = prepared.room.memory, job = %reopen.dir().display(), "chunks");
 
         teller.sink.event(&Event::Stage { name: "encode" });
-        let tally = Arc::new(Tally::default());
-        let mut crew = Crew::new(cancel);
-        if let Err(error) = plan.start(&mut crew, prepared, &tally) {
-            crew.cancel().cancel();
-            let _ = crew.wait(teller.stall_timeout, || {});
-            return Err(reopen.after(error));
-        }
-        let stages = teller.wait(crew, &tally, true).map_err(|error| reopen.after(error))?;
-        let findings = tally.take();
-        let film = Self::whole(plan, &reopen, stages, findings, session, begun).map_err(|error| reopen.after(error))?;
-        Ok(ChunkedFilm { resumed: tally.resumed.load(Ordering::Relaxed), ..film })
-    }
-
-    /// The film, once its stages ended well.
-    fn whole(
-        plan: SearchInput<'_>,
-        reopen: &Reopen,
-        stages: Vec<StageReport>,
-        findings: Findings,
-        session: SessionConfig,
-        begun: Instant,
-    ) -> Result<Self> {
-        if findings.film.times.is_empty() {
-            let damage = findings.decode.first_error.clone().or(findings.demux.stopped.clone());
-            let why = damage.map_or(String::new(), |e| format!(" ({e})"));
-            let message = format!("no picture of it can be decoded{why}");
-            return Err(Error::new(ErrorKind::Input, message).with_stream(plan.picture.stream.index));
-        }
-        let job = reopen.job()?;
-        let record = |chunk| {
-            let missing = || Error::new(ErrorKind::Output, "a finished chunk is no longer as it was written");
-            job.finished(chunk).cloned().ok_or_else(missing).map_err(|e| e.with_chunk(chunk))
-        };
-        let records = (0..findings.film.chunks.len()).map(record).collect::<Result<Vec<_>>>()?;
+        let progress = Arc::new(Progress::default());
+        let mut graph = Graph::new(cancel);
+        let promises = plan.build(&mut graph, prepared, &progress).map_err(|error| reopen.after(error))?;
+        let stages = teller.wait(graph.start(), &progress, true).map_err(|error| reopen.after(error))?;
+        let found = promises.found().and_then(|found| Found::check(found, &plan));
+        let Found { film, feed, pool } = found.map_err(|error| reopen.after(error))?;
+        let (job, records) = finished(&reopen, &film).map_err(|error| reopen.after(error))?;
         Ok(ChunkedFilm {
             job: Arc::new(job),
-            findings,
+            film,
+            feed,
+            pool,
             stages,
             time: begun.elapsed(),
-            resumed: 0,
+            resumed: progress.resumed(),
             records,
             target: plan.target.clone(),
-            session,
+            stride,
+            model,
         })
-    }
-
-    /// Adds what decoding the source met with.
-    pub(crate) fn add_to(&self, findings: &mut Findings) {
-        findings.decode = self.findings.decode.clone();
-        findings.decoder.clone_from(&self.findings.decoder);
-        findings.pool = self.findings.pool;
-        findings.carried = self.findings.carried.clone();
-        findings.demux.stopped = self.findings.demux.stopped.clone().or(findings.demux.stopped.take());
-        findings.demux.end_s = findings.demux.end_s.max(self.findings.demux.end_s);
     }
 
     /// Removes the job directory, or says where it is.
@@ -110,6 +104,37 @@ impl ChunkedFilm {
             say(format!("the finished chunks cannot be removed: {error}"));
         }
     }
+}
+
+/// What the stages found.
+pub(super) struct Found {
+    pub(super) film: Film,
+    pub(super) feed: FeedFound,
+    pub(super) pool: PoolStats,
+}
+
+impl Found {
+    /// Refuses a film without pictures.
+    fn check(self, plan: &SearchInput<'_>) -> Result<Self> {
+        if !self.film.times.is_empty() {
+            return Ok(self);
+        }
+        let damage = self.feed.decode.stats.first_error.clone().or(self.feed.stopped.clone());
+        let why = damage.map_or(String::new(), |e| format!(" ({e})"));
+        let message = format!("no picture of it can be decoded{why}");
+        Err(Error::new(ErrorKind::Input, message).with_stream(plan.picture.stream.index))
+    }
+}
+
+/// The job again, and its records of all chunks of `film`.
+fn finished(reopen: &Reopen, film: &Film) -> Result<(Job, Vec<ChunkRecord>)> {
+    let job = reopen.job()?;
+    let record = |chunk| {
+        let missing = || Error::new(ErrorKind::Output, "a finished chunk is no longer as it was written");
+        job.finished(chunk).cloned().ok_or_else(missing).map_err(|e| e.with_chunk(chunk))
+    };
+    let records = (0..film.chunks.len()).map(record).collect::<Result<Vec<_>>>()?;
+    Ok((job, records))
 }
 
 fn say_how_it_was_found(sink: &dyn Sink, opened: &Opened) {
@@ -131,12 +156,12 @@ fn say_how_it_was_found(sink: &dyn Sink, opened: &Opened) {
 }
 
 fn warn_of_settings(sink: &dyn Sink, prepared: &Prepared) {
-    let Prepared { session, room, .. } = prepared;
-    if session.stride.is_even() {
+    let Prepared { metric, room, .. } = prepared;
+    if metric.stride.is_even() {
         let message = format!(
             "a stride of {} is even: it beats with the encoder's pyramid of layers and can read up to 2.7 too high; \
              take an odd one",
-            session.stride.get()
+            metric.stride.get()
         );
         sink.event(&Event::Warning { message });
     }

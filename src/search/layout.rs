@@ -1,21 +1,16 @@
 //! What a machine offers and what a film needs, in numbers.
 
-use crate::base::machine_memory;
+use crate::base::{Result, machine_memory};
 use crate::config::{EncodeSettings, Per, Target};
 use crate::media::VideoInfo;
 use crate::plan::{Layout, Machine, Needs, layout};
-use crate::video::many_encoders;
+use crate::stages::spec::factory;
 
 /// The most a run takes unless it is told otherwise.
 const MOST: u64 = 8 << 30;
 
 /// What the process needs beside frames, encoders and meters: code, demuxers, decoders, audio.
 const BASE: u64 = 200 << 20;
-
-/// Bytes of encoder a luma sample, at level of parallelism 1 and for each level more: measured at 180p, 720p and 1080p
-/// with SVT-AV1 2.3.0, preset 6, 10 bit.
-const ENCODER_A_SAMPLE: u64 = 400;
-const ENCODER_LEVEL_A_SAMPLE: u64 = 220;
 
 /// Bytes of libvmaf's buffers and of dav1d's pictures a luma sample.
 const METER_A_SAMPLE: u64 = 120;
@@ -33,25 +28,26 @@ pub(crate) struct Room {
 
 impl Room {
     /// For pictures like `video`, each of `frame` bytes while it is held.
-    pub(crate) fn of(settings: &EncodeSettings, target: &Target, video: &VideoInfo, frame: u64) -> Self {
+    pub(crate) fn of(settings: &EncodeSettings, target: &Target, video: &VideoInfo, frame: u64) -> Result<Self> {
+        let encoder = factory(settings)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let memory = settings.max_memory.unwrap_or_else(|| MOST.min(machine_memory().map_or(MOST, |m| m / 10 * 8)));
         let samples = u64::from(video.width) * u64::from(video.height);
         let rate = video.frame_rate.map_or(25.0, |r| r.as_f64()).clamp(1.0, 240.0);
         let needs = Needs {
-            encoder: samples * ENCODER_A_SAMPLE,
-            encoder_level: samples * ENCODER_LEVEL_A_SAMPLE,
+            encoder: samples * encoder.traits().memory.a_sample,
+            encoder_level: samples * encoder.traits().memory.level_a_sample,
             meter: samples * METER_A_SAMPLE,
             chunk: ((target.chunk_seconds + 1.0) * rate).ceil() as u64 * frame,
             in_flight: IN_FLIGHT * frame,
         };
         let machine = Machine { cores, memory: memory.saturating_sub(BASE) };
-        let at_once = if many_encoders() { None } else { Some(1) };
+        let at_once = if encoder.many_at_once() { None } else { Some(1) };
         let mut layout = layout(machine, &needs, settings.workers.map(|n| n as usize), at_once);
         if target.per == Per::Title {
             // Most chunks wait until the whole film was read: no memory is enough to hold them all.
             layout.held = None;
         }
-        Room { layout, memory }
+        Ok(Room { layout, memory })
     }
 }

@@ -18,51 +18,51 @@ mod feed;
 mod film;
 mod layout;
 mod memory;
-mod probe;
 mod scenes;
 mod schedule;
 mod trial;
+mod workers;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub(crate) use assemble::Chunks;
+pub(crate) use assemble::chunks;
 pub(crate) use cutter::Cutter;
-pub(crate) use film::ChunkedFilm;
+pub(crate) use film::{ChunkedFilm, Film};
 pub use scenes::{Scene, SceneChunk, ScenesReport, scenes};
 
-use crate::base::{CancelToken, Error, ErrorKind, Result};
+use crate::base::{Error, ErrorKind, Result};
 use crate::config::{EncodeSettings, Per, Target};
-use crate::media::{Crf, MediaInfo, VideoInfo};
-use crate::meter::{Model, SessionConfig, Stride};
+use crate::flow::{Bound, Graph, Promise};
+use crate::media::{MediaInfo, PoolStats, VideoInfo};
+use crate::meter::{MetricSpec, Model, Stride};
 use crate::pixel::Converter;
-use crate::plan::{Calibration, Curve, SearchRules, lag};
-use crate::plan::{PicturePlan, SourceFacts};
-use crate::source::Pictures;
-use crate::source::video_options;
-use crate::stages::crew::Crew;
-use crate::stages::queue::queue;
-use crate::stages::stage::StageMeter;
-use crate::stages::tally::Tally;
+use crate::plan::{Calibration, Layout, PicturePlan, ScheduleRules, Scheduler, SearchRules, SourceFacts, lag};
+use crate::source::{Pictures, video_options};
+use crate::stages::progress::Progress;
+use crate::stages::spec::factory;
 use crate::stages::treat::TreatedPictures;
 use crate::store::facts;
-use crate::store::job::{Identity, Job, Opened, place};
-use crate::video::CRF_STEP;
-use feed::{Feed, Keep};
+use crate::store::job::{Identity, JOB_FORMAT, Job, Opened, place};
+use feed::{Feed, FeedFound, Keep};
+use film::Found;
 use layout::Room;
 use memory::FrameBudget;
-use schedule::{Schedule, Title};
-use trial::{EncodeTries, Note, ScoreTries, Unit};
+use schedule::Schedule;
+use trial::{EncodeTries, ScoreTries, Unit};
+use workers::{LocalWorkers, Note, Order};
+
+/// How often a chunk may fail (an encoder that breaks, not a score) before the run does.
+const FAILURES: u32 = 2;
 
 /// Notes that wait for the scheduler, at most.
-const NOTES: usize = 64;
+const NOTES: Bound = Bound::items(64);
 
-/// Pictures between an encoder and its score stage: as many as an encoder gives out at once, and where frames are held
+/// Pictures between an encoder and its score task: as many as an encoder gives out at once, and where frames are held
 /// anyway, as many again.
-const UNITS: usize = 32;
-const UNITS_HELD: usize = 64;
-const UNIT_BYTES: usize = 64 << 20;
+const UNITS: Bound = Bound::new(32, 64 << 20);
+const UNITS_HELD: Bound = Bound::new(64, 64 << 20);
 
 /// What the search is made from.
 pub(crate) struct SearchInput<'a> {
@@ -77,7 +77,8 @@ pub(crate) struct SearchInput<'a> {
 pub(crate) struct Prepared {
     pub(crate) job: Job,
     pub(crate) opened: Opened,
-    pub(crate) session: SessionConfig,
+    pub(crate) metric: MetricSpec,
+    pub(crate) model: Model,
     pub(crate) room: Room,
     video: VideoInfo,
 }
@@ -102,9 +103,11 @@ impl Reopen {
     }
 
     /// The error of a run that failed. What was finished stays where the same command can go on from it; it goes where
-    /// there is nothing yet, or where the fault is the input's or the settings'.
+    /// there is nothing yet, or where the fault is the settings'. An input that cannot be read to its end may be readable
+    /// the next time, and if it changed, the job begins anew by itself.
     pub(crate) fn after(&self, error: Error) -> Error {
-        let curable = matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::Encode | ErrorKind::Output);
+        use ErrorKind::{Encode, Input, Interrupted, Output};
+        let curable = matches!(error.kind(), Interrupted | Encode | Output | Input);
         // Not if a thread hangs: it still holds the job.
         if let Ok(job) = self.job()
             && (job.is_empty() || !curable)
@@ -131,23 +134,29 @@ impl SearchInput<'_> {
             Some(name) => Model::parse(name)?,
             None => Model::for_size(width, height),
         };
-        let mut session = SessionConfig::new(model, width, height, video.bit_depth);
-        session.stride = Stride::new(self.target.stride(self.settings.preset))?;
+        let stride = Stride::new(self.target.stride(self.settings.preset))?;
+        let metric = MetricSpec { stride, ..MetricSpec::vmaf(Some(model)) };
         // Refused here rather than after the first chunk.
-        drop(crate::meter::Session::new(session)?);
+        drop(metric.open(width, height, video.bit_depth)?);
+        if factory(self.settings)?.traits().codec != "av1" {
+            // Parameter sets of other codecs differ from one CRF to the next, and a file has one for the track.
+            let message = format!("a target needs an encoder of AV1; {} makes no AV1", self.settings.encoder);
+            return Err(Error::new(ErrorKind::Usage, message));
+        }
         let dir = place(self.settings.temp_dir.as_deref(), &self.settings.input, &self.settings.output);
-        let reopen = Reopen { dir, identity: self.identity(&session)? };
+        let reopen = Reopen { dir, identity: self.identity(stride, model)? };
         let (job, opened) = Job::open(&reopen.dir, &reopen.identity)?;
         facts::save(&reopen.dir, &self.settings.input, self.facts)?;
-        let room = Room::of(self.settings, self.target, &video, self.picture.frame_bytes());
-        Ok((Prepared { job, opened, session, room, video }, reopen))
+        let room = Room::of(self.settings, self.target, &video, self.picture.frame_bytes())?;
+        Ok((Prepared { job, opened, metric, model, room, video }, reopen))
     }
 
     /// Everything the bytes of chunks depend on.
-    fn identity(&self, session: &SessionConfig) -> Result<Identity> {
+    fn identity(&self, stride: Stride, model: Model) -> Result<Identity> {
         let t = self.target;
         let svt: Vec<String> = self.settings.svt.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let mut identity = Identity::default()
+            .with("job_format", JOB_FORMAT)
             .with_input(&self.settings.input)?
             .with("stream", self.picture.stream.index)
             .with("crop", self.picture.treatment.crop.to_string())
@@ -161,11 +170,11 @@ impl SearchInput<'_> {
             .with("target_vmaf", t.vmaf)
             .with("vmaf_tolerance", t.tolerance)
             .with("per", t.per.name())
-            .with("crf_min", f64::from(t.crf_min))
-            .with("crf_max", f64::from(t.crf_max))
+            .with("crf_min", t.crf_min)
+            .with("crf_max", t.crf_max)
             .with("chunk_size", t.chunk_seconds)
-            .with("vmaf_stride", session.stride.get())
-            .with("vmaf_model", session.model.name());
+            .with("vmaf_stride", stride.get())
+            .with("vmaf_model", model.name());
         for (name, version) in crate::stages::versions() {
             identity = identity.with(&format!("version_of_{}", name.replace('-', "_")), version);
         }
@@ -173,95 +182,89 @@ impl SearchInput<'_> {
     }
 
     /// What every chunk's search may do.
-    fn rules(&self) -> Result<SearchRules> {
+    fn rules(&self, metric: &MetricSpec) -> Result<SearchRules> {
         let t = self.target;
-        // The range is the user's, in steps the encoder knows.
-        let (min, max) = ((t.crf_min.ceil()), (t.crf_max.floor()));
+        let step = factory(self.settings)?.traits().scale.step;
+        // The range is the user's, in steps the encoder knows: whole ones, as the search goes, where it holds any.
+        let (min, max) = t.crf_range(4).or_else(|_| t.crf_range(step))?;
         Ok(SearchRules {
-            curve: Curve::VMAF,
+            curve: metric.kind.curve(),
             target: t.vmaf,
             tolerance: t.tolerance,
-            min: Crf::from_f64(f64::from(min))?,
-            max: Crf::from_f64(f64::from(max.max(min)))?,
+            min,
+            max,
             step: 4,
-            finest: CRF_STEP,
+            finest: step,
             max_tries: 4,
         })
     }
 
-    /// Starts the stages in `crew`. When they end well, all chunks are in the job directory.
-    pub(crate) fn start(&self, crew: &mut Crew, prepared: Prepared, tally: &Arc<Tally>) -> Result<()> {
-        let Prepared { job, session, room, video, .. } = prepared;
-        let cancel = crew.cancel().clone();
-        let (schedule_meter, feed_meter) = (StageMeter::new("schedule"), StageMeter::new("feed"));
-        let (to_schedule, notes) = queue::<Note>(NOTES, usize::MAX, &cancel, &feed_meter, &schedule_meter);
+    /// Adds the tasks to `graph`. When they end well, all chunks are in the job directory.
+    pub(crate) fn build(
+        &self,
+        graph: &mut Graph,
+        prepared: Prepared,
+        progress: &Arc<Progress>,
+    ) -> Result<SearchPromises> {
+        let Prepared { job, metric, room, video, .. } = prepared;
+        let (to_schedule, notes) = graph.channel::<Note>(NOTES);
         let units = if room.layout.held.is_some() { UNITS_HELD } else { UNITS };
-        let mut orders = Vec::new();
+        let (mut orders, mut pools) = (Vec::new(), Vec::new());
         for worker in 0..room.layout.workers {
-            let encode = StageMeter::new(format!("encode {worker}"));
-            let score = StageMeter::new(format!("score {worker}"));
-            let (order_sender, order_receiver) = queue(2, usize::MAX, &cancel, &schedule_meter, &encode);
-            let (unit_sender, unit_receiver) = queue::<Unit>(units, UNIT_BYTES, &cancel, &encode, &score);
-            orders.push(order_sender);
-            let state = EncodeTries {
+            let (order_outlet, order_port) = graph.channel::<Order>(Bound::items(2));
+            let (unit_outlet, unit_port) = graph.channel::<Unit>(units);
+            orders.push(order_outlet);
+            let encode = EncodeTries {
                 worker,
-                orders: order_receiver,
-                units: unit_sender,
-                notes: to_schedule.for_stage(&encode),
+                orders: order_port,
+                units: unit_outlet,
+                notes: to_schedule.clone(),
                 converter: Converter::to_depth(video.bit_depth),
-                tally: Arc::clone(tally),
-                cancel: cancel.clone(),
+                progress: Arc::clone(progress),
             };
-            crew.spawn("encode", &encode, state, |s, meter| s.run(meter))?;
-            let state = ScoreTries {
-                units: unit_receiver,
-                notes: to_schedule.for_stage(&score),
-                converter: Converter::to_depth(video.bit_depth),
-                tally: Arc::clone(tally),
-            };
-            crew.spawn("score", &score, state, |s, meter| s.run(meter))?;
+            pools.push(graph.task(("encode", worker), move |context| encode.run(context)));
+            let score = ScoreTries { units: unit_port, notes: to_schedule.clone() };
+            pools.push(graph.task(("score", worker), move |context| score.run(context)));
         }
-        let feed = self.feed(&room, &job, to_schedule, tally, &cancel)?;
-        crew.spawn("feed", &feed_meter, feed, |s, meter| s.run(meter))?;
-        let state = Schedule {
-            notes,
-            orders,
+        let feed = self.feed(&room, &job, to_schedule, graph)?;
+        let feed = graph.task("feed", move |context| feed.run(context));
+        let schedule = Schedule {
+            workers: LocalWorkers { orders, notes },
             settings: self.settings.clone(),
+            stream: self.picture.stream.index,
             video,
-            session,
-            rules: self.rules()?,
-            lag: lag(self.info.duration_s, self.target.chunk_seconds),
-            layout: room.layout,
-            title: self.title(&job),
+            treatment: self.picture.treatment,
+            metric,
+            scheduler: Scheduler::new(self.schedule(&metric, room.layout)?),
             job,
-            tally: Arc::clone(tally),
-            free: (0..room.layout.workers).rev().collect(),
+            progress: Arc::clone(progress),
+            film: Film::default(),
             works: BTreeMap::new(),
-            outcomes: Vec::new(),
-            ended: false,
+            done: false,
         };
-        crew.spawn("schedule", &schedule_meter, state, |s, meter| s.run(meter))
+        let film = graph.task("schedule", move |context| schedule.run(context));
+        Ok(SearchPromises { film, feed, pools })
     }
 
-    /// How the title's one CRF is found, if there is to be one.
-    fn title(&self, job: &Job) -> Option<Title> {
-        (self.target.per == Per::Title).then(|| Title {
-            calibration: Calibration::of(self.info.duration_s, self.target.chunk_seconds),
-            crf: job.title(),
+    /// What the order of work follows from.
+    fn schedule(&self, metric: &MetricSpec, layout: Layout) -> Result<ScheduleRules> {
+        let (film_s, chunk_s) = (self.info.duration_s, self.target.chunk_seconds);
+        Ok(ScheduleRules {
+            search: self.rules(metric)?,
+            lag: lag(film_s, chunk_s),
+            title: (self.target.per == Per::Title).then(|| Calibration::of(film_s, chunk_s)),
+            probes: factory(self.settings)?.traits().probe.pays(self.settings.preset),
+            stride: metric.stride.get(),
+            layout,
+            max_failures: FAILURES,
         })
     }
 
-    fn feed(
-        &self,
-        room: &Room,
-        job: &Job,
-        notes: crate::stages::queue::Sender<Note>,
-        tally: &Arc<Tally>,
-        cancel: &CancelToken,
-    ) -> Result<Feed> {
+    fn feed(&self, room: &Room, job: &Job, notes: crate::flow::Outlet<Note>, graph: &Graph) -> Result<Feed> {
         let (path, stream) = (self.settings.input.clone(), self.picture.stream.index);
         let treatment = self.picture.treatment;
-        let pictures = Pictures::open(&path, |_| Some(stream), video_options(&self.settings.hwaccel)?, cancel)?;
+        let pictures =
+            Pictures::open(&path, |_| Some(stream), video_options(&self.settings.hwaccel)?, graph.cancel_token())?;
         Ok(Feed {
             pictures: TreatedPictures::new(pictures, treatment),
             cutter: Cutter::new(self.target.chunk_seconds),
@@ -271,11 +274,26 @@ impl SearchInput<'_> {
             },
             finished: job.finished_segments(),
             notes,
-            tally: Arc::clone(tally),
-            cancel: cancel.clone(),
             waiting: VecDeque::new(),
             before: None,
             shown: None,
         })
+    }
+}
+
+/// What the tasks of a search will have found.
+pub(crate) struct SearchPromises {
+    film: Promise<Film>,
+    feed: Promise<FeedFound>,
+    pools: Vec<Promise<PoolStats>>,
+}
+
+impl SearchPromises {
+    /// What they found, after they all ended well.
+    fn found(self) -> Result<Found> {
+        let (film, feed) = (self.film.found()?, self.feed.found()?);
+        let pools = self.pools.iter().map(Promise::found).collect::<Result<Vec<_>>>()?;
+        let pool = pools.into_iter().fold(feed.pool, PoolStats::plus);
+        Ok(Found { film, feed, pool })
     }
 }

@@ -6,92 +6,30 @@
 //!             └── stop token ──┘  (the scores so far exclude the target)
 //! ```
 //!
-//! An encode stage and a score stage make a worker. The encode stage is free for the next order when its encoder
-//! is drained; the score stage then still decodes and scores the rest.
+//! An encode task and a score task make a worker. The encode task is free for the next order when its encoder
+//! is drained; the score task then still decodes and scores the rest.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::chunk::Chunk;
-use crate::av::{Decoder, DecoderOptions, Received, VideoFrame};
-use crate::base::{CancelToken, Error, ErrorKind, Rational, Result};
-use crate::media::{Frame, PacketData};
-use crate::meter::{RunningSession, Scores, Session, SessionConfig};
+use super::workers::{Cost, Note, Order, Tried, TryKind};
+use crate::base::{CancelToken, Error, ErrorKind, Result};
+use crate::flow::{Outlet, Port, StageContext, Weighed};
+use crate::media::{Frame, PacketData, PoolStats};
 use crate::pixel::Converter;
 use crate::plan::{Verdict, Watch};
-use crate::stages::picture::{not_decodable, unit};
-use crate::stages::queue::{Receiver, Sender, Weighed};
-use crate::stages::stage::StageMeter;
-use crate::stages::tally::Tally;
+use crate::stages::decode_back::DecodeBack;
+use crate::stages::pairing::{Paired, PairingEncoder};
+use crate::stages::progress::Progress;
 use crate::stages::treat::at_depth;
 use crate::store::job::ChunkFile;
-use crate::video::{EncodedPacket, Encoder, EncoderConfig};
+use crate::video::{KeyRequest, encoder};
 
-/// What a worker is asked to do with a chunk.
-pub(crate) struct Order {
-    pub(crate) chunk: Arc<Chunk>,
-    pub(crate) session: SessionConfig,
-    pub(crate) task: Task,
-}
-
-pub(crate) enum Task {
-    /// Encode it, score it, write its bytes.
-    Try { config: Box<EncoderConfig>, watch: Watch, file: ChunkFile },
-    /// Encode it by a fast preset and score that: what it says of the right CRF.
-    Probe { config: Box<EncoderConfig> },
-    /// Score the source against itself: the best score there is.
-    Ceiling,
-}
-
-impl Weighed for Order {
-    fn byte_len(&self) -> usize {
-        0
-    }
-}
-
-/// What comes back.
-pub(crate) enum Note {
-    /// The feeder completed a chunk.
-    Chunk(Box<Chunk>),
-    /// The feeder came to the end of the film.
-    End,
-    /// The encode stage of this worker can take an order.
-    Free(usize),
-    /// A try of this chunk ended.
-    Tried { chunk: usize, cost: Cost, tried: Box<Result<Tried>> },
-    /// The score of this chunk's source against itself.
-    Ceiling { chunk: usize, score: Result<f64> },
-}
-
-impl Weighed for Note {
-    fn byte_len(&self) -> usize {
-        // The frames of chunks are held to a budget of their own.
-        0
-    }
-}
-
-/// A try that came to an end.
-pub(crate) enum Tried {
-    /// All frames were encoded, decoded and scored; the bytes wait to be kept.
-    Whole { scores: Scores, file: ChunkFile },
-    /// The scores so far excluded the target; what the score would have been.
-    Stopped { estimate: f64 },
-    /// It was a probe.
-    Probed { scores: Scores },
-}
-
-/// What the encoder gave out for a try, kept or not.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Cost {
-    pub(crate) frames: u64,
-    pub(crate) bytes: u64,
-}
-
-/// What an encode stage hands to its score stage.
+/// What an encode task hands to its score task.
 pub(crate) enum Unit {
     Begin(Box<Begin>),
     Picture {
+        index: u64,
         data: PacketData,
         reference: Box<Frame>,
     },
@@ -100,11 +38,7 @@ pub(crate) enum Unit {
 }
 
 pub(crate) struct Begin {
-    chunk: Arc<Chunk>,
-    session: SessionConfig,
-    watch: Watch,
-    /// `None` where the bytes are of no use.
-    file: Option<ChunkFile>,
+    order: Order,
     stop: CancelToken,
 }
 
@@ -117,142 +51,115 @@ impl Weighed for Unit {
     }
 }
 
-/// The stage that encodes.
+/// The task that encodes.
 pub(crate) struct EncodeTries {
     pub(crate) worker: usize,
-    pub(crate) orders: Receiver<Order>,
-    pub(crate) units: Sender<Unit>,
-    pub(crate) notes: Sender<Note>,
+    pub(crate) orders: Port<Order>,
+    pub(crate) units: Outlet<Unit>,
+    pub(crate) notes: Outlet<Note>,
     pub(crate) converter: Converter,
-    pub(crate) tally: Arc<Tally>,
-    pub(crate) cancel: CancelToken,
+    pub(crate) progress: Arc<Progress>,
 }
 
 impl EncodeTries {
-    pub(crate) fn run(&mut self, meter: &StageMeter) -> Result<()> {
-        while let Some(Order { chunk, session, task }) = self.orders.receive()? {
-            match task {
-                Task::Try { config, watch, file } => {
-                    self.make(chunk, session, &config, watch, Some(file), meter)?;
-                }
-                Task::Probe { config } => self.make(chunk, session, &config, Watch::idle(), None, meter)?,
-                Task::Ceiling => {
-                    let score = self.ceiling(&chunk, session, meter);
-                    self.cancel.check()?;
-                    self.notes.send(Note::Ceiling { chunk: chunk.index(), score })?;
+    /// Works until no orders come; the buffers it converted.
+    pub(crate) fn run(mut self, context: &StageContext) -> Result<PoolStats> {
+        while let Some(order) = self.orders.receive()? {
+            match order.job.kind {
+                TryKind::Try | TryKind::Probe => self.make(order, context)?,
+                TryKind::Ceiling => {
+                    let score = self.ceiling(&order, context);
+                    context.check()?;
+                    self.notes.send(Note::Ceiling { chunk: order.chunk.index(), score })?;
                 }
             }
             self.notes.send(Note::Free(self.worker))?;
         }
-        self.tally.add_pool(self.converter.stats());
-        Ok(())
+        Ok(self.converter.stats())
     }
 
-    /// Encodes a chunk for the score stage.
-    fn make(
-        &mut self,
-        chunk: Arc<Chunk>,
-        session: SessionConfig,
-        config: &EncoderConfig,
-        watch: Watch,
-        file: Option<ChunkFile>,
-        meter: &StageMeter,
-    ) -> Result<()> {
+    /// Encodes a chunk for the score task.
+    fn make(&mut self, order: Order, context: &StageContext) -> Result<()> {
         // Stopping a try stops nothing else; stopping the run stops the try.
-        let stop = self.cancel.child();
-        let probe = file.is_none();
-        let begin = Begin { chunk: Arc::clone(&chunk), session, watch, file, stop: stop.clone() };
-        self.units.send(Unit::Begin(Box::new(begin)))?;
-        let result = self.encode(&chunk, config, probe, &stop, meter);
-        self.cancel.check()?;
+        let stop = context.cancel_token().child();
+        let (chunk, job) = (Arc::clone(&order.chunk), order.job.clone());
+        self.units.send(Unit::Begin(Box::new(Begin { order, stop: stop.clone() })))?;
+        let result = self.encode(&chunk, &job, &stop, context);
+        context.check()?;
         self.units.send(Unit::End(result))
     }
 
     fn encode(
         &mut self,
         chunk: &Chunk,
-        config: &EncoderConfig,
-        probe: bool,
+        job: &super::workers::TryJob,
         stop: &CancelToken,
-        meter: &StageMeter,
+        context: &StageContext,
     ) -> Result<()> {
-        let mut frames = chunk.frames(&self.cancel)?;
-        let mut encoder = Encoder::open_when_free(config, stop)?;
-        let mut pending = VecDeque::new();
+        let mut frames = chunk.frames(context.cancel_token())?;
+        let factory = encoder(&job.encode.encoder)?;
+        let video = job.video_params();
+        let mut encoder =
+            context.waiting_for_turn(|| PairingEncoder::<Frame>::open(factory, &job.encode, &video, stop))?;
+        let counted = job.kind == TryKind::Try;
         while let Some(frame) = frames.next()? {
             if stop.is_cancelled() {
                 return Ok(());
             }
-            encoder.send(&at_depth(&mut self.converter, frame.clone(), config.bit_depth)?)?;
-            pending.push_back(frame);
-            while let Some(packet) = encoder.receive()? {
-                self.pass_on(&mut pending, packet, probe, meter)?;
+            let converted = at_depth(&mut self.converter, frame.clone(), job.depth)?;
+            encoder.send(&converted, frame, KeyRequest::Auto)?;
+            while let Some(paired) = encoder.receive()? {
+                self.pass_on(paired, counted, context)?;
             }
         }
-        let mut draining = encoder.finish()?;
-        while let Some(packet) = draining.next_packet()? {
+        encoder.finish()?;
+        while let Some(paired) = encoder.receive()? {
             if stop.is_cancelled() {
                 return Ok(());
             }
-            self.pass_on(&mut pending, packet, probe, meter)?;
+            self.pass_on(paired, counted, context)?;
         }
         Ok(())
     }
 
-    /// Pairs a packet with its frame by identity.
-    fn pass_on(
-        &self,
-        pending: &mut VecDeque<Frame>,
-        packet: EncodedPacket,
-        probe: bool,
-        meter: &StageMeter,
-    ) -> Result<()> {
-        let reference = pending
-            .pop_front()
-            .ok_or_else(|| Error::new(ErrorKind::Encode, "the encoder gave more packets than it was given frames"))?;
-        if reference.index != packet.frame_index {
-            let message =
-                format!("the encoder gave frame {} where frame {} was due", packet.frame_index, reference.index);
-            return Err(Error::new(ErrorKind::Encode, message).at(reference.pts));
+    fn pass_on(&self, paired: Paired<Frame>, counted: bool, context: &StageContext) -> Result<()> {
+        let Paired { index, data, kept, .. } = paired;
+        if counted {
+            self.progress.add(1, data.len() as u64);
         }
-        let (data, _) = unit(&packet.data, &reference.dynamic).map_err(|e| e.at(reference.pts))?;
-        if !probe {
-            self.tally.encoded.fetch_add(1, Ordering::Relaxed);
-            self.tally.bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
-        }
-        meter.item();
-        self.units.send(Unit::Picture { data, reference: Box::new(reference) })
+        context.item();
+        self.units.send(Unit::Picture { index, data, reference: Box::new(kept) })
     }
 
     /// Scores the source against itself.
-    fn ceiling(&mut self, chunk: &Chunk, config: SessionConfig, meter: &StageMeter) -> Result<f64> {
-        let mut session = Session::new(config)?;
-        let mut frames = chunk.frames(&self.cancel)?;
+    fn ceiling(&mut self, order: &Order, context: &StageContext) -> Result<f64> {
+        let Order { job, chunk, .. } = order;
+        let mut metric = job.metric.open(job.shown.width, job.shown.height, job.depth)?;
+        let mut frames = chunk.frames(context.cancel_token())?;
         while let Some(frame) = frames.next()? {
-            self.cancel.check()?;
-            let frame = at_depth(&mut self.converter, frame, config.depth)?;
-            session.score(frame.index, &frame, &frame)?;
-            meter.item();
+            context.check()?;
+            let frame = at_depth(&mut self.converter, frame, job.depth)?;
+            metric.push(frame.index, &frame, &frame)?;
+            context.item();
         }
-        Ok(session.finish()?.harmonic_mean)
+        Ok(metric.finish()?.harmonic_mean)
     }
 }
 
-/// The stage that decodes what was encoded and scores it against what the encoder was given.
+/// The task that decodes what was encoded and scores it against what the encoder was given.
 pub(crate) struct ScoreTries {
-    pub(crate) units: Receiver<Unit>,
-    pub(crate) notes: Sender<Note>,
-    pub(crate) converter: Converter,
-    pub(crate) tally: Arc<Tally>,
+    pub(crate) units: Port<Unit>,
+    pub(crate) notes: Outlet<Note>,
 }
 
 /// One try on its way.
 struct Scoring {
-    begin: Begin,
-    decoder: Decoder,
-    session: RunningSession,
-    references: VecDeque<Frame>,
-    packets: i64,
+    chunk: Arc<Chunk>,
+    /// `None` where the bytes are of no use.
+    file: Option<ChunkFile>,
+    watch: Watch,
+    stop: CancelToken,
+    back: DecodeBack,
     pictures: u64,
     /// Scores the watch has seen.
     watched: usize,
@@ -261,21 +168,23 @@ struct Scoring {
 }
 
 impl ScoreTries {
-    pub(crate) fn run(&mut self, meter: &StageMeter) -> Result<()> {
+    /// Works until no units come; the buffers it converted.
+    pub(crate) fn run(self, context: &StageContext) -> Result<PoolStats> {
+        let mut pool = PoolStats::default();
         while let Some(unit) = self.units.receive()? {
             let Unit::Begin(begin) = unit else { return Err(out_of_turn()) };
-            let (chunk, stop) = (begin.chunk.index(), begin.stop.clone());
+            let (chunk, stop) = (begin.order.chunk.index(), begin.stop.clone());
             let mut cost = Cost::default();
             let mut scoring = Scoring::open(*begin);
             let encoded = loop {
                 match self.units.receive()?.ok_or_else(out_of_turn)? {
                     Unit::Begin(_) => return Err(out_of_turn()),
                     Unit::End(result) => break result,
-                    Unit::Picture { data, reference } => {
+                    Unit::Picture { index, data, reference } => {
                         cost.frames += 1;
                         cost.bytes += data.len() as u64;
                         let failed = match &mut scoring {
-                            Ok(scoring) => scoring.picture(&data, *reference, &mut self.converter, meter).err(),
+                            Ok(scoring) => scoring.picture(index, &data, *reference, context).err(),
                             Err(_) => None,
                         };
                         if let Some(error) = failed {
@@ -287,16 +196,15 @@ impl ScoreTries {
                     }
                 }
             };
-            // What the score stage met with is the cause of what the encode stage met with after it.
+            // What the score task met with is the cause of what the encode task met with after it.
             let tried = scoring.and_then(|scoring| match encoded {
-                Ok(()) => scoring.finish(&mut self.converter, meter),
+                Ok(()) => scoring.finish(context, &mut pool),
                 Err(error) => Err(error),
             });
             let tried = Box::new(tried.map_err(|e| e.with_chunk(chunk)));
             self.notes.send(Note::Tried { chunk, cost, tried })?;
         }
-        self.tally.add_pool(self.converter.stats());
-        Ok(())
+        Ok(pool)
     }
 }
 
@@ -306,98 +214,67 @@ fn out_of_turn() -> Error {
 
 impl Scoring {
     fn open(begin: Begin) -> Result<Self> {
-        let decoder = Decoder::av1(Rational::MILLI, DecoderOptions { threads: 1, without_film_grain: true })?;
-        Ok(Scoring {
-            session: RunningSession::new(begin.session)?,
-            begin,
-            decoder,
-            references: VecDeque::new(),
-            packets: 0,
-            pictures: 0,
-            watched: 0,
-            stopped: None,
-        })
+        let Begin { order: Order { chunk, job, file }, stop } = begin;
+        let factory = encoder(&job.encode.encoder)?;
+        let metric = job.metric.open(job.shown.width, job.shown.height, job.depth)?;
+        let back = DecodeBack::new(factory.traits().codec, &[], factory.version())?.scored(metric, job.depth);
+        let watch = job.watch.map_or_else(Watch::idle, Watch::from);
+        Ok(Scoring { chunk, file, watch, stop, back, pictures: 0, watched: 0, stopped: None })
     }
 
-    fn picture(
-        &mut self,
-        data: &PacketData,
-        reference: Frame,
-        converter: &mut Converter,
-        meter: &StageMeter,
-    ) -> Result<()> {
+    fn picture(&mut self, index: u64, data: &PacketData, reference: Frame, context: &StageContext) -> Result<()> {
         if self.stopped.is_some() {
             return Ok(());
         }
-        let at = reference.pts;
-        self.references.push_back(reference);
-        if let Some(file) = &mut self.begin.file {
+        if let Some(file) = &mut self.file {
             file.write(data)?;
         }
-        let packet = self.packets;
-        self.packets += 1;
-        let sent = self.decoder.send_bytes(data, packet);
-        sent.map_err(|e| not_decodable(packet, e).at(at))?;
-        self.take(converter, meter)
+        let came = self.back.push(index, data, Some(reference))?;
+        self.came(came, context)
     }
 
-    /// Scores the pictures that are decoded, and asks the watch whether that is worth while.
-    fn take(&mut self, converter: &mut Converter, meter: &StageMeter) -> Result<()> {
-        while let Received::Frame(picture) = self.decoder.receive_video().map_err(|e| not_decodable(self.packets, e))? {
-            let Some(reference) = self.references.pop_front() else {
-                return Err(Error::new(
-                    ErrorKind::Encode,
-                    "the encoder's packets decode to more pictures than it was given",
-                ));
-            };
-            let reference = at_depth(converter, reference, self.begin.session.depth)?;
-            self.session.score(reference.index, &reference, &twin(&reference, picture))?;
-            self.pictures += 1;
-            meter.item();
-            if let Some(estimate) = self.watch() {
-                self.stopped = Some(estimate);
-                self.begin.stop.cancel();
-                return Ok(());
-            }
+    /// Counts the pictures that are scored, and asks the watch whether more of them are worth while.
+    fn came(&mut self, pictures: u64, context: &StageContext) -> Result<()> {
+        self.pictures += pictures;
+        (0..pictures).for_each(|_| context.item());
+        if let Some(estimate) = self.watch() {
+            self.stopped = Some(estimate);
+            self.stop.cancel();
         }
         Ok(())
     }
 
     fn watch(&mut self) -> Option<f64> {
-        let known = &self.session.known()[self.watched..];
+        let known = &self.back.metric()?.known()[self.watched..];
         self.watched += known.len();
         for score in known {
-            let position = score.index - self.begin.chunk.first_frame();
-            if let Verdict::Stop { estimate } = self.begin.watch.observe(position, score.score) {
+            let position = score.index - self.chunk.first_frame();
+            if let Verdict::Stop { estimate } = self.watch.observe(position, score.score) {
                 return Some(estimate);
             }
         }
         None
     }
 
-    fn finish(mut self, converter: &mut Converter, meter: &StageMeter) -> Result<Tried> {
+    fn finish(mut self, context: &StageContext, pool: &mut PoolStats) -> Result<Tried> {
         if self.stopped.is_none() {
-            self.decoder.send_end()?;
-            self.take(converter, meter)?;
+            let came = self.back.end()?;
+            self.came(came, context)?;
         }
+        let (_, converted, metric) = self.back.into_parts();
+        *pool = pool.plus(converted);
         if let Some(estimate) = self.stopped {
             return Ok(Tried::Stopped { estimate });
         }
-        let expected = self.begin.chunk.len();
+        let expected = self.chunk.len();
         if self.pictures != expected {
             let message = format!("the packets of {expected} frames decode to {} pictures", self.pictures);
             return Err(Error::new(ErrorKind::Encode, message));
         }
-        let scores = self.session.finish()?;
-        Ok(match self.begin.file {
+        let scores = metric.ok_or_else(out_of_turn)?.finish()?;
+        Ok(match self.file {
             Some(file) => Tried::Whole { scores, file },
             None => Tried::Probed { scores },
         })
     }
-}
-
-/// The decoded picture as the twin of `reference`.
-fn twin(reference: &Frame, picture: VideoFrame) -> Frame {
-    let (width, height) = picture.size();
-    Frame { width, height, format: picture.format(), planes: Arc::new(picture), ..reference.clone() }
 }

@@ -141,7 +141,7 @@ fn seen(frame: &Frame) -> Seen {
 fn clip(name: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/media").join(name);
     if !path.is_file() {
-        eprintln!("skipped: there is no {}", path.display());
+        crate::base::missing(format_args!("there is no {}", path.display()));
         return None;
     }
     Some(path)

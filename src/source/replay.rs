@@ -150,7 +150,7 @@ mod tests {
     fn beginnings(film: &str) -> Option<(Vec<u64>, Vec<u64>)> {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/media").join(film);
         if !path.is_file() {
-            eprintln!("skipped: there is no {}", path.display());
+            crate::base::missing(format_args!("there is no {}", path.display()));
             return None;
         }
         let mut input = Input::open(&path, &CancelToken::new()).unwrap();

@@ -1,14 +1,13 @@
 //! The first stage: reads packets and sends each where its stream goes.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-use super::mux::MuxMessage;
-use super::queue::Sender;
-use super::stage::StageMeter;
-use super::tally::Tally;
+use super::mux::TrackOut;
+use super::sound::AudioFindings;
 use crate::av::{Input, InputPacket, SubtitleConverter};
-use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Rounding, Span, Timestamp};
+use crate::base::{Error, ErrorKind, Rational, Result, Rounding, Span, Timestamp};
 use crate::container::codec::webvtt_additional;
+use crate::flow::{Outlet, StageContext};
 use crate::media::{Packet, PacketData, Trim};
 use crate::syntax::opus::{OPUS_RATE, packet_samples};
 
@@ -18,30 +17,45 @@ const PACE_S: f64 = 0.25;
 /// Where the packets of one stream go.
 pub(crate) enum Route {
     Skip,
-    Decode(Sender<InputPacket>),
-    CopyAudio { track: usize, delay_ns: u64 },
-    CopySubtitle { track: usize, webvtt: bool },
-    ConvertSubtitle { track: usize, converter: SubtitleConverter },
+    Decode(Outlet<InputPacket>),
+    CopyAudio { track: TrackOut, delay_ns: u64 },
+    CopySubtitle { track: TrackOut, webvtt: bool },
+    ConvertSubtitle { track: TrackOut, converter: SubtitleConverter },
 }
 
+/// Reads one source.
 pub(crate) struct Demux {
     pub(crate) input: Input,
     /// By stream index; streams that appear later are skipped.
     pub(crate) routes: Vec<Route>,
     /// The stream whose times pace the tracks that come seldom.
     pub(crate) main: usize,
-    pub(crate) mux: Sender<MuxMessage>,
-    pub(crate) tally: Arc<Tally>,
-    pub(crate) cancel: CancelToken,
+    pub(crate) found: DemuxFindings,
+}
+
+/// What reading came to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct DemuxFindings {
+    /// The latest end of any packet, in seconds.
+    pub(crate) end_s: f64,
+    /// Why reading stopped before the end of the file, where it did.
+    pub(crate) stopped: Option<String>,
+    /// Copied audio by source stream index.
+    pub(crate) copied: BTreeMap<usize, AudioFindings>,
+    /// Things the user should know, in order of appearance.
+    pub(crate) warnings: Vec<String>,
 }
 
 impl Demux {
-    pub(crate) fn run(&mut self, meter: &StageMeter) -> Result<()> {
-        let mut end_s = 0.0f64;
+    /// Reads to the end, or until the run drains.
+    ///
+    /// # Errors
+    /// `Interrupted`; a source that breaks off is a finding.
+    pub(crate) fn run(mut self, context: &StageContext) -> Result<DemuxFindings> {
         self.advance(Timestamp::new(i64::MIN / 2, Rational::NANO))?;
         let mut told: Option<Timestamp> = None;
-        loop {
-            self.cancel.check()?;
+        while !context.is_draining() {
+            context.check()?;
             let packet = match self.input.read_packet() {
                 Ok(Some(packet)) => packet,
                 Ok(None) => break,
@@ -49,11 +63,11 @@ impl Demux {
                 // What was read so far is a film that ends early: whether that is acceptable is judged by
                 // how much is missing, as with damaged packets.
                 Err(error) => {
-                    self.tally.lock().demux.stopped = Some(error.to_string());
+                    self.found.stopped = Some(error.to_string());
                     break;
                 }
             };
-            end_s = end_s.max(end_of(&packet));
+            self.found.end_s = self.found.end_s.max(end_of(&packet));
             if packet.stream() == self.main
                 && let Some(now) = packet.dts()
                 && told.is_none_or(|told| now.since(told).as_secs_f64() >= PACE_S)
@@ -62,37 +76,34 @@ impl Demux {
                 self.advance(now)?;
             }
             self.route(packet)?;
-            meter.item();
+            context.item();
         }
-        self.tally.lock().demux.end_s = end_s;
-        self.end_copied_tracks()
+        self.end_copied_tracks()?;
+        Ok(self.found)
     }
 
     fn route(&mut self, packet: InputPacket) -> Result<()> {
         let stream = packet.stream();
         let Some(route) = self.routes.get_mut(stream) else { return Ok(()) };
+        let found = &mut self.found;
         let place = |error: Error| error.with_stream(stream);
         match route {
             Route::Skip => Ok(()),
-            Route::Decode(sender) => sender.send(packet),
-            Route::CopyAudio { track, delay_ns } => match copied_audio(packet, *delay_ns) {
-                Some(copy) => {
-                    let mut findings = self.tally.lock();
-                    let audio = findings.audio.entry(stream).or_default();
-                    audio.packets += 1;
-                    audio.start.get_or_insert(copy.pts.plus(nanos(*delay_ns)));
-                    drop(findings);
-                    self.mux.send(MuxMessage::Packet { track: *track, packet: copy })
-                }
-                None => {
-                    self.tally.lock().audio.entry(stream).or_default().skipped_packets += 1;
-                    Ok(())
-                }
-            },
+            Route::Decode(outlet) => outlet.send(packet),
+            Route::CopyAudio { track, delay_ns } => {
+                let audio = found.copied.entry(stream).or_default();
+                let Some(copy) = copied_audio(packet, *delay_ns) else {
+                    audio.skipped_packets += 1;
+                    return Ok(());
+                };
+                audio.packets += 1;
+                audio.start.get_or_insert(copy.pts.plus(nanos(*delay_ns)));
+                track.packet(copy)
+            }
             Route::CopySubtitle { track, webvtt } => match copied_subtitle(packet, *webvtt) {
-                Some(copy) => self.mux.send(MuxMessage::Packet { track: *track, packet: copy }),
+                Some(copy) => track.packet(copy),
                 None => {
-                    self.tally.warn(format!("stream {stream}: a subtitle without a time is left out"));
+                    found.warn(format!("stream {stream}: a subtitle without a time is left out"));
                     Ok(())
                 }
             },
@@ -101,38 +112,40 @@ impl Demux {
                     let Some(pts) = packet.pts().filter(|pts| pts.ticks() >= 0) else { return Ok(()) };
                     let mut copy = Packet::new(pts, PacketData::new(text));
                     copy.duration = packet.duration();
-                    self.mux.send(MuxMessage::Packet { track: *track, packet: copy })
+                    track.packet(copy)
                 }
                 Ok(None) => Ok(()),
                 Err(error) => {
-                    self.tally.warn(format!("a subtitle is left out: {}", place(error)));
+                    found.warn(format!("a subtitle is left out: {}", place(error)));
                     Ok(())
                 }
             },
         }
     }
 
-    /// Tells the muxer how far the subtitle tracks are.
-    fn advance(&mut self, time: Timestamp) -> Result<()> {
-        for route in &self.routes {
-            if let Route::CopySubtitle { track, .. } | Route::ConvertSubtitle { track, .. } = route {
-                self.mux.send(MuxMessage::Advance { track: *track, time })?;
-            }
-        }
-        Ok(())
+    /// Tells the muxers how far the subtitle tracks are.
+    fn advance(&self, time: Timestamp) -> Result<()> {
+        self.routes.iter().try_for_each(|route| match route {
+            Route::CopySubtitle { track, .. } | Route::ConvertSubtitle { track, .. } => track.advance(time),
+            Route::Skip | Route::Decode(_) | Route::CopyAudio { .. } => Ok(()),
+        })
     }
 
     fn end_copied_tracks(&mut self) -> Result<()> {
-        for route in self.routes.drain(..) {
-            match route {
-                Route::CopyAudio { track, .. }
-                | Route::CopySubtitle { track, .. }
-                | Route::ConvertSubtitle { track, .. } => self.mux.send(MuxMessage::End { track })?,
-                // Dropping the sender is the flush.
-                Route::Skip | Route::Decode(_) => {}
-            }
-        }
-        Ok(())
+        self.routes.drain(..).try_for_each(|route| match route {
+            Route::CopyAudio { track, .. }
+            | Route::CopySubtitle { track, .. }
+            | Route::ConvertSubtitle { track, .. } => track.end(),
+            // Dropping the outlet is the flush.
+            Route::Skip | Route::Decode(_) => Ok(()),
+        })
+    }
+}
+
+impl DemuxFindings {
+    fn warn(&mut self, message: String) {
+        tracing::warn!("{message}");
+        self.warnings.push(message);
     }
 }
 

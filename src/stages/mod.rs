@@ -4,18 +4,19 @@
 //! file is written, and what is tried again.
 #![deny(unsafe_code)]
 
-pub(crate) mod crew;
+pub(crate) mod decode_back;
 pub(crate) mod demux;
 pub(crate) mod mux;
+pub(crate) mod pairing;
 pub(crate) mod picture;
 pub(crate) mod progress;
-pub(crate) mod queue;
 pub(crate) mod sound;
-pub(crate) mod stage;
+pub(crate) mod spec;
 pub(crate) mod streams;
-pub(crate) mod tally;
+pub(crate) mod track;
 pub(crate) mod treat;
 mod versions;
+mod weights;
 
-pub use streams::Action;
+pub use streams::{Action, StreamDecision};
 pub use versions::versions;

@@ -3,16 +3,15 @@
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use super::queue::{Receiver, Weighed};
-use super::stage::StageMeter;
-use super::tally::Tally;
+use super::progress::Progress;
 use crate::base::{Error, ErrorKind, Result, Timestamp};
-use crate::container::{Format, Interleaver, Muxer, muxer};
+use crate::container::{Format, Interleaver, MuxStats, Muxer, muxer};
+use crate::flow::{Nothing, Out, Outlet, Stage, Weighed};
 use crate::media::{FileParams, Packet, TrackKind, VideoTrackParams};
 
 /// What the stages before tell the muxer.
+#[derive(Clone, Debug)]
 pub(crate) enum MuxMessage {
     /// What only the encoder knows of the video track. Nothing is written before it came.
     VideoHeader(Box<VideoTrackParams>),
@@ -40,54 +39,115 @@ impl Weighed for MuxMessage {
     }
 }
 
+/// A track as the stages see it that fill it: its number in each file that is written.
+#[derive(Clone)]
+pub(crate) struct TrackOut(pub(crate) Vec<(Outlet<MuxMessage>, usize)>);
+
+impl TrackOut {
+    /// Hands `packet` to every file.
+    pub(crate) fn packet(&self, packet: Packet) -> Result<()> {
+        self.each(|track| MuxMessage::Packet { track, packet: packet.clone() })
+    }
+
+    /// Says that nothing earlier comes any more.
+    pub(crate) fn advance(&self, time: Timestamp) -> Result<()> {
+        self.each(|track| MuxMessage::Advance { track, time })
+    }
+
+    /// Says that no packet follows.
+    pub(crate) fn end(&self) -> Result<()> {
+        self.each(|track| MuxMessage::End { track })
+    }
+
+    fn each(&self, message: impl Fn(usize) -> MuxMessage) -> Result<()> {
+        self.0.iter().try_for_each(|(mux, track)| mux.send(message(*track)))
+    }
+}
+
+/// Writes one file.
 pub(crate) struct Mux {
-    pub(crate) messages: Receiver<MuxMessage>,
+    format: Format,
     /// Complete but for the video track's coding.
-    pub(crate) header: FileParams,
-    pub(crate) video_track: usize,
-    pub(crate) file: Option<File>,
-    pub(crate) path: PathBuf,
-    pub(crate) tally: Arc<Tally>,
+    params: FileParams,
+    video_track: usize,
+    path: PathBuf,
+    progress: Arc<Progress>,
+    phase: Phase,
+}
+
+enum Phase {
+    /// The video track's coding is not known yet.
+    Waiting {
+        file: File,
+        early: Vec<MuxMessage>,
+    },
+    Writing(Interleaver<Box<dyn Muxer>>),
+    /// Between the two, or after an error.
+    Broken,
 }
 
 impl Mux {
-    pub(crate) fn run(&mut self, meter: &StageMeter) -> Result<()> {
-        let mut early = Vec::new();
-        let video = loop {
-            match self.messages.receive()? {
-                Some(MuxMessage::VideoHeader(video)) => break video,
-                Some(other) => early.push(other),
-                None => return Err(Error::new(ErrorKind::Encode, "the encoder ended before it began")),
-            }
-        };
-        if let Some(track) = self.header.tracks.get_mut(self.video_track) {
-            track.kind = TrackKind::Video(*video);
-        }
-        let file = self.file.take().ok_or_else(|| Error::new(ErrorKind::Encode, "the output is closed"))?;
-        let mut order = Interleaver::new(muxer(Format::Matroska, file, Some(&self.path), &self.header)?);
-        for message in early {
-            self.take(&mut order, message, meter)?;
-        }
-        while let Some(message) = self.messages.receive()? {
-            self.take(&mut order, message, meter)?;
-        }
-        let stats = order.finish()?.finish()?;
-        self.tally.bytes.store(stats.bytes, Ordering::Relaxed);
-        self.tally.lock().mux = Some(stats);
-        Ok(())
+    pub(crate) fn new(
+        format: Format,
+        (file, path): (File, PathBuf),
+        params: FileParams,
+        video_track: usize,
+        progress: Arc<Progress>,
+    ) -> Self {
+        Mux { format, params, video_track, path, progress, phase: Phase::Waiting { file, early: Vec::new() } }
     }
 
-    fn take(&self, order: &mut Interleaver<Box<dyn Muxer>>, message: MuxMessage, meter: &StageMeter) -> Result<()> {
-        match message {
-            MuxMessage::Packet { track, packet } => {
-                order.push(track, packet)?;
-                self.tally.bytes.store(order.sink().bytes_written(), Ordering::Relaxed);
-            }
-            MuxMessage::Advance { track, time } => order.advance(track, time)?,
-            MuxMessage::End { track } => order.end_track(track)?,
-            MuxMessage::VideoHeader(_) => {}
+    /// Opens the file, now that all tracks are known, and writes what came before that.
+    fn begin(&mut self, video: VideoTrackParams) -> Result<()> {
+        let Phase::Waiting { file, early } = std::mem::replace(&mut self.phase, Phase::Broken) else {
+            return Ok(());
+        };
+        if let Some(track) = self.params.tracks.get_mut(self.video_track) {
+            track.kind = TrackKind::Video(video);
         }
-        meter.item();
+        let mut order = Interleaver::new(muxer(self.format, file, Some(&self.path), &self.params)?);
+        early.into_iter().try_for_each(|message| take(&mut order, message))?;
+        self.phase = Phase::Writing(order);
         Ok(())
+    }
+}
+
+impl Stage for Mux {
+    type In = MuxMessage;
+    type Out = Nothing;
+    type Found = MuxStats;
+
+    fn push(&mut self, message: MuxMessage, _: &mut Out<Nothing>) -> Result<()> {
+        match (&mut self.phase, message) {
+            (_, MuxMessage::VideoHeader(video)) => self.begin(*video),
+            (Phase::Waiting { early, .. }, message) => {
+                early.push(message);
+                Ok(())
+            }
+            (Phase::Writing(order), message) => {
+                take(order, message)?;
+                self.progress.set_written(order.sink().bytes_written());
+                Ok(())
+            }
+            (Phase::Broken, _) => Ok(()),
+        }
+    }
+
+    fn finish(self, _: &mut Out<Nothing>) -> Result<MuxStats> {
+        let Phase::Writing(order) = self.phase else {
+            return Err(Error::new(ErrorKind::Encode, "the encoder ended before it began"));
+        };
+        let stats = order.finish()?.finish()?;
+        self.progress.set_written(stats.bytes);
+        Ok(stats)
+    }
+}
+
+fn take(order: &mut Interleaver<Box<dyn Muxer>>, message: MuxMessage) -> Result<()> {
+    match message {
+        MuxMessage::Packet { track, packet } => order.push(track, packet),
+        MuxMessage::Advance { track, time } => order.advance(track, time),
+        MuxMessage::End { track } => order.end_track(track),
+        MuxMessage::VideoHeader(_) => Ok(()),
     }
 }

@@ -1,374 +1,290 @@
 //! The stages pictures go through: decode, convert, encode, and decoding the result again.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use super::mux::MuxMessage;
-use super::queue::{Receiver, Sender, Weighed};
-use super::stage::StageMeter;
-use super::tally::{Tally, VideoFindings, digest, message_digest};
-use super::treat::{Treat, messages};
-use crate::av::{Decoder, DecoderOptions, InputPacket, Received};
-use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span, Timestamp};
-use crate::config::{EncodeSettings, Quality, default_crf};
-use crate::media::{Dynamic, Frame, Packet, PacketData, Shown, StreamInfo, VideoInfo, VideoTrackParams};
+use super::decode_back::DecodeBack;
+use super::pairing::{Kept, Paired, PairingEncoder};
+use super::spec::{encode_spec, factory, video_params};
+use super::treat::{Carried, Treat};
+use crate::av::InputPacket;
+use crate::base::{Error, ErrorKind, Result};
+use crate::config::EncodeSettings;
+use crate::flow::{Counted, Nothing, Out, Promise, Stage, Weighed};
+use crate::media::{Frame, PoolStats, Shown, VideoInfo};
+use crate::meter::{MetricSpec, Scores};
 use crate::pixel::Converter;
-use crate::source::VideoDecoder;
-use crate::syntax::av1;
-use crate::video::{Crf, EncodedPacket, Encoder, EncoderConfig};
+use crate::source::{DecodeStats, VideoDecoder};
+use crate::video::KeyRequest;
 
+/// Packets to pictures.
 pub(crate) struct Decode {
     pub(crate) decoder: VideoDecoder,
-    pub(crate) packets: Receiver<InputPacket>,
-    pub(crate) frames: Sender<Frame>,
-    pub(crate) tally: Arc<Tally>,
+}
+
+/// What decoding met with.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct DecodeFound {
+    pub(crate) decoder: String,
+    pub(crate) stats: DecodeStats,
+}
+
+impl Stage for Decode {
+    type In = InputPacket;
+    type Out = Frame;
+    type Found = DecodeFound;
+    const COUNTED: Counted = Counted::Given;
+
+    fn push(&mut self, packet: InputPacket, out: &mut Out<Frame>) -> Result<()> {
+        self.decoder.send(&packet)?;
+        self.pass_on(out)
+    }
+
+    fn finish(mut self, out: &mut Out<Frame>) -> Result<DecodeFound> {
+        self.decoder.finish()?;
+        self.pass_on(out)?;
+        Ok(DecodeFound { decoder: self.decoder.decoder_name().to_owned(), stats: self.decoder.stats() })
+    }
 }
 
 impl Decode {
-    pub(crate) fn run(&mut self, meter: &StageMeter) -> Result<()> {
-        while let Some(packet) = self.packets.receive()? {
-            self.decoder.send(&packet)?;
-            self.pass_on(meter)?;
-        }
-        self.decoder.finish()?;
-        self.pass_on(meter)?;
-        let stats = self.decoder.stats();
-        let mut findings = self.tally.lock();
-        findings.decoder = self.decoder.decoder_name().to_owned();
-        findings.decode = stats;
-        Ok(())
-    }
-
-    fn pass_on(&mut self, meter: &StageMeter) -> Result<()> {
+    fn pass_on(&mut self, out: &mut Out<Frame>) -> Result<()> {
         while let Some(frame) = self.decoder.receive() {
-            self.frames.send(frame)?;
-            meter.item();
+            out.push(frame)?;
         }
         Ok(())
     }
 }
 
+/// Decoded pictures to what the encoder takes.
 pub(crate) struct Convert {
     pub(crate) treat: Treat,
     pub(crate) converter: Converter,
-    pub(crate) frames: Receiver<Frame>,
-    pub(crate) converted: Sender<Frame>,
-    pub(crate) tally: Arc<Tally>,
+    pub(crate) ready: VecDeque<Frame>,
+}
+
+/// What was carried and copied on the way.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ConvertFound {
+    pub(crate) carried: Carried,
+    pub(crate) pool: PoolStats,
+}
+
+impl Stage for Convert {
+    type In = Frame;
+    type Out = Frame;
+    type Found = ConvertFound;
+    const COUNTED: Counted = Counted::Given;
+
+    fn push(&mut self, frame: Frame, out: &mut Out<Frame>) -> Result<()> {
+        self.treat.push(frame, &mut self.ready)?;
+        self.pass_on(out)
+    }
+
+    fn finish(mut self, out: &mut Out<Frame>) -> Result<ConvertFound> {
+        self.treat.finish(&mut self.ready)?;
+        self.pass_on(out)?;
+        let pool = self.converter.stats().plus(self.treat.pool());
+        Ok(ConvertFound { carried: self.treat.carried().clone(), pool })
+    }
 }
 
 impl Convert {
-    pub(crate) fn run(&mut self, meter: &StageMeter) -> Result<()> {
-        let mut ready = VecDeque::new();
-        while let Some(frame) = self.frames.receive()? {
-            self.treat.push(frame, &mut ready)?;
-            self.pass_on(&mut ready, meter)?;
-        }
-        self.treat.finish(&mut ready)?;
-        self.pass_on(&mut ready, meter)?;
-        self.tally.add_pool(self.converter.stats());
-        self.tally.add_pool(self.treat.pool());
-        self.tally.lock().carried = self.treat.carried().clone();
-        Ok(())
-    }
-
-    fn pass_on(&mut self, ready: &mut VecDeque<Frame>, meter: &StageMeter) -> Result<()> {
-        for frame in ready.drain(..) {
-            self.converted.send(self.converter.to_encoder(frame)?)?;
-            meter.item();
+    fn pass_on(&mut self, out: &mut Out<Frame>) -> Result<()> {
+        for frame in self.ready.drain(..) {
+            out.push(self.converter.to_encoder(frame)?)?;
         }
         Ok(())
     }
 }
 
-pub(crate) struct Encode {
-    pub(crate) settings: EncodeSettings,
-    pub(crate) stream: StreamInfo,
-    pub(crate) track: usize,
-    pub(crate) frames: Receiver<Frame>,
-    pub(crate) mux: Sender<MuxMessage>,
-    pub(crate) check: Sender<PacketData>,
-    pub(crate) tally: Arc<Tally>,
-    pub(crate) cancel: CancelToken,
-    /// Dolby Vision configuration record.
-    pub(crate) dolby_vision: Option<[u8; 24]>,
+/// Pictures to coded ones, each beside what is kept of its frame.
+pub(crate) struct Encode<K> {
+    settings: EncodeSettings,
+    video: VideoInfo,
+    /// Index of the source's stream, for errors.
+    stream: usize,
+    /// What decoding met with, where there is no picture at all.
+    decoded: Promise<DecodeFound>,
+    open: Option<(PairingEncoder<K>, EncodeFound)>,
+    /// Whether the first picture was given.
+    told: bool,
 }
 
-impl Encode {
-    pub(crate) fn run(&mut self, meter: &StageMeter) -> Result<()> {
-        let Some(first) = self.frames.receive()? else {
-            let damage = self.tally.lock().decode.first_error.clone();
-            let why = damage.map_or(String::new(), |e| format!(" ({e})"));
-            return Err(Error::new(ErrorKind::Input, format!("no picture of it can be decoded{why}"))
-                .with_stream(self.stream.index));
-        };
-        let video = self.video()?.clone();
-        let picture = Shown::of(&first);
-        let config = encoder_config(&self.settings, &video, &picture)?;
-        let record = self.dolby_vision;
-        let mut encoder =
-            Encoder::open_when_free(&config, &self.cancel).map_err(|e| e.with_stream(self.stream.index))?;
-        let found = VideoFindings { dolby_vision: record, ..findings(&video, &picture, config.crf.as_f64()) };
-        self.tally.lock().video = Some(found);
-        let track = VideoTrackParams { dolby_vision: record, ..track(&video, &picture) };
-        let mut out = Outgoing::new(self.track, track, self.mux.another(), &self.tally);
+/// How the pictures are encoded.
+#[derive(Clone, Debug)]
+pub(crate) struct EncodeFound {
+    /// As the first frame has it.
+    pub(crate) shown: Shown,
+    pub(crate) crf: f64,
+}
 
-        let mut sent = VecDeque::new();
-        let mut next = Some(first);
-        while let Some(frame) = next {
-            self.cancel.check()?;
-            sent.push_back(Sent::of(&frame));
-            encoder.send(&frame)?;
-            drop(frame);
-            while let Some(packet) = encoder.receive()? {
-                self.accept(&mut sent, &mut out, packet, meter)?;
-            }
-            next = self.frames.receive()?;
-        }
-        let mut draining = encoder.finish()?;
-        while let Some(packet) = draining.next_packet()? {
-            self.cancel.check()?;
-            self.accept(&mut sent, &mut out, packet, meter)?;
-        }
-        out.finish()
+impl<K: Kept> Encode<K> {
+    pub(crate) fn new(
+        settings: EncodeSettings,
+        video: VideoInfo,
+        stream: usize,
+        decoded: Promise<DecodeFound>,
+    ) -> Self {
+        Encode { settings, video, stream, decoded, open: None, told: false }
     }
 
-    fn video(&self) -> Result<&VideoInfo> {
-        self.stream
-            .video
-            .as_ref()
-            .ok_or_else(|| Error::new(ErrorKind::Unsupported, "is no video stream").with_stream(self.stream.index))
-    }
-
-    /// Pairs a packet with its frame by identity and hands it on.
-    fn accept(
-        &self,
-        sent: &mut VecDeque<Sent>,
-        out: &mut Outgoing,
-        coded: EncodedPacket,
-        meter: &StageMeter,
-    ) -> Result<()> {
-        let Some(Sent { index, pts, duration, dynamic }) = sent.pop_front() else {
-            return Err(Error::new(ErrorKind::Encode, "the encoder gave more packets than it was given frames"));
-        };
-        if index != coded.frame_index {
-            let message = format!("the encoder gave frame {} where frame {index} was due", coded.frame_index);
-            return Err(Error::new(ErrorKind::Encode, message).at(pts));
-        }
-        let (data, messages) = unit(&coded.data, &dynamic).map_err(|e| e.at(pts))?;
-        self.check.send(data.clone())?;
-        out.send(data, messages, coded.keyframe, (pts, duration))?;
-        self.tally.encoded.fetch_add(1, Ordering::Relaxed);
-        self.tally.set_position(pts);
-        meter.item();
-        Ok(())
+    fn open(&self, first: &Frame, out: &Out<Coding<K>>) -> Result<(PairingEncoder<K>, EncodeFound)> {
+        let shown = Shown::of(first);
+        let spec = encode_spec(&self.settings, &shown)?;
+        let (factory, params) = (factory(&self.settings)?, video_params(&self.video, &shown));
+        let context = out.context();
+        let encoder =
+            context.waiting_for_turn(|| PairingEncoder::open(factory, &spec, &params, context.cancel_token()));
+        let encoder = encoder.map_err(|e| e.with_stream(self.stream))?;
+        Ok((encoder, EncodeFound { shown, crf: spec.quality.as_f64() }))
     }
 }
 
-/// What is kept of a picture while the encoder has it.
-struct Sent {
-    index: u64,
-    pts: Timestamp,
-    duration: Option<Span>,
-    dynamic: Dynamic,
+/// What an encode stage gives: how the track is coded comes with its first picture.
+#[derive(Clone, Debug)]
+pub(crate) struct Coding<K> {
+    /// With the first picture: how it is shown, and the codec's configuration where the encoder tells it.
+    pub(crate) first: Option<Box<(Shown, Option<Vec<u8>>)>>,
+    pub(crate) picture: Paired<K>,
 }
 
-impl Sent {
-    fn of(frame: &Frame) -> Self {
-        Sent { index: frame.index, pts: frame.pts, duration: frame.duration, dynamic: frame.dynamic.clone() }
-    }
-}
-
-/// An encoder's packet as it is stored, which is what is checked: without delimiters, as Matroska wants it, and with the
-/// metadata of its picture; and the digest of that metadata.
-pub(crate) fn unit(coded: &[u8], dynamic: &Dynamic) -> Result<(PacketData, u64)> {
-    let unit = av1::block_data(coded)?;
-    let messages = messages(dynamic);
-    let data = if messages.is_empty() { unit.into_owned() } else { av1::with_messages(&unit, &messages)? };
-    Ok((PacketData::new(data), message_digest(&messages)))
-}
-
-pub(crate) fn findings(video: &VideoInfo, picture: &Shown, crf: f64) -> VideoFindings {
-    VideoFindings {
-        width: picture.width,
-        height: picture.height,
-        color: picture.color,
-        hdr: picture.hdr,
-        crf,
-        sample_aspect_ratio: video.sample_aspect_ratio,
-        rotation: video.rotation,
-        field_order: video.field_order,
-        times: Vec::new(),
-        end: None,
-        bytes: 0,
-        messages: Vec::new(),
-        dolby_vision: None,
-        digests: Vec::new(),
-    }
-}
-
-/// The picture track on its way to the muxer: its header from the first packet, its packets one behind, so that the
-/// last one is known as such, and what verification holds the file to.
-pub(crate) struct Outgoing {
-    track: usize,
-    /// Until the first packet tells how the track is coded.
-    header: Option<VideoTrackParams>,
-    mux: Sender<MuxMessage>,
-    tally: Arc<Tally>,
-    held: Option<(Packet, Option<Span>)>,
-    times: Vec<Timestamp>,
-    digests: Vec<u64>,
-    messages: Vec<u64>,
-    bytes: u64,
-}
-
-impl Outgoing {
-    pub(crate) fn new(track: usize, header: VideoTrackParams, mux: Sender<MuxMessage>, tally: &Arc<Tally>) -> Self {
-        Outgoing {
-            track,
-            header: Some(header),
-            mux,
-            tally: Arc::clone(tally),
-            held: None,
-            times: Vec::new(),
-            digests: Vec::new(),
-            messages: Vec::new(),
-            bytes: 0,
-        }
-    }
-
-    /// Takes the next temporal unit, without its delimiter, and the digest of the metadata its picture has to have.
-    pub(crate) fn send(
-        &mut self,
-        data: PacketData,
-        messages: u64,
-        keyframe: bool,
-        (pts, duration): (Timestamp, Option<Span>),
-    ) -> Result<()> {
-        if let Some(mut header) = self.header.take() {
-            let coded = av1::track(&data).map_err(|e| e.at(pts))?;
-            header.configuration = coded.configuration;
-            header.bits_per_channel = coded.bits_per_channel;
-            self.mux.send(MuxMessage::VideoHeader(Box::new(header)))?;
-        }
-        self.times.push(pts);
-        self.digests.push(digest(&data));
-        self.messages.push(messages);
-        self.bytes += data.len() as u64;
-        let mut packet = Packet::new(pts, data);
-        packet.keyframe = keyframe;
-        if let Some((before, _)) = self.held.replace((packet, duration)) {
-            self.mux.send(MuxMessage::Packet { track: self.track, packet: before })?;
-        }
-        Ok(())
-    }
-
-    pub(crate) fn finish(mut self) -> Result<()> {
-        let mut end = None;
-        if let Some((mut last, duration)) = self.held.take() {
-            // Only the last frame's duration is not told by the frame after it.
-            end = duration.map(|d| last.pts.plus(d));
-            last.duration = duration;
-            self.mux.send(MuxMessage::Packet { track: self.track, packet: last })?;
-        }
-        self.mux.send(MuxMessage::End { track: self.track })?;
-        if let Some(video) = &mut self.tally.lock().video {
-            video.times = self.times;
-            video.digests = self.digests;
-            video.messages = self.messages;
-            video.bytes = self.bytes;
-            video.end = end;
-        }
-        Ok(())
-    }
-}
-
-impl Weighed for PacketData {
+impl<K: Kept> Weighed for Coding<K> {
     fn byte_len(&self) -> usize {
-        self.len()
+        // Frames that are kept beside are bounded by the pool they come from and by the number of items.
+        self.picture.data.len()
     }
 }
 
-/// The frame rate the encoder is told where the source has none.
-const NOMINAL_RATE: (i32, i32) = (25, 1);
+impl<K: Kept> Stage for Encode<K> {
+    type In = Frame;
+    type Out = Coding<K>;
+    type Found = EncodeFound;
+    const COUNTED: Counted = Counted::Given;
 
-pub(crate) fn encoder_config(settings: &EncodeSettings, video: &VideoInfo, first: &Shown) -> Result<EncoderConfig> {
-    let asked = match settings.quality {
-        Quality::Crf(crf) => crf,
-        Quality::Target(_) => None,
-    };
-    let crf = asked.unwrap_or_else(|| default_crf(first.width, first.height));
-    let crf = Crf::from_f64(f64::from(crf))?;
-    let nominal = Rational::positive(NOMINAL_RATE.0, NOMINAL_RATE.1).unwrap_or(Rational::ONE);
-    let rate = video.frame_rate.unwrap_or(nominal);
-    let mut config = EncoderConfig::new(first.width, first.height, rate, crf, settings.preset);
-    config.color = first.color;
-    config.hdr = first.hdr;
-    config.bit_depth = video.bit_depth;
-    config.parameters = film_grain(settings.picture.film_grain);
-    config.parameters.extend(settings.svt.iter().cloned());
-    Ok(config)
-}
-
-/// Grain is synthesised over the picture as it is: denoising it first would lower what is scored.
-fn film_grain(strength: u8) -> Vec<(String, String)> {
-    match strength {
-        0 => Vec::new(),
-        n => vec![("film-grain".to_owned(), n.to_string()), ("film-grain-denoise".to_owned(), "0".to_owned())],
-    }
-}
-
-/// The track as the source describes it; how it is coded only the first packet tells.
-pub(crate) fn track(video: &VideoInfo, first: &Shown) -> VideoTrackParams {
-    VideoTrackParams {
-        sample_aspect_ratio: video.sample_aspect_ratio,
-        color: first.color,
-        hdr: first.hdr,
-        rotation: video.rotation,
-        frame_duration: video.frame_duration.map(|length| Span::new(1, length)),
-        field_order: video.field_order,
-        ..VideoTrackParams::new("av1", Vec::new(), first.width, first.height)
-    }
-}
-
-/// Decodes the encoder's packets as they come: proof that every one of them is a picture.
-pub(crate) struct Check {
-    pub(crate) packets: Receiver<PacketData>,
-    pub(crate) tally: Arc<Tally>,
-}
-
-impl Check {
-    pub(crate) fn run(&mut self, meter: &StageMeter) -> Result<()> {
-        let options = DecoderOptions { threads: 1, without_film_grain: true };
-        let mut decoder = Decoder::av1(Rational::MILLI, options)?;
-        let mut frames = 0;
-        let mut sent = 0;
-        while let Some(packet) = self.packets.receive()? {
-            decoder.send_bytes(&packet, sent).map_err(|e| not_decodable(sent, e))?;
-            sent += 1;
-            frames += take(&mut decoder, meter).map_err(|e| not_decodable(sent, e))?;
+    fn push(&mut self, frame: Frame, out: &mut Out<Coding<K>>) -> Result<()> {
+        if self.open.is_none() {
+            self.open = Some(self.open(&frame, out)?);
         }
-        decoder.send_end()?;
-        frames += take(&mut decoder, meter).map_err(|e| not_decodable(sent, e))?;
-        self.tally.lock().decoded_back = frames;
+        let Some((encoder, found)) = &mut self.open else { return Ok(()) };
+        encoder.send(&frame, K::of(&frame), KeyRequest::Auto)?;
+        drop(frame);
+        pass_on(encoder, found, &mut self.told, out)
+    }
+
+    fn finish(mut self, out: &mut Out<Coding<K>>) -> Result<EncodeFound> {
+        let Some((mut encoder, found)) = self.open.take() else {
+            let damage = self.decoded.take().and_then(|d| d.stats.first_error);
+            let why = damage.map_or(String::new(), |e| format!(" ({e})"));
+            let message = format!("no picture of it can be decoded{why}");
+            return Err(Error::new(ErrorKind::Input, message).with_stream(self.stream));
+        };
+        encoder.finish()?;
+        pass_on(&mut encoder, &found, &mut self.told, out)?;
+        Ok(found)
+    }
+}
+
+fn pass_on<K: Kept>(
+    encoder: &mut PairingEncoder<K>,
+    found: &EncodeFound,
+    told: &mut bool,
+    out: &mut Out<Coding<K>>,
+) -> Result<()> {
+    while let Some(picture) = encoder.receive()? {
+        out.context().check()?;
+        let first = (!std::mem::replace(told, true)).then(|| Box::new((found.shown, encoder.codec_config())));
+        out.push(Coding { first, picture })?;
+    }
+    Ok(())
+}
+
+/// Coded pictures back to pictures.
+pub(crate) struct Check<K> {
+    codec: &'static str,
+    encoder: String,
+    metric: Option<(MetricSpec, u8)>,
+    back: Option<DecodeBack>,
+    /// Coded pictures that came.
+    units: u64,
+    kept: std::marker::PhantomData<fn(K)>,
+}
+
+/// What came back.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CheckFound {
+    pub(crate) scores: Option<Scores>,
+    pub(crate) pool: PoolStats,
+}
+
+impl<K: Kept> Check<K> {
+    /// For what an encoder of that codec, called `encoder` in words, makes.
+    pub(crate) fn new(codec: &'static str, encoder: String) -> Self {
+        Check { codec, encoder, metric: None, back: None, units: 0, kept: std::marker::PhantomData }
+    }
+}
+
+impl Check<Frame> {
+    /// The same, with each picture scored against its frame in `depth` bits.
+    pub(crate) fn scored(self, metric: MetricSpec, depth: u8) -> Self {
+        Check { metric: Some((metric, depth)), ..self }
+    }
+}
+
+impl<K: Kept + AsReference> Stage for Check<K> {
+    type In = Coding<K>;
+    type Out = Nothing;
+    type Found = CheckFound;
+    const COUNTED: Counted = Counted::Itself;
+
+    fn push(&mut self, coding: Coding<K>, out: &mut Out<Nothing>) -> Result<()> {
+        let back = match (&mut self.back, coding.first) {
+            (Some(back), _) => back,
+            (none, first) => {
+                let (shown, configuration) = first.map(|f| *f).unzip();
+                let configuration = configuration.flatten().unwrap_or_default();
+                let back = DecodeBack::new(self.codec, &configuration, self.encoder.clone())?;
+                none.insert(match (self.metric.take(), shown) {
+                    (Some((metric, depth)), Some(shown)) => {
+                        back.scored(metric.open(shown.width, shown.height, depth)?, depth)
+                    }
+                    _ => back,
+                })
+            }
+        };
+        let Paired { index, data, kept, .. } = coding.picture;
+        self.units += 1;
+        let pictures = back.push(index, &data, kept.reference())?;
+        (0..pictures).for_each(|_| out.context().item());
         Ok(())
     }
-}
 
-fn take(decoder: &mut Decoder, meter: &StageMeter) -> Result<u64> {
-    let mut frames = 0;
-    while let Received::Frame(_) = decoder.receive_video()? {
-        frames += 1;
-        meter.item();
+    fn finish(self, out: &mut Out<Nothing>) -> Result<CheckFound> {
+        let Some(mut back) = self.back else { return Ok(CheckFound::default()) };
+        let pictures = back.end()?;
+        (0..pictures).for_each(|_| out.context().item());
+        let (decoded_back, pool, metric) = back.into_parts();
+        if decoded_back != self.units {
+            let message = format!("the packets of {} frames decode to {decoded_back} pictures", self.units);
+            return Err(Error::new(ErrorKind::Encode, message));
+        }
+        Ok(CheckFound { pool, scores: metric.map(|m| m.finish()).transpose()? })
     }
-    Ok(frames)
 }
 
-/// Seen with SVT-AV1 2.3.0 at presets 12 and 13 on noise, and its own program makes the same stream.
-pub(crate) fn not_decodable(frame: i64, error: Error) -> Error {
-    let version = crate::video::library_version();
-    let message = format!(
-        "SVT-AV1 {version} made a stream that cannot be decoded at frame {frame}; a lower preset may do better"
-    );
-    Error::new(ErrorKind::Encode, message).caused_by(error)
+/// What is kept of a frame, as the reference of a score.
+pub(crate) trait AsReference {
+    /// The frame, where all of it was kept.
+    fn reference(self) -> Option<Frame>;
+}
+
+impl AsReference for Frame {
+    fn reference(self) -> Option<Frame> {
+        Some(self)
+    }
+}
+
+impl AsReference for super::pairing::FrameNote {
+    fn reference(self) -> Option<Frame> {
+        None
+    }
 }

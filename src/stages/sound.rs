@@ -1,62 +1,93 @@
 //! The stage of one audio track: decode, resample, encode.
 
-use std::sync::Arc;
-
-use super::mux::MuxMessage;
-use super::queue::{Receiver, Sender};
-use super::stage::StageMeter;
-use super::tally::{AudioFindings, Tally};
-use crate::audio::AudioEncoder;
+use super::mux::TrackOut;
+use crate::audio::{AudioEncoder, AudioStats};
 use crate::av::InputPacket;
-use crate::base::{Result, Span, Timestamp};
+use crate::base::{Error, Rational, Result, Span, Timestamp};
+use crate::flow::{Counted, Nothing, Out, Stage};
 use crate::media::Packet;
 use crate::source::AudioDecoder;
+use crate::syntax::opus::OPUS_RATE;
 
+/// Encodes the sound of one stream for every file that has it.
 pub(crate) struct Sound {
     pub(crate) stream: usize,
-    pub(crate) track: usize,
     pub(crate) decoder: AudioDecoder,
-    /// Taken when the stream ends.
-    pub(crate) encoder: Option<AudioEncoder>,
-    pub(crate) packets: Receiver<InputPacket>,
-    pub(crate) mux: Sender<MuxMessage>,
-    pub(crate) tally: Arc<Tally>,
+    pub(crate) encoder: AudioEncoder,
+    pub(crate) track: TrackOut,
+    /// Time of the first sample that is heard.
+    pub(crate) start: Option<Timestamp>,
+}
+
+/// One audio track.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AudioFindings {
+    /// For encoded tracks.
+    pub(crate) stats: Option<AudioStats>,
+    /// Time of the first sample that is heard.
+    pub(crate) start: Option<Timestamp>,
+    /// Packets the decoder refused.
+    pub(crate) damaged_packets: u64,
+    /// Packets before the start of the film, which Matroska cannot carry.
+    pub(crate) skipped_packets: u64,
+    /// Packets copied.
+    pub(crate) packets: u64,
+}
+
+impl Stage for Sound {
+    type In = InputPacket;
+    type Out = Nothing;
+    type Found = AudioFindings;
+    const COUNTED: Counted = Counted::Itself;
+
+    fn push(&mut self, packet: InputPacket, out: &mut Out<Nothing>) -> Result<()> {
+        let stream = self.stream;
+        let place = |e: Error| e.with_stream(stream);
+        self.decoder.send(&packet).map_err(place)?;
+        self.encode(out).map_err(place)
+    }
+
+    fn finish(mut self, out: &mut Out<Nothing>) -> Result<AudioFindings> {
+        let stream = self.stream;
+        self.end(out).map_err(|e| e.with_stream(stream))?;
+        let Sound { decoder, encoder, track, mut start, .. } = self;
+        let pre_skip = pre_skip(&encoder);
+        let mut sink = |packet: Packet| give(packet, pre_skip, &mut start, &track, out);
+        let stats = encoder.finish(&mut sink).map_err(|e| e.with_stream(stream))?;
+        track.end()?;
+        let (damaged_packets, _) = decoder.damage();
+        Ok(AudioFindings { stats: Some(stats), start, damaged_packets, ..AudioFindings::default() })
+    }
 }
 
 impl Sound {
-    pub(crate) fn run(&mut self, meter: &StageMeter) -> Result<()> {
-        let stream = self.stream;
-        self.encode(meter).map_err(|e| e.with_stream(stream))
-    }
-
-    fn encode(&mut self, meter: &StageMeter) -> Result<()> {
-        let Some(mut encoder) = self.encoder.take() else { return Ok(()) };
-        let pre_skip = Span::new(
-            i64::from(encoder.pre_skip()),
-            crate::base::Rational::positive(1, 48_000).unwrap_or(crate::base::Rational::MILLI),
-        );
-        let mut start: Option<Timestamp> = None;
-        let (mux, track) = (&self.mux, self.track);
-        let mut sink = |packet: Packet| {
-            start.get_or_insert_with(|| packet.pts.plus(pre_skip));
-            meter.item();
-            mux.send(MuxMessage::Packet { track, packet })
-        };
-        while let Some(packet) = self.packets.receive()? {
-            self.decoder.send(&packet)?;
-            while let Some(sound) = self.decoder.receive() {
-                encoder.push(sound, &mut sink)?;
-            }
-        }
-        self.decoder.finish()?;
+    fn encode(&mut self, out: &mut Out<Nothing>) -> Result<()> {
+        let pre_skip = pre_skip(&self.encoder);
         while let Some(sound) = self.decoder.receive() {
-            encoder.push(sound, &mut sink)?;
+            let (start, track) = (&mut self.start, &self.track);
+            self.encoder.push(sound, &mut |packet| give(packet, pre_skip, start, track, out))?;
         }
-        let stats = encoder.finish(&mut sink)?;
-        self.mux.send(MuxMessage::End { track })?;
-        let (damaged_packets, _) = self.decoder.damage();
-        let findings = AudioFindings { stats: Some(stats), start, damaged_packets, ..AudioFindings::default() };
-        self.tally.lock().audio.insert(self.stream, findings);
         Ok(())
     }
+
+    fn end(&mut self, out: &mut Out<Nothing>) -> Result<()> {
+        self.decoder.finish()?;
+        self.encode(out)
+    }
+}
+
+fn pre_skip(encoder: &AudioEncoder) -> Span {
+    Span::new(i64::from(encoder.pre_skip()), Rational::positive(1, OPUS_RATE as i32).unwrap_or(Rational::MILLI))
+}
+
+fn give(
+    packet: Packet,
+    pre_skip: Span,
+    start: &mut Option<Timestamp>,
+    track: &TrackOut,
+    out: &Out<Nothing>,
+) -> Result<()> {
+    start.get_or_insert_with(|| packet.pts.plus(pre_skip));
+    out.context().item();
+    track.packet(packet)
 }

@@ -99,10 +99,7 @@ impl Treat {
     /// The buffers of pictures that were copied.
     pub(crate) fn pool(&self) -> crate::media::PoolStats {
         let (planar, scaled) = (self.planar.stats(), self.scaler.as_ref().map(Converter::stats).unwrap_or_default());
-        crate::media::PoolStats {
-            allocations: planar.allocations + scaled.allocations,
-            reuses: planar.reuses + scaled.reuses,
-        }
+        planar.plus(scaled)
     }
 
     fn check_size(&self, frame: &Frame) -> Result<()> {

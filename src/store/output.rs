@@ -1,8 +1,13 @@
 //! A file in the making: written under a temporary name beside its place, synced, verified, renamed.
+//!
+//! Owns the promise that nothing finished is lost: two runs never share the temporary file, and what stands at the
+//! output's path when a run ends is replaced only where that was asked for.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 
+use super::job::is_at;
 use crate::base::{Error, ErrorKind, Result};
 
 /// The unfinished output. Dropped without [`publish`](Self::publish) or [`keep_as_failed`](Self::keep_as_failed)
@@ -10,6 +15,8 @@ use crate::base::{Error, ErrorKind, Result};
 pub(crate) struct PartialOutput {
     target: PathBuf,
     partial: PathBuf,
+    /// Whether what is at the target may be replaced.
+    overwrite: bool,
     /// Held for its lock: two runs must not write the same output.
     file: Option<File>,
 }
@@ -23,25 +30,14 @@ impl PartialOutput {
         name.push(target.file_name().unwrap_or_default());
         name.push(".part");
         let partial = target.with_file_name(name);
-        let failed = |what: &str, e: std::io::Error| Error::new(ErrorKind::Output, what).caused_by(e).with_file(target);
-        // Not truncated before the lock is held: it may be another run's.
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&partial)
-            .map_err(|e| failed("cannot write the output", e))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::new(ErrorKind::Usage, "another run is writing this output").with_file(target));
-            }
-            // File systems without locks exist; the check is a courtesy there.
-            Err(TryLockError::Error(error)) => tracing::debug!(%error, "the output cannot be locked"),
-        }
-        let output = PartialOutput { target: target.to_path_buf(), partial, file: Some(file) };
-        output.file()?.set_len(0).map_err(|e| failed("cannot write the output", e))?;
+        let failed = |e| Error::new(ErrorKind::Output, "cannot write the output").caused_by(e).with_file(target);
+        let file = locked(&partial, open).map_err(failed)?;
+        let file =
+            file.ok_or_else(|| Error::new(ErrorKind::Usage, "another run is writing this output").with_file(target))?;
+        let output = PartialOutput { target: target.to_path_buf(), partial, overwrite, file: Some(file) };
+        // Again: the run that held the lock may have ended well meanwhile.
+        refuse(input, target, overwrite).map_err(|e| e.with_file(target))?;
+        output.file()?.set_len(0).map_err(failed)?;
         Ok(output)
     }
 
@@ -56,7 +52,7 @@ impl PartialOutput {
         &self.partial
     }
 
-    fn error(&self, what: &str, cause: std::io::Error) -> Error {
+    fn error(&self, what: &str, cause: io::Error) -> Error {
         Error::new(ErrorKind::Output, what).caused_by(cause).with_file(&self.target)
     }
 
@@ -66,9 +62,50 @@ impl PartialOutput {
     }
 
     /// Gives the finished file its name.
+    ///
+    /// # Errors
+    /// `Output` where it cannot have it. Where a file that may not be replaced appeared there during the run, that file
+    /// stays as it is, and the finished one is kept under a name beside it that the error says.
     pub(crate) fn publish(mut self) -> Result<()> {
         let target = self.target.clone();
-        self.rename(&target)
+        if self.overwrite {
+            return self.rename(&target);
+        }
+        if self.claim(&target)? {
+            return Ok(());
+        }
+        for number in 1..1000 {
+            let kept = self.target.with_extension(match number {
+                1 => "finished.mkv".to_owned(),
+                n => format!("finished-{n}.mkv"),
+            });
+            if self.claim(&kept)? {
+                let message = "another file appeared at the output's path during the run and is not replaced";
+                let message = format!("{message}; the finished file is {}", kept.display());
+                return Err(Error::new(ErrorKind::Output, message).with_file(&self.target));
+            }
+        }
+        Err(Error::new(ErrorKind::Output, "there is no free name for the finished file").with_file(&self.target))
+    }
+
+    /// Gives the file a name that nothing has; `false` where something has it.
+    fn claim(&mut self, name: &Path) -> Result<bool> {
+        match std::fs::hard_link(&self.partial, name) {
+            Ok(()) => {
+                // Under the lock still. Where it fails, or the process ends here, the next run lets go of the name.
+                let _ = std::fs::remove_file(&self.partial);
+                self.named(name);
+                return Ok(true);
+            }
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+            Err(error) => tracing::debug!(%error, "no links on this file system"),
+        }
+        // An empty file holds the name until the rename.
+        match OpenOptions::new().write(true).create_new(true).open(name) {
+            Ok(_) => self.rename(name).map(|()| true),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(e) => Err(self.error("cannot give the output its name", e)),
+        }
     }
 
     /// Keeps a file that failed verification as `*.failed.mkv`; where it is then.
@@ -80,6 +117,12 @@ impl PartialOutput {
 
     fn rename(&mut self, to: &Path) -> Result<()> {
         std::fs::rename(&self.partial, to).map_err(|e| self.error("cannot give the output its name", e))?;
+        self.named(to);
+        Ok(())
+    }
+
+    /// Lets go of the file, which has its name now.
+    fn named(&mut self, to: &Path) {
         self.file = None;
         // The name is on the disk only when its folder is.
         if let Some(folder) = folder(to)
@@ -87,16 +130,56 @@ impl PartialOutput {
         {
             let _ = folder.sync_all();
         }
-        Ok(())
     }
 }
 
 impl Drop for PartialOutput {
     fn drop(&mut self) {
-        if self.file.take().is_some() {
+        // The name goes before the lock does: after it, it may be another run's.
+        if self.file.is_some() {
             let _ = std::fs::remove_file(&self.partial);
         }
     }
+}
+
+/// Opens or makes the temporary file. Not truncated before the lock is held: it may be another run's.
+fn open(partial: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(partial)
+}
+
+/// The temporary file with its lock; `None` where another run has it.
+fn locked(partial: &Path, mut open: impl FnMut(&Path) -> io::Result<File>) -> io::Result<Option<File>> {
+    // A run that ends gives the file its name or removes it: what was opened before is then no longer the temporary
+    // file but a finished one. The next turn finds or makes another.
+    for _ in 0..8 {
+        let file = open(partial)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            // File systems without locks exist; the check is a courtesy there.
+            Err(TryLockError::Error(error)) => tracing::debug!(%error, "the output cannot be locked"),
+        }
+        if !is_at(&file, partial) {
+            continue;
+        }
+        if !has_another_name(&file)? {
+            return Ok(Some(file));
+        }
+        std::fs::remove_file(partial)?;
+    }
+    Ok(None)
+}
+
+/// Whether a run was cut off between giving the file its name and taking the temporary one away.
+#[cfg(unix)]
+fn has_another_name(file: &File) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    Ok(file.metadata()?.nlink() > 1)
+}
+
+#[cfg(not(unix))]
+fn has_another_name(_: &File) -> io::Result<bool> {
+    Ok(false) // What it says of links needs a handle of the system there.
 }
 
 fn folder(path: &Path) -> Option<&Path> {
@@ -204,6 +287,68 @@ mod tests {
         let error = PartialOutput::create(&input, &target, false).err().unwrap();
         assert!(error.to_string().contains("another run"), "{error}");
         assert!(first.path().exists(), "the first run keeps its file");
+    }
+
+    #[test]
+    fn a_file_that_another_run_finishes_meanwhile_is_not_touched() {
+        let (folder, input) = scratch();
+        let target = folder.path().join("out.mkv");
+        let rounds = 400;
+        let done = &std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                let (input, target) = (&input, &target);
+                scope.spawn(move || {
+                    while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                        drop(PartialOutput::create(input, target, true));
+                    }
+                });
+            }
+            let mut finished = 0;
+            while finished < rounds {
+                let Ok(output) = PartialOutput::create(&input, &target, true) else { continue };
+                output.file().unwrap().write_all(b"whole").unwrap();
+                let published = output.publish();
+                let left = std::fs::read(&target).unwrap_or_default();
+                if published.is_err() || left != b"whole" {
+                    done.store(true, std::sync::atomic::Ordering::Relaxed);
+                    panic!("round {finished}: {published:?}, {left:?} is left of the finished file");
+                }
+                finished += 1;
+            }
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+    }
+
+    #[test]
+    fn a_file_that_appears_during_the_run_stays_and_the_finished_one_is_kept() {
+        let (folder, input) = scratch();
+        let target = folder.path().join("out.mkv");
+        for kept in ["out.finished.mkv", "out.finished-2.mkv"] {
+            let output = PartialOutput::create(&input, &target, false).unwrap();
+            output.file().unwrap().write_all(b"a night's work").unwrap();
+            std::fs::write(&target, b"precious").unwrap();
+            let error = output.publish().unwrap_err();
+            assert_eq!(std::fs::read(&target).unwrap(), b"precious");
+            assert_eq!(error.kind(), ErrorKind::Output);
+            assert!(error.to_string().contains(kept), "{error}");
+            assert_eq!(std::fs::read(folder.path().join(kept)).unwrap(), b"a night's work");
+            std::fs::remove_file(&target).unwrap();
+        }
+        assert_eq!(names(folder.path()), ["film.mkv", "out.finished-2.mkv", "out.finished.mkv"]);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_finished_file_that_still_has_its_temporary_name_is_not_truncated() {
+        let (folder, input) = scratch();
+        let target = folder.path().join("out.mkv");
+        std::fs::write(&target, b"whole").unwrap();
+        std::fs::hard_link(&target, folder.path().join(".out.mkv.part")).unwrap();
+        let output = PartialOutput::create(&input, &target, true).unwrap();
+        assert_eq!(std::fs::read(&target).unwrap(), b"whole");
+        output.publish().unwrap();
+        assert_eq!(names(folder.path()), ["film.mkv", "out.mkv"]);
     }
 
     #[test]

@@ -9,14 +9,15 @@ use super::check::{
 };
 use crate::analyze::{Analysis, Looks};
 use crate::av::{DecoderOptions, Input};
-use crate::base::{CancelToken, Error, Rational, Result, Span, Timestamp};
+use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span, Timestamp};
 use crate::config::{AudioMode, Crop, Deinterlace, DolbyVisionMode, PictureSettings, Scale};
 use crate::container::reader::Reader;
-use crate::media::{FieldOrder, Frame, MediaInfo, StreamInfo, StreamKind};
+use crate::container::tags::CROP;
+use crate::media::{FieldOrder, Frame, MediaInfo, Rect, StreamInfo, StreamKind};
 use crate::plan::{PicturePlan, SourceFacts};
 use crate::source::{AudioDecoder, VideoDecoder};
 use crate::stages::streams::{StreamDecision, Task, decide, in_track_order, unknown_codecs};
-use crate::stages::tally::message_digest;
+use crate::stages::track::message_digest;
 use crate::stages::treat::{Treat, dolby_vision_record, messages};
 
 /// How far the length of a track may be off when both sides were measured by their timestamps: below this the
@@ -42,11 +43,12 @@ pub fn verify(source: &Path, output: &Path, cancel: &CancelToken) -> Result<Veri
     verify_file(output, &expected, cancel)
 }
 
-/// What was done to the picture, as far as the output tells: whether it is cropped and scaled by its size, whether Dolby
-/// Vision was carried by its record.
+/// What was done to the picture, as far as the output tells: how it was cropped by its tag, or where that is missing by
+/// its size, whether it was scaled by its size, whether Dolby Vision was carried by its record.
 fn plan(facts: &SourceFacts, main: &StreamInfo, output: &Path) -> Result<PicturePlan> {
     let reader = Reader::open(output).ok();
-    let video = reader.as_ref().and_then(|r| r.tracks().iter().find_map(|t| t.video.as_ref()));
+    let track = reader.as_ref().and_then(|r| r.tracks().iter().find(|t| t.video.is_some()));
+    let video = track.and_then(|t| t.video.as_ref());
     let mut wanted = PictureSettings::default();
     if video.is_some_and(|v| v.dolby_vision.is_none()) {
         wanted.dolby_vision = DolbyVisionMode::Strip;
@@ -55,7 +57,18 @@ fn plan(facts: &SourceFacts, main: &StreamInfo, output: &Path) -> Result<Picture
         wanted.deinterlace = Deinterlace::Off;
     }
     let size = video.and_then(|v| Some((u32::try_from(v.width).ok()?, u32::try_from(v.height).ok()?)));
-    let cropped = PicturePlan::new(facts, main, &wanted)?;
+    if let Some(crop) = reader.as_ref().zip(track).and_then(|(r, t)| crop_of(r, t.uid)) {
+        wanted.crop = Crop::Rect(crop);
+    }
+    let cropped = match PicturePlan::new(facts, main, &wanted) {
+        // Of another film, then: the output is judged as one that says nothing.
+        Err(error) if error.kind() == ErrorKind::Usage => {
+            wanted.crop = Crop::Auto;
+            PicturePlan::new(facts, main, &wanted)?
+        }
+        plan => plan?,
+    };
+    let tagged = wanted.crop;
     let Some(size) = size.filter(|size| *size != cropped.treatment.size()) else { return Ok(cropped) };
     wanted.crop = Crop::Off;
     let whole = PicturePlan::new(facts, main, &wanted)?;
@@ -67,9 +80,15 @@ fn plan(facts: &SourceFacts, main: &StreamInfo, output: &Path) -> Result<Picture
     let shape = |(width, height): (u32, u32)| f64::from(width) / f64::from(height.max(1));
     let off = |plan: &PicturePlan| (shape(plan.treatment.size()) / shape(size)).ln().abs();
     if off(&cropped) < off(&whole) {
-        wanted.crop = Crop::Auto;
+        wanted.crop = tagged;
     }
     PicturePlan::new(facts, main, &wanted)
+}
+
+/// The part of the source's picture that a track says it shows.
+fn crop_of(output: &Reader, track: u64) -> Option<Rect> {
+    let (_, value) = output.tags(Some(track)).into_iter().find(|(name, _)| name == CROP)?;
+    value.parse().ok()
 }
 
 /// Whether the output was made with audio copied: any track that is not Opus says so.

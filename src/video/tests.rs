@@ -223,6 +223,21 @@ fn x264_really_gives_pictures_out_of_display_order() {
 }
 
 #[test]
+fn hdr10_metadata_reaches_the_stream_of_x264() {
+    let Some(factory) = libx264().filter(|factory| factory.traits().depths.contains(&10)) else { return };
+    let (color, hdr) = svt::tests::hdr10();
+    let video = VideoParams { bit_depth: 10, color, hdr, ..params(factory) };
+    let mut encoder = factory.open(&spec(factory), &video, &CancelToken::new()).unwrap();
+    let coded = drive(&mut *encoder, film(SIZE.0, SIZE.1, 10, 3), &[]);
+    // H.264 D.1: payload types 137 and 144, in SEI units (type 6).
+    let payload = |head: &[u8]| coded[0].data.windows(head.len()).position(|w| w == head).map(|at| at + head.len());
+    let display = payload(&[6, 137, 24]).expect("a mastering display");
+    assert_eq!(coded[0].data[display..][..4], [0x21, 0x34, 0x9b, 0xaa], "green at 8500, 39850");
+    let light = payload(&[6, 144, 4]).expect("light levels");
+    assert_eq!(coded[0].data[light..][..4], [3, 0xe8, 1, 0x90]);
+}
+
+#[test]
 fn the_same_spec_gives_the_same_bytes() {
     let bytes = |coded: Vec<Coded>| coded.iter().map(|c| c.data.to_vec()).collect::<Vec<_>>();
     for factory in factories() {

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use drapto::av::{DecoderOptions, Input};
-use drapto::base::{CancelToken, ErrorKind};
-use drapto::media::{MediaInfo, StreamKind};
-use drapto::source::Pictures;
+use drapto::internals::av::{DecoderOptions, Input};
+use drapto::internals::base::{CancelToken, ErrorKind};
+use drapto::internals::media::{MediaInfo, StreamKind};
+use drapto::internals::source::Pictures;
 
 use super::support;
 

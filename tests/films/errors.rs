@@ -101,6 +101,27 @@ fn damage_is_counted_and_told_and_too_much_of_it_needs_consent() {
 }
 
 #[test]
+fn chunks_of_a_film_that_is_too_damaged_are_kept_for_a_run_that_accepts_it() {
+    let Some(clip) = fixture("ruined") else { return };
+    let folder = scratch();
+    let output = folder.path().join("out.mkv");
+    let run = |more: &[&str]| {
+        let target = ["encode", "--preset", "12", "--target-vmaf", "80", "--chunk-size", "2", "--events", "ndjson"];
+        drapto().args(target).args(more).args([&clip, &output]).output().expect("drapto runs")
+    };
+    let refused = run(&[]);
+    assert_eq!(refused.status.code(), Some(3), "{}", said(&refused));
+    assert!(said(&refused).contains("--accept-damage"), "{}", said(&refused));
+    assert!(!output.exists());
+    let accepted = run(&["--accept-damage"]);
+    assert!(accepted.status.success(), "{}", said(&accepted));
+    let events = String::from_utf8_lossy(&accepted.stdout);
+    assert!(events.contains("\"event\":\"resumed\""), "{events}");
+    assert!(output.exists());
+    assert_eq!(names(folder.path()), ["out.mkv"], "the chunks go when the film is whole");
+}
+
+#[test]
 fn an_audio_track_without_sound_is_kept_and_named() {
     let Some(clip) = fixture("noaudioframes") else { return };
     let folder = scratch();

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use dolby_vision::rpu::dovi_rpu::DoviRpu;
-use drapto::container::reader::Reader;
-use drapto::media::RpuConversion;
-use drapto::media::{DolbyVision, Rect};
-use drapto::syntax::av1;
+use drapto::internals::container::reader::Reader;
+use drapto::internals::hdr;
+use drapto::internals::media::{DolbyVision, Rect, RpuConversion};
+use drapto::internals::syntax::av1;
 use hdr10plus::metadata::Hdr10PlusMetadata;
 use serde_json::{Value, json};
 
@@ -196,10 +196,6 @@ fn a_crop_moves_the_active_area_of_every_rpu() {
     assert_eq!(report["video"]["crop"], "192:112:32:16");
     for (index, (found, source)) in messages(&output, &DOLBY).iter().zip(&expected).enumerate() {
         let nal = source.write_hevc_unspec62_nalu().expect("a NAL unit");
-        assert_eq!(
-            found.as_deref(),
-            Some(&*drapto::hdr::message(&conversion, &nal).expect("a message")),
-            "picture {index}"
-        );
+        assert_eq!(found.as_deref(), Some(&*hdr::message(&conversion, &nal).expect("a message")), "picture {index}");
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::support::{array, drapto, encode, fixture, media, scratch};
+use super::support::{array, drapto, encode, ffprobe, fixture, media, scratch};
 
 fn verify(source: &Path, output: &Path) -> (Option<i32>, Value) {
     let out = drapto().args(["verify", "--json"]).args([source, output]).output().expect("drapto runs");
@@ -63,6 +63,25 @@ fn what_is_no_matroska_file_fails_as_an_output() {
     let (code, report) = verify(&clip, &text);
     assert_eq!(code, Some(4));
     assert_eq!(failed(&report), ["container"]);
+}
+
+#[test]
+fn a_crop_by_hand_passes_also_where_it_is_not_what_is_found_and_is_not_handed_on() {
+    let Some(clip) = fixture("everything") else { return };
+    let folder = scratch();
+    let (output, again) = (folder.path().join("out.mkv"), folder.path().join("again.mkv"));
+    for more in [&[][..], &["--scale", "100"]] {
+        encode(&clip, &output, &[&["--crop", "200:100:20:30"], more].concat());
+        let (code, report) = verify(&clip, &output);
+        assert_eq!((code, failed(&report)), (Some(0), Vec::new()), "{more:?}");
+    }
+    let tag = |path: &Path| ffprobe(path, &["-show_streams"])["streams"][0]["tags"]["DRAPTO_CROP"].clone();
+    assert_eq!(tag(&output), "200:100:20:30");
+    // What is made of the cropped film is not cropped.
+    encode(&output, &again, &["--crop", "off"]);
+    assert_eq!(tag(&again), Value::Null);
+    let (code, report) = verify(&output, &again);
+    assert_eq!((code, failed(&report)), (Some(0), Vec::new()));
 }
 
 #[test]

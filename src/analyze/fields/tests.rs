@@ -12,7 +12,7 @@ use crate::source::decoder_options;
 fn clip(name: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/media").join(name);
     if !path.exists() {
-        eprintln!("skipped: {} is not there", path.display());
+        crate::base::missing(format_args!("{} is not there", path.display()));
         return None;
     }
     Some(path)

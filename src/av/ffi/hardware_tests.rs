@@ -113,9 +113,10 @@ fn only_the_devices_format_is_picked() {
 #[test]
 fn a_decoder_whose_device_is_refused_fails_instead_of_going_on_in_software() {
     let film = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/media/film/sintel_trailer-720p.mp4");
-    let Some(accelerator) = unusable().filter(|_| film.is_file()) else {
-        return eprintln!("skipped: there is no {}, or no VA-API in this FFmpeg", film.display());
-    };
+    if !film.is_file() {
+        return crate::base::missing(format_args!("there is no {}", film.display()));
+    }
+    let Some(accelerator) = unusable() else { return crate::base::skipped("there is no VA-API in this FFmpeg") };
     let mut input = Input::open(&film, &CancelToken::new()).unwrap();
     let stream = input.info().streams.iter().position(|s| s.kind == StreamKind::Video).unwrap();
     let (parameters, codec) = (CodecParameters::of(&input, stream).unwrap(), accelerator.codec());

@@ -205,7 +205,7 @@ impl Drop for Input {
 }
 
 /// A `file:` URL, so that a name with a colon is not taken for a protocol.
-fn url(path: &Path) -> Result<CString> {
+pub(super) fn url(path: &Path) -> Result<CString> {
     #[cfg(unix)]
     let bytes = std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str());
     #[cfg(not(unix))]

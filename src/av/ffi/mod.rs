@@ -12,6 +12,8 @@ pub(super) mod hardware;
 mod hdr10_plus;
 mod info;
 pub(super) mod input;
+pub(super) mod output;
+mod output_stream;
 pub(super) mod packet;
 pub(super) mod parameters;
 pub(super) mod resample;

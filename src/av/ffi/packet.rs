@@ -117,18 +117,27 @@ impl InputPacket {
         }
     }
 
-    /// The same packet with other bytes.
-    pub fn with_data(&self, data: &[u8]) -> Result<Self> {
+    /// A packet of these bytes, of which nothing else is known.
+    pub(super) fn of_bytes(data: &[u8]) -> Result<Self> {
         let mut packet = Self::empty()?;
-        packet.base = self.base;
         let size = c_int::try_from(data.len()).map_err(|_| out_of_memory("a packet"))?;
-        // SAFETY: both packets are valid; the new one is blank, gets a padded buffer of `size` bytes of its own, of which
-        // all are written, and then the properties of the old one, which do not touch its data.
+        // SAFETY: the packet is valid and blank, and gets a padded buffer of `size` bytes of its own, of which all are
+        // written.
         unsafe {
             if sys::av_new_packet(packet.as_mut_ptr(), size) < 0 {
                 return Err(out_of_memory("a packet"));
             }
             std::ptr::copy_nonoverlapping(data.as_ptr(), (*packet.as_mut_ptr()).data, data.len());
+        }
+        Ok(packet)
+    }
+
+    /// The same packet with other bytes.
+    pub fn with_data(&self, data: &[u8]) -> Result<Self> {
+        let mut packet = Self::of_bytes(data)?;
+        packet.base = self.base;
+        // SAFETY: both packets are valid; the properties of the old one do not touch the data of the new one.
+        unsafe {
             if sys::av_packet_copy_props(packet.as_mut_ptr(), self.as_ptr()) < 0 {
                 return Err(out_of_memory("a packet's properties"));
             }

@@ -4,8 +4,8 @@
 #![deny(unsafe_code)]
 
 use super::ebml::{Master, content_uid, id};
-use super::language::language;
 use super::tracks::Uids;
+use crate::container::language::language;
 use crate::media::{Attachment, Chapter};
 
 /// The content of the Chapters element: one edition; empty where there are no chapters.

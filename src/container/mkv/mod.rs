@@ -28,7 +28,6 @@ mod cluster;
 pub mod codec;
 pub mod ebml;
 mod facts;
-pub mod language;
 pub mod reader;
 pub mod tags;
 mod ticks;
@@ -37,6 +36,6 @@ mod walk;
 mod writer;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::container) mod tests;
 
 pub use writer::Writer;

@@ -6,16 +6,20 @@
 #![deny(unsafe_code)]
 
 use super::ebml::{Master, id};
-use super::language::language;
 use crate::container::TrackStats;
+use crate::container::language::language;
 use crate::media::Tag;
 
 /// What the statistics list in `_STATISTICS_TAGS`; mkvmerge's names, which players and tools show.
 const STATISTICS: [&str; 4] = ["BPS", "DURATION", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES"];
 
 /// Tags that name the program and settings of the old coding.
-const CODING: [&str; 5] =
-    ["ENCODER", "ENCODER_OPTIONS", "ENCODER_SETTINGS", "ENCODED_BY_SETTINGS", "ENCODING_SETTINGS"];
+const CODING: [&str; 6] =
+    ["ENCODER", "ENCODER_OPTIONS", "ENCODER_SETTINGS", "ENCODED_BY_SETTINGS", "ENCODING_SETTINGS", CROP];
+
+/// Which part of the source's picture a video track shows: `W:H:X:Y`, in luma samples of the source. Written where that is
+/// not the whole; by it a check that knows only the two files finds the part again.
+pub const CROP: &str = "DRAPTO_CROP";
 
 /// Tags by which FFmpeg shows the old container itself: MP4 brands, and the application that muxed.
 const CONTAINER: [&str; 4] = ["MAJOR_BRAND", "MINOR_VERSION", "COMPATIBLE_BRANDS", "ENCODER"];
@@ -152,6 +156,7 @@ mod tests {
             "_STATISTICS_TAGS-eng",
             "ENCODER",
             "encoder_options",
+            "DRAPTO_CROP",
             "SOURCE_ID",
             "BPS_NOTE",
             "COMMENT-eng",
@@ -160,7 +165,8 @@ mod tests {
             "title",
         ]);
         assert_eq!(names(track_tags(&source, true)), ["SOURCE_ID", "BPS_NOTE", "COMMENT-eng", "handler_name"]);
-        let copied = ["ENCODER", "encoder_options", "SOURCE_ID", "BPS_NOTE", "COMMENT-eng", "handler_name"];
+        let copied =
+            ["ENCODER", "encoder_options", "DRAPTO_CROP", "SOURCE_ID", "BPS_NOTE", "COMMENT-eng", "handler_name"];
         assert_eq!(names(track_tags(&source, false)), copied);
     }
 

@@ -2,7 +2,7 @@
 //! mkvinfo, FFmpeg). A tool or a clip that is absent is named on standard error and its part is left out.
 #![deny(unsafe_code)]
 
-mod helpers;
+pub(in crate::container) mod helpers;
 mod hostile;
 mod layout;
 mod remux;

@@ -8,8 +8,8 @@ use std::collections::HashSet;
 
 use super::codec::Coding;
 use super::ebml::{Master, content_uid, id};
-use super::language::language;
 use crate::base::{Error, ErrorKind, Rational, Result};
+use crate::container::language::language;
 use crate::media::{
     AudioTrackParams, ChromaLocation, Color, ColorRange, FieldOrder, HdrStatic, MasteringDisplay, TrackKind,
     TrackParams, VideoTrackParams,

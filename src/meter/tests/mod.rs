@@ -13,7 +13,7 @@ mod y4m;
 fn pair(reference: &str, distorted: &str) -> Option<(Vec<Frame>, Vec<Frame>)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/media/vmaf");
     if !folder.is_dir() {
-        eprintln!("skipped: {} is not here", folder.display());
+        crate::base::missing(format_args!("{} is not here", folder.display()));
         return None;
     }
     Some((y4m::read(&folder.join(reference)), y4m::read(&folder.join(distorted))))

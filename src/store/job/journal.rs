@@ -87,13 +87,14 @@ mod tests {
 
     use super::*;
     use crate::media::Crf;
-    use crate::plan::Tier;
+    use crate::plan::{ScheduleRecord, Tier, TryRecord};
 
     fn tried(chunk: usize, reason: &str) -> Record {
         let crf = Crf::whole(30).unwrap();
         let (tier, reason) = (Tier::Configured, reason.to_owned());
         let (stride, whole, score, frames, bytes) = (3, true, 93.0, 10, 100);
-        Record::Try(super::super::TryRecord { chunk, crf, tier, stride, whole, score, frames, bytes, reason })
+        let tried = TryRecord { chunk, crf, tier, stride, whole, score, frames, bytes, reason };
+        Record::Schedule(ScheduleRecord::Try { tried, frames: vec![93.0, 0.1 + 0.2] })
     }
 
     /// A disk that is full, which took `torn` bytes of the line before it said so.

@@ -3,7 +3,7 @@
 //! ```text
 //! encode_data/encoding.json   what the chunks depend on: input, settings, versions
 //! encode_data/segments.json   the chunk plan so far
-//! encode_data/progress.json   the journal: a try or a finished chunk a line
+//! encode_data/progress.json   the journal: a finished chunk, or something a decision read, a line
 //! encode_data/lock            held while a run works on it
 //! encoded/00007.ivf           the bytes of chunk 7
 //! logs/                       the command line's logs of its runs
@@ -28,13 +28,12 @@ use std::path::{Path, PathBuf};
 use crate::base::{Error, ErrorKind, Result};
 use crate::config::{EncodeSettings, Quality};
 use crate::container::{IvfHeader, IvfReader, IvfWriter};
-use crate::media::Crf;
+use crate::plan::{Curve, ScheduleRecord};
 
 pub(crate) use identity::Identity;
 use journal::Journal;
 use record::Record;
-pub use record::TryRecord;
-pub(crate) use record::{ChunkRecord, SegmentRecord};
+pub(crate) use record::{ChunkRecord, JOB_FORMAT, SegmentRecord};
 
 /// How a job was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,8 +51,8 @@ pub(crate) struct Job {
     dir: PathBuf,
     journal: Journal,
     finished: BTreeMap<usize, ChunkRecord>,
-    tries: BTreeMap<usize, Vec<TryRecord>>,
-    title: Option<Crf>,
+    /// What decisions read in earlier runs, in order.
+    decisions: Vec<ScheduleRecord>,
     segments: Vec<SegmentRecord>,
     /// Of the run before, for chunks that are finished.
     planned: Vec<SegmentRecord>,
@@ -101,8 +100,7 @@ impl Job {
             dir: dir.to_path_buf(),
             journal,
             finished: BTreeMap::new(),
-            tries: BTreeMap::new(),
-            title: None,
+            decisions: Vec::new(),
             segments: Vec::new(),
             parts: 0,
             _lock: lock,
@@ -120,11 +118,10 @@ impl Job {
     fn take(&mut self, records: Vec<Record>) -> usize {
         for record in records {
             match record {
-                Record::Try(tried) => self.tries.entry(tried.chunk).or_default().push(tried),
+                Record::Schedule(record) => self.decisions.push(record),
                 Record::Chunk(chunk) => {
                     self.finished.insert(chunk.chunk, chunk);
                 }
-                Record::Title { crf } => self.title = Some(crf),
             }
         }
         let whole = |record: &ChunkRecord| match self.check(record) {
@@ -176,7 +173,7 @@ impl Job {
 
     /// Whether nothing of it is worth keeping.
     pub(crate) fn is_empty(&self) -> bool {
-        self.finished.is_empty() && self.tries.is_empty()
+        self.finished.is_empty() && self.decisions.is_empty()
     }
 
     /// The record of a finished chunk.
@@ -189,21 +186,10 @@ impl Job {
         self.planned.iter().filter(|s| self.finished.contains_key(&s.chunk)).cloned().collect()
     }
 
-    /// What was tried of a chunk that is not finished.
-    pub(crate) fn tries(&self, chunk: usize) -> &[TryRecord] {
-        self.tries.get(&chunk).map_or(&[], Vec::as_slice)
-    }
-
-    /// The one CRF of the title, once that is decided.
-    pub(crate) fn title(&self) -> Option<Crf> {
-        self.title
-    }
-
-    /// Records the one CRF of the title.
-    pub(crate) fn record_title(&mut self, crf: Crf) -> Result<()> {
-        self.journal.append(&Record::Title { crf })?;
-        self.title = Some(crf);
-        Ok(())
+    /// What the scheduler is told when a run goes on: all that decisions read, in order, and the chunks whose bytes are
+    /// there.
+    pub(crate) fn decisions(&self, curve: &Curve) -> Vec<ScheduleRecord> {
+        self.decisions.iter().cloned().chain(self.finished.values().map(|record| record.kept(curve))).collect()
     }
 
     /// Adds a chunk to the plan; it is written with the next record that needs it.
@@ -232,11 +218,9 @@ impl Job {
         Ok(ChunkFile { path, writer: Some(writer), kept: false })
     }
 
-    /// Records a try.
-    pub(crate) fn record_try(&mut self, tried: TryRecord) -> Result<()> {
-        self.journal.append(&Record::Try(tried.clone()))?;
-        self.tries.entry(tried.chunk).or_default().push(tried);
-        Ok(())
+    /// Records what a decision is about to read; it is on the disk when this returns.
+    pub(crate) fn record(&mut self, record: ScheduleRecord) -> Result<()> {
+        self.journal.append(&Record::Schedule(record))
     }
 
     /// Puts the bytes of a try on the disk under the chunk's name, then records the chunk.
@@ -380,14 +364,14 @@ fn lock(data: &Path) -> Result<File> {
 
 /// Whether the open file is still the one of that name: a lock on a removed file keeps nobody out.
 #[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> bool {
+pub(super) fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     let id = |facts: std::fs::Metadata| (facts.dev(), facts.ino());
     matches!((file.metadata().map(id), std::fs::metadata(path).map(id)), (Ok(open), Ok(named)) if open == named)
 }
 
 #[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> bool {
+pub(super) fn is_at(_: &File, _: &Path) -> bool {
     // A file that is open is not removed there.
     true
 }

@@ -4,21 +4,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
 use crate::media::Crf;
-use crate::plan::{ChunkMeans, ChunkSpan, Clamp, Curve, Observation, Outcome, Tier, slope_of};
+use crate::plan::{ChunkSpan, Clamp, Curve, KeptChunk, ScheduleRecord, TryRecord, slope_of};
+
+/// Of what the journal says and how; a fact of the job's identity, so that an older job is begun anew.
+pub(crate) const JOB_FORMAT: u32 = 2;
 
 /// A line of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "snake_case")]
 pub(crate) enum Record {
-    /// A try that ended, whatever it came to.
-    Try(TryRecord),
+    /// What decisions read.
+    Schedule(ScheduleRecord),
     /// A chunk whose bytes are on the disk.
     Chunk(ChunkRecord),
-    /// What the calibration of a title came to.
-    Title {
-        /// The CRF of all its chunks.
-        crf: Crf,
-    },
 }
 
 /// A chunk of the plan.
@@ -39,35 +37,6 @@ impl SegmentRecord {
             frames: span.frames,
             start_s: span.start.as_secs_f64(),
         }
-    }
-}
-
-/// A try of a chunk.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TryRecord {
-    /// The chunk.
-    pub chunk: usize,
-    /// Its CRF.
-    pub crf: Crf,
-    /// How the chunk was searched then.
-    pub tier: Tier,
-    /// Every how many-th frame was scored.
-    pub stride: u32,
-    /// Whether all of the chunk was encoded.
-    pub whole: bool,
-    /// The score (harmonic mean), or what it would have been.
-    pub score: f64,
-    /// Frames the encoder gave out.
-    pub frames: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// Why it was made, and what came of it.
-    pub reason: String,
-}
-
-impl TryRecord {
-    pub(crate) fn observation(&self) -> Observation {
-        Observation { crf: self.crf, score: self.score, whole: self.whole }
     }
 }
 
@@ -116,14 +85,32 @@ impl ChunkRecord {
         }
     }
 
-    /// What later chunks learn of it.
-    pub(crate) fn outcome(&self, means: &ChunkMeans, curve: &Curve) -> Outcome {
-        Outcome {
-            means: *means,
-            crf: self.crf,
-            score: self.harmonic_mean,
-            probe: self.probe,
-            slope: slope_of(curve, self.tries.iter().map(TryRecord::observation)),
+    /// Of a chunk whose file is not known yet.
+    pub(crate) fn of(span: &ChunkSpan, kept: KeptChunk) -> Self {
+        ChunkRecord {
+            chunk: span.index,
+            first_frame: span.first_frame,
+            frames: span.frames,
+            start_s: span.start.as_secs_f64(),
+            length: 0,
+            hash: String::new(),
+            bytes: kept.bytes,
+            crf: kept.crf,
+            aim: kept.aim,
+            harmonic_mean: kept.scores.harmonic_mean,
+            stride: kept.scores.stride,
+            scores: kept.scores.frames.iter().map(|score| (score * 100.0).round() as u16).collect(),
+            ceiling: kept.ceiling,
+            probe: kept.probe,
+            clamp: kept.clamp,
+            tries: kept.tries,
         }
+    }
+
+    /// What the scheduler is told of it when the run goes on.
+    pub(crate) fn kept(&self, curve: &Curve) -> ScheduleRecord {
+        let slope = slope_of(curve, self.tries.iter().map(TryRecord::observation));
+        let (chunk, crf, score, probe) = (self.chunk, self.crf, self.harmonic_mean, self.probe);
+        ScheduleRecord::Kept { chunk, crf, score, probe, slope }
     }
 }

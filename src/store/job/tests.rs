@@ -3,7 +3,7 @@ use std::path::Path;
 use super::*;
 use crate::base::Rational;
 use crate::media::Crf;
-use crate::plan::Tier;
+use crate::plan::{ScoredFrames, Tier, TryRecord};
 
 const HEADER: IvfHeader = IvfHeader { width: 64, height: 64, rate: Rational::ONE, frames: 1 };
 
@@ -30,6 +30,21 @@ fn tried(chunk: usize, score: f64) -> TryRecord {
         bytes: 100,
         reason: "test".to_owned(),
     }
+}
+
+/// Records a try.
+fn note(job: &mut Job, tried: TryRecord) -> Result<()> {
+    let frames = vec![tried.score];
+    job.record(ScheduleRecord::Try { tried, frames })
+}
+
+/// What a run that goes on is told of tries of a chunk.
+fn tries(job: &Job, chunk: usize) -> Vec<TryRecord> {
+    let of_it = |record| match record {
+        ScheduleRecord::Try { tried, .. } if tried.chunk == chunk => Some(tried),
+        _ => None,
+    };
+    job.decisions(&Curve::VMAF).into_iter().filter_map(of_it).collect()
 }
 
 fn segment(chunk: usize) -> SegmentRecord {
@@ -76,7 +91,7 @@ fn a_run_goes_on_where_an_earlier_one_was_killed() {
     assert_eq!(opened, Opened::Fresh);
     finish(&mut job, 0);
     finish(&mut job, 1);
-    job.record_try(tried(2, 0.1 + 0.2)).unwrap();
+    note(&mut job, tried(2, 0.1 + 0.2)).unwrap();
     let part = job.chunk_file(2, &HEADER).unwrap();
     // A kill drops nothing.
     std::mem::forget(part);
@@ -85,10 +100,33 @@ fn a_run_goes_on_where_an_earlier_one_was_killed() {
     let (job, opened) = open(&dir);
     assert_eq!(opened, Opened::Resumed { finished: 2, damaged: 0 });
     assert_eq!(job.finished_segments(), [segment(0), segment(1)]);
-    assert_eq!(job.tries(2), [tried(2, 0.1 + 0.2)], "a score comes back to the last bit");
+    assert_eq!(tries(&job, 2), [tried(2, 0.1 + 0.2)], "a score comes back to the last bit");
     assert_eq!(job.read(1).unwrap().next().unwrap().unwrap(), UNIT);
     let left: Vec<_> = std::fs::read_dir(dir.join("encoded")).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left.len(), 2, "the part is gone: {left:?}");
+}
+
+#[test]
+fn all_that_decisions_read_comes_back_in_its_order_and_to_the_last_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("job");
+    let (mut job, _) = open(&dir);
+    let crf = Crf::from_quarters(121).unwrap();
+    let scores = ScoredFrames { stride: 9, harmonic_mean: 90.0 + 1e-13, frames: vec![0.1 + 0.2, 100.0, 0.0] };
+    let written = [
+        ScheduleRecord::Probe { chunk: 1, scores },
+        ScheduleRecord::Try { tried: tried(1, 92.0 - 1e-13), frames: vec![1.0 / 3.0, 93.0] },
+        ScheduleRecord::Ceiling { chunk: 1, score: 97.0 + 1e-13 },
+        ScheduleRecord::Try { tried: TryRecord { whole: false, ..tried(1, 92.0) }, frames: Vec::new() },
+        ScheduleRecord::Title { crf },
+    ];
+    written.iter().for_each(|record| job.record(record.clone()).unwrap());
+    finish(&mut job, 0);
+    drop(job);
+    let (job, _) = open(&dir);
+    assert!(!job.is_empty());
+    let kept = ScheduleRecord::Kept { chunk: 0, crf: record(0).crf, score: 93.1, probe: None, slope: None };
+    assert_eq!(job.decisions(&Curve::VMAF), written.into_iter().chain([kept]).collect::<Vec<_>>());
 }
 
 #[test]
@@ -218,16 +256,16 @@ fn a_journal_cut_at_any_byte_of_its_last_line_loses_that_line_and_no_other() {
     let dir = folder.path().join("job");
     let (mut job, _) = open(&dir);
     finish(&mut job, 0);
-    job.record_try(tried(1, 92.9)).unwrap();
+    note(&mut job, tried(1, 92.9)).unwrap();
     let whole = std::fs::metadata(journal(&dir)).unwrap().len() as usize;
-    job.record_try(tried(1, 93.2)).unwrap();
+    note(&mut job, tried(1, 93.2)).unwrap();
     drop(job);
     let bytes = std::fs::read(journal(&dir)).unwrap();
     for length in whole..bytes.len() {
         std::fs::write(journal(&dir), &bytes[..length]).unwrap();
         let (job, opened) = open(&dir);
         assert_eq!(opened, Opened::Resumed { finished: 1, damaged: 0 }, "cut to {length}");
-        assert_eq!(job.tries(1), [tried(1, 92.9)], "cut to {length}");
+        assert_eq!(tries(&job, 1), [tried(1, 92.9)], "cut to {length}");
         drop(job);
         assert_eq!(std::fs::read(journal(&dir)).unwrap(), &bytes[..whole], "cut to {length}");
     }
@@ -247,9 +285,9 @@ fn scores_come_back_to_the_last_bit() {
     });
     let odd = [0.1 + 0.2, 93.0 - f64::EPSILON * 64.0, f64::MIN_POSITIVE, 5e-324, f64::MAX, -0.0];
     let scores: Vec<f64> = odd.into_iter().chain(random.filter(|s| s.is_finite()).take(200)).collect();
-    scores.iter().for_each(|&score| job.record_try(tried(0, score)).unwrap());
+    scores.iter().for_each(|&score| note(&mut job, tried(0, score)).unwrap());
     drop(job);
-    let back: Vec<u64> = open(&dir).0.tries(0).iter().map(|t| t.score.to_bits()).collect();
+    let back: Vec<u64> = tries(&open(&dir).0, 0).iter().map(|t| t.score.to_bits()).collect();
     assert_eq!(back, scores.iter().map(|s| s.to_bits()).collect::<Vec<_>>());
 }
 
@@ -259,7 +297,7 @@ fn a_score_that_is_no_number_is_refused_and_costs_no_other_record() {
     let dir = folder.path().join("job");
     let (mut job, _) = open(&dir);
     finish(&mut job, 0);
-    let refused = [f64::NAN, f64::INFINITY].map(|score| job.record_try(tried(1, score)).is_err());
+    let refused = [f64::NAN, f64::INFINITY].map(|score| note(&mut job, tried(1, score)).is_err());
     finish(&mut job, 1);
     drop(job);
     assert_eq!(open(&dir).1, Opened::Resumed { finished: 2, damaged: 0 });

@@ -23,5 +23,5 @@ mod version;
 pub use config::{CRF_STEP, EncoderConfig, limits, nearest_crf};
 pub use encoder::{Draining, EncodedPacket, Encoder};
 pub(super) use factory::SVT_AV1;
-pub use ffi::quiet_logs;
+pub use ffi::{around_opening, quiet_logs};
 pub use version::{check_library_version, library_version, many_encoders};

@@ -1,6 +1,10 @@
 //! The encoder as a whole: what goes in comes out, as the reference programs see it.
 #![deny(unsafe_code)]
 
+// The program's own way; what limits the arenas is not called.
+#[allow(unsafe_code, dead_code)]
+#[path = "../../cli/ffi.rs"]
+mod ffi;
 pub(in crate::video) mod support;
 
 use std::any::Any;
@@ -19,7 +23,7 @@ use crate::media::{
 use crate::video::{Crf, Limits};
 use support::*;
 
-fn hdr10() -> (Color, HdrStatic) {
+pub(in crate::video) fn hdr10() -> (Color, HdrStatic) {
     let r = |n, d| Rational::new(n, d).unwrap();
     let xy = |x, y| [r(x, 50_000), r(y, 50_000)];
     let color = Color {
@@ -130,7 +134,8 @@ fn the_bitstream_is_that_of_the_reference_program() {
     let program = std::env::var("SVT_AV1_APP").unwrap_or_else(|_| "SvtAv1EncApp".to_owned());
     let Some(version) = output_of(&program, &["--version"]) else { return };
     if !version.contains(&library_version()) {
-        eprintln!("skipped: {program} is {}, the library is {}", version.trim(), library_version());
+        let version = version.trim();
+        crate::base::skipped(format_args!("{program} is {version}, the library is {}", library_version()));
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -399,7 +404,7 @@ fn the_limits_of_size_are_those_of_the_library() {
 #[test]
 fn quarter_steps_of_crf_change_the_stream_where_they_exist() {
     if !sys::QUARTER_STEP_CRF {
-        eprintln!("skipped: SVT-AV1 {} has whole steps only", sys::HEADER_VERSION);
+        crate::base::skipped(format_args!("SVT-AV1 {} has whole steps only", sys::HEADER_VERSION));
         return;
     }
     let of = |crf| {
@@ -435,6 +440,7 @@ fn wrong_frames_are_refused() {
 
 #[test]
 fn an_encoder_gives_the_same_bytes_also_in_memory_that_others_used() {
+    around_opening(ffi::zeroed_memory);
     let config = EncoderConfig { crf: Crf::whole(50).unwrap(), ..config(320, 180, 10) };
     let first = bytes(&encode(&config, film(320, 180, 10, 60)));
     for size in [1 << 12, 1 << 15, 1 << 17, 1 << 12, 1 << 16] {

@@ -30,7 +30,7 @@ pub fn clip(name: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    eprintln!("skipped: no clip {name} in ../shared/media");
+    crate::base::missing(format_args!("no clip {name} in ../shared/media"));
     None
 }
 
@@ -38,7 +38,7 @@ pub fn clip(name: &str) -> Option<PathBuf> {
 pub fn tool(name: &str, args: &[&str]) -> Option<String> {
     match Command::new(name).args(args).output() {
         Err(_) => {
-            eprintln!("skipped: {name} is not installed");
+            crate::base::missing(format_args!("{name} is not installed"));
             None
         }
         Ok(out) => {

@@ -7,7 +7,7 @@
 use std::ffi::{CStr, CString};
 use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 mod library;
 
@@ -126,36 +126,41 @@ fn in_order() -> MutexGuard<'static, ()> {
     ORDER.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Has the allocator give out zeroed memory while it lives; held under [`ORDER`].
+/// What the owner of the process does around an opening.
+static AROUND: OnceLock<fn(bool)> = OnceLock::new();
+
+/// Has `hook` called with `true` before an encoder allocates its memory and with `false` after, never two openings at
+/// once, in the thread that opens. Only the first hook of a process counts.
 ///
 /// SVT-AV1 2.3.0 reads memory it never wrote. The first encoder of a process gets fresh pages, which are zero; later
 /// ones get what others left, and then at preset 10 one encode in three differed by some bytes from the same encode in
-/// a process of its own. Nearly all of an encoder's memory is allocated when it is opened.
-struct ZeroedMemory;
+/// a process of its own. Nearly all of an encoder's memory is allocated when it is opened. The allocator is the
+/// process's: this library does not touch it, and a program that wants equal bytes of that version for all its
+/// encodes has its allocator give out zeroed memory meanwhile. With glibc that is `mallopt(M_PERTURB, 0xff)`, then
+/// `mallopt(M_PERTURB, 0)`, as drapto's command line does; other versions need nothing.
+pub fn around_opening(hook: fn(opens: bool)) {
+    let _ = AROUND.set(hook);
+}
 
-impl ZeroedMemory {
+/// An encoder is being opened; held under [`ORDER`].
+struct Opening(Option<fn(bool)>);
+
+impl Opening {
     fn start() -> Self {
-        perturb(0xff);
-        ZeroedMemory
+        let hook = AROUND.get().copied();
+        if let Some(hook) = hook {
+            hook(true);
+        }
+        Opening(hook)
     }
 }
 
-impl Drop for ZeroedMemory {
+impl Drop for Opening {
     fn drop(&mut self) {
-        perturb(0);
+        if let Some(hook) = self.0 {
+            hook(false);
+        }
     }
-}
-
-/// Sets glibc's `M_PERTURB`: memory is filled with the complement of `byte` when it is given out; 0 fills nothing.
-/// Other allocators have nothing like it.
-fn perturb(byte: u8) {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: mallopt only sets a parameter of the allocator, which it guards itself; what other threads allocate
-    // meanwhile is filled, too, which costs them time alone.
-    unsafe {
-        libc::mallopt(libc::M_PERTURB, i32::from(byte));
-    }
-    let _ = byte;
 }
 
 impl Handle {
@@ -166,7 +171,7 @@ impl Handle {
         let _order = in_order();
         let library = Lease::take().ok_or(OpenError::Busy)?;
         let api = library.api;
-        let _zeroed = ZeroedMemory::start();
+        let _opening = Opening::start();
         let mut component = ptr::null_mut();
         let mut config = MaybeUninit::<sys::EbSvtAv1EncConfiguration>::zeroed();
         // SAFETY: both pointers are to local storage that is writable.

@@ -171,7 +171,7 @@ pub fn output_of(program: &str, args: &[&str]) -> Option<String> {
             Some(String::from_utf8_lossy(&out.stdout).into_owned())
         }
         Err(error) => {
-            eprintln!("skipped: cannot run {program}: {error}");
+            crate::base::skipped(format_args!("cannot run {program}: {error}"));
             None
         }
     }

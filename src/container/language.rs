@@ -105,6 +105,13 @@ fn to_two_letters(code: &str) -> Option<&'static str> {
     entries().find(|(_, three)| *three == code).map(|(two, _)| two)
 }
 
+/// The ISO 639-2 code of a language in its terminological form (`deu`), as MP4 wants it; `und` where unknown.
+pub fn terminological(name: &str) -> String {
+    let code = language(Some(name)).iso639_2;
+    let known = BIBLIOGRAPHIC.iter().find(|(_, bibliographic)| *bibliographic == code);
+    known.map_or(code, |(terminological, _)| (*terminological).to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

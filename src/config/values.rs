@@ -1,0 +1,273 @@
+//! Values of settings from all the places they may come from, put into one set of settings.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::registry::{Setting, setting, settings};
+use super::{EncodeSettings, Quality};
+use crate::base::{Error, ErrorKind, Result};
+
+/// Where a value comes from; a later one goes before an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Origin {
+    /// Nobody set it.
+    Default,
+    /// A settings file.
+    File,
+    /// The environment.
+    Environment,
+    /// A flag of the command line.
+    Flag,
+    /// The program that made the request.
+    Request,
+    /// The program, for one output.
+    Output,
+}
+
+impl Origin {
+    /// In a word, for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Origin::Default => "default",
+            Origin::File => "file",
+            Origin::Environment => "environment",
+            Origin::Flag => "flag",
+            Origin::Request => "request",
+            Origin::Output => "output",
+        }
+    }
+}
+
+/// Texts of settings by name, each with where it comes from. Nothing is lost by setting: a file that holds a CRF and
+/// keys of a target keeps both, and which of them has a meaning is decided when all layers are known.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SettingValues {
+    /// By name, the values in the order of their origins.
+    texts: BTreeMap<&'static str, BTreeMap<Origin, String>>,
+}
+
+/// The two settings that say what quality is; the one of the later origin holds.
+const RIVALS: [&str; 2] = ["quality.crf", "quality.target_vmaf"];
+
+impl SettingValues {
+    /// None.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets one by name: `set("quality.target_vmaf", "93", Origin::Request)`.
+    ///
+    /// A CRF takes the place of a target of the same origin, and the other way round.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] for names and values there are not.
+    pub fn set(&mut self, name: &str, value: &str, origin: Origin) -> Result<()> {
+        let setting = self.put(name, value, origin)?;
+        if let Some(rival) = rival(setting.name).and_then(|rival| self.texts.get_mut(rival)) {
+            rival.remove(&origin);
+        }
+        Ok(())
+    }
+
+    /// As [`set`](Self::set), but a rival of the same origin stays: what was said together is judged together.
+    pub(super) fn put(&mut self, name: &str, value: &str, origin: Origin) -> Result<&'static Setting> {
+        let setting = setting(name)?;
+        setting.check(value)?;
+        self.texts.entry(setting.name).or_default().insert(origin, value.to_owned());
+        Ok(setting)
+    }
+
+    /// The value that holds, and where it comes from; `None` where nobody set it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] for names there are not.
+    pub fn get(&self, name: &str) -> Result<Option<(&str, Origin)>> {
+        Ok(self.last(setting(name)?.name))
+    }
+
+    fn last(&self, name: &str) -> Option<(&str, Origin)> {
+        self.texts.get(name)?.last_key_value().map(|(origin, text)| (text.as_str(), *origin))
+    }
+
+    /// Takes all of `other`, each with its origin.
+    pub fn extend(&mut self, other: &SettingValues) {
+        for (name, texts) in &other.texts {
+            self.texts.entry(name).or_default().extend(texts.iter().map(|(origin, text)| (*origin, text.clone())));
+        }
+    }
+
+    /// Every value that holds, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static Setting, &str, Origin)> {
+        settings().iter().filter_map(|s| self.last(s.name).map(|(text, origin)| (s, text, origin)))
+    }
+
+    /// Takes from variables of the environment what is a setting: `DRAPTO_TARGET_VMAF=93`. Gives a sentence for each
+    /// variable that looks like a setting and is none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] that names the variable.
+    pub fn read_environment(&mut self, variables: impl IntoIterator<Item = (String, String)>) -> Result<Vec<String>> {
+        let mut warnings = Vec::new();
+        for (name, value) in variables.into_iter().filter(|(name, _)| name.starts_with("DRAPTO_")) {
+            match settings().iter().find(|s| s.environment() == name) {
+                Some(setting) => {
+                    let named = |e: Error| Error::new(ErrorKind::Usage, format!("{name}: {}", e.message()));
+                    self.put(setting.name, &value, Origin::Environment).map_err(named)?;
+                }
+                None if NOT_SETTINGS.contains(&name.as_str()) => {}
+                None => warnings.push(format!("the environment's {name} is no setting and is ignored")),
+            }
+        }
+        Ok(warnings)
+    }
+
+    /// These values with those of `output` before them, whatever their origin.
+    #[must_use]
+    pub fn with_output(&self, output: &SettingValues) -> Self {
+        let mut all = self.clone();
+        for (setting, text, _) in output.iter() {
+            all.texts.entry(setting.name).or_default().insert(Origin::Output, text.to_owned());
+        }
+        all
+    }
+
+    /// Settings for encoding `input` to `output`, and a sentence for everything that was set and has no meaning.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] for values that cannot be together.
+    pub fn resolve(
+        &self,
+        input: impl Into<PathBuf>,
+        output: impl Into<PathBuf>,
+    ) -> Result<(EncodeSettings, Vec<String>)> {
+        let mut all = EncodeSettings::new(input, output);
+        let [crf, target] = RIVALS.map(|name| self.last(name));
+        // Said at the same place, a CRF goes before a target, as it always did in a settings file.
+        let fixed = match (crf, target) {
+            (Some((_, crf)), Some((_, target))) => crf >= target,
+            (crf, None) => crf.is_some(),
+            (None, _) => false,
+        };
+        if let (true, Some((text, _))) = (fixed, crf) {
+            all.set(RIVALS[0], text)?;
+        }
+        let mut idle = Vec::new();
+        for (setting, text, origin) in self.iter().filter(|(s, ..)| s.name != RIVALS[0]) {
+            if fixed && setting.needs_target {
+                // A target that a later place overruled is overruled, not ignored.
+                if setting.name != RIVALS[1] || crf.is_some_and(|(_, crf)| crf == origin) {
+                    idle.push(format!("{} ({})", setting.key, origin.name()));
+                }
+            } else if setting.name == "video.svt" {
+                // Parameters add up: the later ones go last and so win.
+                for text in self.texts.get(setting.name).into_iter().flat_map(BTreeMap::values) {
+                    let before = std::mem::take(&mut all.svt);
+                    all.set(setting.name, text)?;
+                    all.svt.splice(0..0, before);
+                }
+            } else {
+                all.set(setting.name, text)?;
+            }
+        }
+        all.check()?;
+        debug_assert_eq!(fixed, matches!(all.quality, Quality::Crf(_)));
+        let said = format!("at a fixed CRF there is no use for {}", idle.join(", "));
+        Ok((all, if idle.is_empty() { Vec::new() } else { vec![said] }))
+    }
+}
+
+/// Variables of the project's scripts.
+const NOT_SETTINGS: [&str; 3] = ["DRAPTO_SVT", "DRAPTO_ARGS", "DRAPTO_GIT_HASH"];
+
+fn rival(name: &str) -> Option<&'static str> {
+    match name {
+        "quality.crf" => Some(RIVALS[1]),
+        "quality.target_vmaf" => Some(RIVALS[0]),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Per;
+
+    fn read(file: &str, flags: &[(&str, &str)]) -> (EncodeSettings, Vec<String>) {
+        let mut values = SettingValues::new();
+        values.read_toml(file).unwrap();
+        for (name, value) in flags {
+            values.set(name, value, Origin::Flag).unwrap();
+        }
+        values.resolve("in", "out").unwrap()
+    }
+
+    #[test]
+    fn every_setting_is_read_as_it_is_written() {
+        for setting in settings() {
+            let file = match setting.key {
+                "svt" => format!("[svt]\n{}", setting.example),
+                key => format!("{key} = {}", setting.example),
+            };
+            let mut values = SettingValues::new();
+            values.read_toml(&file).unwrap();
+            let (text, origin) = values.get(setting.name).unwrap().unwrap();
+            assert_eq!(origin, Origin::File);
+            let mut first = EncodeSettings::new("a", "b");
+            first.set(setting.name, text).unwrap();
+            let got = first.get(setting.name).unwrap().unwrap();
+            let mut second = EncodeSettings::new("a", "b");
+            second.set(setting.name, &got).unwrap();
+            assert_eq!(first, second, "{}", setting.name);
+            assert!(!setting.help.is_empty() && !setting.group().is_empty(), "{}", setting.name);
+            assert!(setting.environment().starts_with("DRAPTO_"), "{}", setting.name);
+        }
+    }
+
+    #[test]
+    fn names_keys_and_variables_are_those_of_one_setting_each() {
+        for (i, a) in settings().iter().enumerate() {
+            for b in &settings()[..i] {
+                assert!(a.name != b.name && a.key != b.key && a.environment() != b.environment(), "{}", a.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_target_on_the_command_line_keeps_the_other_target_keys_of_a_file_with_a_crf() {
+        let file = "crf = 30\nvmaf_tolerance = 0.7\nper = \"title\"\nchunk_size = 20";
+        let (settings, warnings) = read(file, &[("quality.target_vmaf", "90")]);
+        let Quality::Target(target) = settings.quality else { panic!("{:?}", settings.quality) };
+        assert_eq!((target.vmaf, target.tolerance, target.per, target.chunk_seconds), (90.0, 0.7, Per::Title, 20.0));
+        assert_eq!(warnings, Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_a_crf_makes_meaningless_is_named() {
+        let (settings, warnings) = read("workers = 2\ntarget_vmaf = 95\ncrf = 30", &[("stride", "5")]);
+        assert!(matches!(settings.quality, Quality::Crf(Some(crf)) if crf.as_f64() == 30.0));
+        let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
+        for part in ["workers (file)", "target_vmaf (file)", "vmaf_stride (flag)"] {
+            assert!(warning.contains(part), "{warning}");
+        }
+        let (settings, warnings) = read("target_vmaf = 95", &[("crf", "30")]);
+        assert!(matches!(settings.quality, Quality::Crf(Some(_))) && warnings.is_empty(), "{warnings:?}");
+    }
+
+    #[test]
+    fn the_environment_stands_between_file_and_flags_and_unknown_variables_are_told() {
+        let mut values = SettingValues::new();
+        values.read_toml("preset = 1\naudio = \"copy\"\n[svt]\na = \"1:2\"").unwrap();
+        values.set("preset", "3", Origin::Flag).unwrap();
+        let variables = [("DRAPTO_PRESET", "2"), ("DRAPTO_AUDIO", "opus"), ("DRAPTO_SPEED", "9"), ("HOME", "/")];
+        let told = values.read_environment(variables.map(|(n, v)| (n.to_owned(), v.to_owned()))).unwrap();
+        assert!(told.len() == 1 && told[0].contains("DRAPTO_SPEED"), "{told:?}");
+        values.set("svt", "b=2", Origin::Flag).unwrap();
+        let (settings, _) = values.resolve("in", "out").unwrap();
+        assert_eq!((settings.preset, settings.get("audio").unwrap().as_deref()), (3, Some("opus")));
+        let svt: Vec<_> = settings.svt.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        assert_eq!(svt, [("a", "1:2"), ("b", "2")]);
+        let wrong = values.read_environment([("DRAPTO_PRESET".to_owned(), "14".to_owned())]).unwrap_err();
+        assert!(wrong.to_string().contains("DRAPTO_PRESET") && wrong.to_string().contains("preset 14"), "{wrong}");
+    }
+}

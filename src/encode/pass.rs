@@ -1,0 +1,352 @@
+//! One pass over a source into any number of files, as a graph.
+//!
+//! ```text
+//!                      ┌─► convert ─► encode ─┬─► check          (one such row a file)
+//! demux ─► decode ─────┤                      └─► track ─► mux ─► file
+//!   │                  └─► convert ─► …
+//!   ├────► audio (one a stream) ─────────────────────────► mux (of every file)
+//!   └────► copied packets ───────────────────────────────► mux (of every file)
+//! ```
+//!
+//! A picture that was encoded in chunks before comes from its job directory instead of the decoder.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::tracks::Tracks;
+use crate::av::{Input, InputPacket, SubtitleConverter};
+use crate::base::Result;
+use crate::config::EncodeSettings;
+use crate::container::{Format, MuxStats};
+use crate::flow::{Bound, Graph, Outlet, Port, Promise};
+use crate::media::{Frame, MediaInfo};
+use crate::meter::MetricSpec;
+use crate::pixel::Converter;
+use crate::plan::PicturePlan;
+use crate::search::{Film, chunks};
+use crate::source::{AudioDecoder, VideoDecoder, video_options};
+use crate::stages::demux::{Demux, DemuxFindings, Route};
+use crate::stages::mux::{Mux, MuxMessage, TrackOut};
+use crate::stages::pairing::{FrameNote, Kept};
+use crate::stages::picture::{
+    AsReference, Check, CheckFound, Coding, Convert, ConvertFound, Decode, DecodeFound, Encode, EncodeFound,
+};
+use crate::stages::progress::Progress;
+use crate::stages::sound::{AudioFindings, Sound};
+use crate::stages::spec::factory;
+use crate::stages::streams::{StreamDecision, Task};
+use crate::stages::track::{Track, TrackPlan, VideoFindings};
+use crate::stages::treat::{Treat, dolby_vision_record};
+use crate::store::job::Job;
+
+/// Pictures a queue holds: enough to smooth the decoder's bursts, few enough not to matter beside the
+/// encoder's own look-ahead.
+const FRAMES: Bound = Bound::new(4, 192 << 20);
+const PACKETS: Bound = Bound::new(256, 16 << 20);
+
+/// Coded pictures beside their frames, where those are kept for a metric.
+const SCORED: Bound = Bound::new(32, 16 << 20);
+
+/// Everything a pass starts from.
+pub(super) struct PassPlan<'a> {
+    pub(super) info: &'a MediaInfo,
+    pub(super) decisions: &'a [StreamDecision],
+    pub(super) outputs: Vec<PassOutput<'a>>,
+}
+
+/// One file of a pass.
+pub(super) struct PassOutput<'a> {
+    pub(super) settings: &'a EncodeSettings,
+    pub(super) picture: &'a PicturePlan,
+    pub(super) file: File,
+    pub(super) path: PathBuf,
+    /// The picture track, where it is encoded already.
+    pub(super) finished: Option<FinishedPicture>,
+    pub(super) progress: Arc<Progress>,
+}
+
+/// A picture track whose chunks are in a job directory.
+pub(super) struct FinishedPicture {
+    pub(super) job: Arc<Job>,
+    pub(super) film: Film,
+}
+
+/// What the stages of a pass will have found.
+pub(super) struct PassPromises {
+    demux: Promise<DemuxFindings>,
+    decode: Option<Promise<DecodeFound>>,
+    audio: BTreeMap<usize, Promise<AudioFindings>>,
+    outputs: Vec<OutputPromises>,
+}
+
+struct OutputPromises {
+    picture: PicturePromises,
+    track: Promise<Option<VideoFindings>>,
+    mux: Promise<MuxStats>,
+}
+
+enum PicturePromises {
+    Encoded {
+        convert: Promise<ConvertFound>,
+        encode: Promise<EncodeFound>,
+        check: Promise<CheckFound>,
+    },
+    /// The mean CRF over its frames. Each was decoded when it was scored, and the chunk files are as they were then.
+    Finished {
+        crf: f64,
+    },
+}
+
+/// What a pass came to.
+pub(super) struct PassFindings {
+    pub(super) demux: DemuxFindings,
+    pub(super) decode: DecodeFound,
+    /// By source stream index.
+    pub(super) audio: BTreeMap<usize, AudioFindings>,
+    /// In the order of the plan.
+    pub(super) outputs: Vec<OutputFindings>,
+}
+
+/// What one file of a pass came to.
+pub(super) struct OutputFindings {
+    pub(super) converted: ConvertFound,
+    pub(super) checked: CheckFound,
+    pub(super) crf: f64,
+    pub(super) video: Option<VideoFindings>,
+    pub(super) mux: MuxStats,
+}
+
+/// Adds all stages of `plan` to `graph`.
+///
+/// # Errors
+/// Of opening decoders and encoders.
+pub(super) fn build(graph: &mut Graph, plan: PassPlan<'_>, mut input: Input) -> Result<PassPromises> {
+    let mut tracks = Tracks::new(plan.info, plan.decisions)?;
+    let muxes: Vec<(Outlet<MuxMessage>, Port<MuxMessage>)> =
+        plan.outputs.iter().map(|_| graph.channel(PACKETS)).collect();
+    let everywhere = |track: usize| TrackOut(muxes.iter().map(|(mux, _)| (mux.clone(), track)).collect());
+
+    let (mut routes, mut audio) = (Vec::new(), BTreeMap::new());
+    for decision in plan.decisions {
+        let track = tracks.number(decision.index);
+        routes.push(match (&decision.task, track) {
+            (Task::EncodeAudio(_), Some(track)) => {
+                let (outlet, packets) = graph.channel::<InputPacket>(PACKETS);
+                let stage = Sound {
+                    stream: decision.index,
+                    decoder: AudioDecoder::open(&input, decision.index)?,
+                    encoder: tracks.encoder(decision.index)?,
+                    track: everywhere(track),
+                    start: None,
+                };
+                audio.insert(decision.index, graph.sink(("audio", decision.index), packets, stage));
+                Route::Decode(outlet)
+            }
+            (Task::CopyAudio(mapping), Some(track)) => {
+                Route::CopyAudio { track: everywhere(track), delay_ns: mapping.codec_delay_ns }
+            }
+            (Task::CopySubtitle { codec_id, .. }, Some(track)) => {
+                Route::CopySubtitle { track: everywhere(track), webvtt: codec_id == "S_TEXT/WEBVTT" }
+            }
+            (Task::ConvertSubtitle, Some(track)) => {
+                let converter = SubtitleConverter::open(&input, decision.index)?;
+                Route::ConvertSubtitle { track: everywhere(track), converter }
+            }
+            _ => Route::Skip,
+        });
+    }
+    let main = tracks.sources.get(tracks.video).copied().unwrap_or(0);
+    let mut pictures = Pictures::new(graph, &plan, &input, main)?;
+    if let Some(outlet) = pictures.packets.take() {
+        routes[main] = Route::Decode(outlet);
+    }
+    // The main video's times pace the tracks that come seldom, also where nothing else is wanted of it.
+    let wanted: Vec<usize> =
+        routes.iter().enumerate().filter(|(i, r)| *i == main || !matches!(r, Route::Skip)).map(|(i, _)| i).collect();
+    input.keep_only(&wanted);
+
+    let mut outputs = Vec::new();
+    for (number, (output, (mux, messages))) in plan.outputs.into_iter().zip(muxes).enumerate() {
+        let row = Row { number, track: tracks.video, mux, main };
+        let PassOutput { file, path, .. } = &output;
+        let writer = Mux::new(
+            Format::Matroska,
+            (file.try_clone().map_err(|e| cannot_write(path, e))?, path.clone()),
+            tracks.params_for(&output.picture.treatment),
+            tracks.video,
+            Arc::clone(&output.progress),
+        );
+        let (picture, track) = row.build(graph, output, &mut pictures)?;
+        outputs.push(OutputPromises { picture, track, mux: graph.sink(row_name("mux", number), messages, writer) });
+    }
+    let demux = Demux { input, routes, main, found: DemuxFindings::default() };
+    let demux = graph.task("demux", move |context| demux.run(context));
+    Ok(PassPromises { demux, decode: pictures.decoded, audio, outputs })
+}
+
+fn cannot_write(path: &std::path::Path, cause: std::io::Error) -> crate::base::Error {
+    crate::base::Error::new(crate::base::ErrorKind::Output, "cannot write the output").caused_by(cause).with_file(path)
+}
+
+/// A stage of the first file has its plain name, those of further files their number.
+fn row_name(kind: &'static str, number: usize) -> crate::flow::StageName {
+    if number == 0 { kind.into() } else { (kind, number).into() }
+}
+
+/// The decoded pictures of the source, where any file encodes them.
+struct Pictures {
+    packets: Option<Outlet<InputPacket>>,
+    /// One port for each file that encodes, the next last.
+    ports: Vec<Port<Frame>>,
+    decoded: Option<Promise<DecodeFound>>,
+}
+
+impl Pictures {
+    fn new(graph: &mut Graph, plan: &PassPlan<'_>, input: &Input, main: usize) -> Result<Self> {
+        let encoding = plan.outputs.iter().filter(|output| output.finished.is_none());
+        let Some(first) = encoding.clone().next() else {
+            return Ok(Pictures { packets: None, ports: Vec::new(), decoded: None });
+        };
+        let (packets, port) = graph.channel::<InputPacket>(PACKETS);
+        let options = video_options(&first.settings.hwaccel)?;
+        let decoder = VideoDecoder::open(input, &plan.info.streams[main], options)?;
+        let (frames, decoded) = graph.add("decode", port, Decode { decoder }, FRAMES);
+        let ports = match encoding.count() {
+            1 => vec![frames],
+            n => graph.tee(frames, n),
+        };
+        Ok(Pictures { packets: Some(packets), ports, decoded: Some(decoded) })
+    }
+}
+
+/// The stages of one file's picture.
+struct Row {
+    number: usize,
+    /// The video's track.
+    track: usize,
+    mux: Outlet<MuxMessage>,
+    /// The source stream.
+    main: usize,
+}
+
+impl Row {
+    fn build(
+        self,
+        graph: &mut Graph,
+        output: PassOutput<'_>,
+        pictures: &mut Pictures,
+    ) -> Result<(PicturePromises, Promise<Option<VideoFindings>>)> {
+        let (settings, picture) = (output.settings, output.picture);
+        let video = picture.video()?.clone();
+        let encoder = factory(settings)?;
+        let plan = TrackPlan {
+            track: self.track,
+            codec: encoder.traits().codec,
+            dolby_vision: dolby_vision_record(&picture.treatment, &video),
+            video,
+        };
+        if let Some(FinishedPicture { job, film }) = output.finished {
+            let crf = film.mean_crf(&job);
+            let (units, _) = graph.source(row_name("chunks", self.number), PACKETS, move |out, context| {
+                chunks(&job, &film, out, context)
+            });
+            let track = Track::<FrameNote>::new(plan, output.progress);
+            let track = graph.add_to(row_name("track", self.number), units, track, self.mux);
+            return Ok((PicturePromises::Finished { crf }, track));
+        }
+        let (Some(frames), Some(decoded)) = (pictures.ports.pop(), pictures.decoded.clone()) else {
+            return Err(crate::base::Error::new(
+                crate::base::ErrorKind::Encode,
+                "internal error: a file without pictures",
+            ));
+        };
+        let treatment = picture.treatment;
+        let convert = Convert {
+            treat: Treat::new(treatment),
+            converter: Converter::to_depth(treatment.depth),
+            ready: VecDeque::new(),
+        };
+        let (converted, convert) = graph.add(row_name("convert", self.number), frames, convert, FRAMES);
+        let words = encoder.version();
+        let Row { number, mux, main, .. } = self;
+        let encoding = Encoding { number, mux, main, settings, plan, converted, decoded, progress: output.progress };
+        let (encode, check, track) = if settings.measure {
+            let metric = MetricSpec::vmaf(None);
+            encoding.build::<Frame>(graph, SCORED, |codec| Check::new(codec, words).scored(metric, treatment.depth))
+        } else {
+            encoding.build::<FrameNote>(graph, PACKETS, |codec| Check::new(codec, words))
+        };
+        Ok((PicturePromises::Encoded { convert, encode, check }, track))
+    }
+}
+
+/// What the encode of one file's picture is built from.
+struct Encoding<'a> {
+    number: usize,
+    mux: Outlet<MuxMessage>,
+    main: usize,
+    settings: &'a EncodeSettings,
+    plan: TrackPlan,
+    converted: Port<Frame>,
+    decoded: Promise<DecodeFound>,
+    progress: Arc<Progress>,
+}
+
+type EncodePromises = (Promise<EncodeFound>, Promise<CheckFound>, Promise<Option<VideoFindings>>);
+
+impl Encoding<'_> {
+    fn build<K: Kept + AsReference + Clone>(
+        self,
+        graph: &mut Graph,
+        bound: Bound,
+        check: impl FnOnce(&'static str) -> Check<K>,
+    ) -> EncodePromises {
+        let Encoding { number, mux, main, settings, plan, converted, decoded, progress } = self;
+        let codec = plan.codec;
+        let encode = Encode::<K>::new(settings.clone(), plan.video.clone(), main, decoded);
+        let (coded, encode) = graph.add(row_name("encode", number), converted, encode, bound);
+        let [to_check, to_track]: [Port<Coding<K>>; 2] = two(graph.tee(coded, 2));
+        let check = graph.sink(row_name("check", number), to_check, check(codec));
+        let track = graph.add_to(row_name("track", number), to_track, Track::<K>::new(plan, progress), mux);
+        (encode, check, track)
+    }
+}
+
+/// A tee of two gives two ports.
+fn two<T>(ports: Vec<T>) -> [T; 2] {
+    match <[T; 2]>::try_from(ports) {
+        Ok(two) => two,
+        Err(_) => unreachable!("a tee gives as many ports as it is asked for"),
+    }
+}
+
+impl PassPromises {
+    /// What the stages found, after they all ended well.
+    ///
+    /// # Errors
+    /// `Encode` for a stage that found nothing.
+    pub(super) fn found(self) -> Result<PassFindings> {
+        let demux = self.demux.found()?;
+        let mut audio = demux.copied.clone();
+        for (stream, promise) in self.audio {
+            audio.insert(stream, promise.found()?);
+        }
+        let outputs = self.outputs.into_iter().map(OutputPromises::found).collect::<Result<Vec<_>>>()?;
+        let decode = self.decode.map(|d| d.found()).transpose()?.unwrap_or_default();
+        Ok(PassFindings { demux, decode, audio, outputs })
+    }
+}
+
+impl OutputPromises {
+    fn found(self) -> Result<OutputFindings> {
+        let (converted, checked, crf) = match self.picture {
+            PicturePromises::Encoded { convert, encode, check } => {
+                (convert.found()?, check.found()?, encode.found()?.crf)
+            }
+            PicturePromises::Finished { crf } => (ConvertFound::default(), CheckFound::default(), crf),
+        };
+        Ok(OutputFindings { converted, checked, crf, video: self.track.found()?, mux: self.mux.found()? })
+    }
+}

@@ -1,0 +1,120 @@
+//! The tracks of a pass: what each file is to hold, before the encoder says how its picture is coded.
+
+use std::collections::HashMap;
+
+use crate::audio::{AudioConfig, AudioEncoder};
+use crate::base::{Error, ErrorKind, Result};
+use crate::container::{codec::for_copy, tags};
+use crate::media::{
+    AudioTrackParams, FileParams, MediaInfo, StreamInfo, SubtitleTrackParams, TrackCodec, TrackKind, TrackParams,
+    VideoTrackParams,
+};
+use crate::plan::Treatment;
+use crate::stages::streams::{StreamDecision, Task, in_track_order};
+use crate::syntax::opus;
+
+/// The tracks in the source's order, the main video first: the same in every file of a pass.
+pub(super) struct Tracks {
+    pub(super) params: FileParams,
+    /// Number of the main video.
+    pub(super) video: usize,
+    /// Source stream index of each track.
+    pub(super) sources: Vec<usize>,
+    /// Encoders, made early because the header needs their pre-skip.
+    encoders: HashMap<usize, AudioEncoder>,
+}
+
+impl Tracks {
+    pub(super) fn new(info: &MediaInfo, decisions: &[StreamDecision]) -> Result<Self> {
+        let mut tracks =
+            Tracks { params: params(info, decisions), video: 0, sources: Vec::new(), encoders: HashMap::new() };
+        for decision in in_track_order(decisions) {
+            let stream = &info.streams[decision.index];
+            let Some(kind) = tracks.kind(decision, stream)? else { continue };
+            let recoded = !matches!(decision.task, Task::CopyAudio(_) | Task::CopySubtitle { .. });
+            tracks.params.tracks.push(TrackParams {
+                kind,
+                language: stream.language.clone(),
+                title: stream.title.clone(),
+                disposition: stream.disposition,
+                tags: tags::track_tags(&stream.tags, recoded),
+            });
+            tracks.sources.push(decision.index);
+        }
+        Ok(tracks)
+    }
+
+    fn kind(&mut self, decision: &StreamDecision, stream: &StreamInfo) -> Result<Option<TrackKind>> {
+        let audio = stream.audio.as_ref();
+        Ok(Some(match &decision.task {
+            // A place for the video track until the encoder says how it is coded.
+            Task::EncodeVideo => TrackKind::Video(VideoTrackParams::new("av1", Vec::new(), 0, 0)),
+            Task::EncodeAudio(plan) => {
+                let encoder = AudioEncoder::new(AudioConfig {
+                    plan: plan.clone(),
+                    bitrate: None,
+                    source_rate: audio.map_or(48_000, |a| a.sample_rate),
+                    start: stream.start,
+                })
+                .map_err(|e| e.with_stream(stream.index))?;
+                let track = opus::track(&encoder.head().to_bytes())
+                    .ok_or_else(|| Error::new(ErrorKind::Encode, "the Opus header cannot be read back"))?;
+                self.encoders.insert(stream.index, encoder);
+                TrackKind::Audio(track)
+            }
+            Task::CopyAudio(mapping) => TrackKind::Audio(AudioTrackParams {
+                bit_depth: audio.and_then(|a| a.bits),
+                codec_delay: Some(mapping.codec_delay()),
+                seek_pre_roll: Some(mapping.seek_pre_roll()),
+                ..AudioTrackParams::new(
+                    stream.codec.as_str(),
+                    stream.extradata.clone(),
+                    audio.map_or(2, |a| a.channels),
+                    audio.map_or(48_000, |a| a.sample_rate),
+                )
+            }),
+            Task::CopySubtitle { codec_id, codec_private } => {
+                TrackKind::Subtitle(match for_copy(&stream.codec, &stream.extradata) {
+                    Some(_) => SubtitleTrackParams::new(stream.codec.as_str(), stream.extradata.clone()),
+                    None => SubtitleTrackParams::new(TrackCodec::Matroska(codec_id.clone()), codec_private.clone()),
+                })
+            }
+            Task::ConvertSubtitle => TrackKind::Subtitle(SubtitleTrackParams::new("subrip", Vec::new())),
+            Task::Attach | Task::Drop => return Ok(None),
+        }))
+    }
+
+    /// What a file is to hold whose picture is treated so: how it was cropped is for whoever verifies it later.
+    pub(super) fn params_for(&self, treatment: &Treatment) -> FileParams {
+        let mut params = self.params.clone();
+        if let Some(video) = params.tracks.get_mut(self.video).filter(|_| treatment.is_cropped()) {
+            video.tags.push((tags::CROP.to_owned(), treatment.crop.to_string()));
+        }
+        params
+    }
+
+    /// The number of the track that is made of a source stream.
+    pub(super) fn number(&self, stream: usize) -> Option<usize> {
+        self.sources.iter().position(|s| *s == stream)
+    }
+
+    /// The encoder of an audio stream; there is one a pass.
+    pub(super) fn encoder(&mut self, stream: usize) -> Result<AudioEncoder> {
+        let missing = || Error::new(ErrorKind::Encode, "no encoder was made for this stream").with_stream(stream);
+        self.encoders.remove(&stream).ok_or_else(missing)
+    }
+}
+
+fn params(info: &MediaInfo, decisions: &[StreamDecision]) -> FileParams {
+    let app = format!("drapto {}", env!("CARGO_PKG_VERSION"));
+    let attached = |stream: usize| decisions.iter().any(|d| d.index == stream && matches!(d.task, Task::Attach));
+    FileParams {
+        title: info.title.clone(),
+        muxing_app: app.clone(),
+        writing_app: app,
+        tracks: Vec::new(),
+        chapters: info.chapters.clone(),
+        attachments: info.attachments.iter().filter(|a| attached(a.stream)).cloned().collect(),
+        tags: tags::file_tags(&info.tags),
+    }
+}

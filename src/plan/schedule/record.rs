@@ -1,0 +1,163 @@
+//! What is written down of tries and of what decisions read.
+#![deny(unsafe_code)]
+
+use serde::{Deserialize, Serialize};
+
+use super::super::chunks::ChunkMeans;
+use super::super::curve::Curve;
+use super::super::policy::Tier;
+use super::super::prior::{Outcome, slope_of};
+use super::super::search::{Clamp, Observation};
+use super::super::watch::Profile;
+use crate::media::Crf;
+
+/// A try of a chunk.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TryRecord {
+    /// The chunk.
+    pub chunk: usize,
+    /// Its CRF.
+    pub crf: Crf,
+    /// How the chunk was searched then.
+    pub tier: Tier,
+    /// Every how many-th frame was scored.
+    pub stride: u32,
+    /// Whether all of the chunk was encoded.
+    pub whole: bool,
+    /// The score (harmonic mean), or what it would have been.
+    pub score: f64,
+    /// Frames the encoder gave out.
+    pub frames: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Why it was made, and what came of it.
+    pub reason: String,
+}
+
+impl TryRecord {
+    /// What the search reads of it.
+    pub fn observation(&self) -> Observation {
+        Observation { crf: self.crf, score: self.score, whole: self.whole }
+    }
+}
+
+/// The scores of an encode of a whole chunk.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScoredFrames {
+    /// Every how many-th frame was scored, from the chunk's first.
+    pub stride: u32,
+    /// Pooled over them.
+    pub harmonic_mean: f64,
+    /// Of each of them, in display order: score `i` is of the frame at position `i * stride`. JSON keeps them to the
+    /// last bit, because what a later try is held against must be the same after a resume.
+    pub frames: Vec<f64>,
+}
+
+impl ScoredFrames {
+    /// What a later try of the chunk is held against.
+    pub fn profile(&self) -> Profile {
+        let at = (0..).step_by(self.stride.max(1) as usize);
+        Profile::new(at.zip(self.frames.iter().copied()), self.harmonic_mean)
+    }
+}
+
+/// Something a decision reads, as it goes into the journal and comes back by
+/// [`ScheduleEvent::Restored`](super::ScheduleEvent::Restored).
+///
+/// Law: records of one chunk stay in their order, and [`Title`](Self::Title) stays where it is among all. JSON gives
+/// every number back as it was.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "of", rename_all = "snake_case")]
+pub enum ScheduleRecord {
+    /// What the probe of a chunk came to.
+    Probe {
+        /// Which.
+        chunk: usize,
+        /// Its scores.
+        scores: ScoredFrames,
+    },
+    /// What a try came to.
+    Try {
+        /// The try.
+        tried: TryRecord,
+        /// The scores of its frames, as in [`ScoredFrames`]; none where it was stopped.
+        frames: Vec<f64>,
+    },
+    /// The score of a chunk's source against itself.
+    Ceiling {
+        /// Which.
+        chunk: usize,
+        /// VMAF.
+        score: f64,
+    },
+    /// What the calibration of a title came to.
+    Title {
+        /// The CRF of all its chunks.
+        crf: Crf,
+    },
+    /// A chunk whose bytes are safe. No action carries it: it is for who keeps the bytes to write down when they are
+    /// where they stay, and to restore while they are there.
+    Kept {
+        /// Which.
+        chunk: usize,
+        /// Its CRF.
+        crf: Crf,
+        /// Its score.
+        score: f64,
+        /// The score of its probe.
+        probe: Option<f64>,
+        /// See [`slope_of`].
+        slope: Option<f64>,
+    },
+}
+
+impl ScheduleRecord {
+    /// The chunk it is of; none where it is of the title.
+    pub fn chunk(&self) -> Option<usize> {
+        match self {
+            ScheduleRecord::Try { tried, .. } => Some(tried.chunk),
+            ScheduleRecord::Probe { chunk, .. }
+            | ScheduleRecord::Ceiling { chunk, .. }
+            | ScheduleRecord::Kept { chunk, .. } => Some(*chunk),
+            ScheduleRecord::Title { .. } => None,
+        }
+    }
+}
+
+/// A chunk whose bytes are decided, and all that is known of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KeptChunk {
+    /// Which.
+    pub chunk: usize,
+    /// The CRF of its bytes.
+    pub crf: Crf,
+    /// The score aimed at.
+    pub aim: f64,
+    /// Bytes of its packets.
+    pub bytes: u64,
+    /// The scores of its bytes.
+    pub scores: ScoredFrames,
+    /// The score of the source against itself, where it was measured.
+    pub ceiling: Option<f64>,
+    /// The score of its probe, if it had one.
+    pub probe: Option<f64>,
+    /// Why it is not at the target as asked, if it is not.
+    pub clamp: Option<Clamp>,
+    /// All tries, in order.
+    pub tries: Vec<TryRecord>,
+}
+
+impl KeptChunk {
+    /// What is restored of it.
+    pub fn record(&self, curve: &Curve) -> ScheduleRecord {
+        let slope = slope_of(curve, self.tries.iter().map(TryRecord::observation));
+        let (chunk, crf, score) = (self.chunk, self.crf, self.scores.harmonic_mean);
+        ScheduleRecord::Kept { chunk, crf, score, probe: self.probe, slope }
+    }
+
+    /// What later chunks learn of it.
+    pub(super) fn outcome(&self, curve: &Curve, means: ChunkMeans) -> Outcome {
+        let slope = slope_of(curve, self.tries.iter().map(TryRecord::observation));
+        Outcome { means, crf: self.crf, score: self.scores.harmonic_mean, probe: self.probe, slope }
+    }
+}

@@ -1,0 +1,337 @@
+//! The scheduler.
+#![deny(unsafe_code)]
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use super::super::curve::Curve;
+use super::super::prior::{Outcome, forecast, probe_crf};
+use super::super::search::Clamp;
+use super::super::watch::WatchSpec;
+use super::message::{ChunkFacts, ScheduleAction, ScheduleEvent, ScheduleRules, TryEnd};
+use super::record::ScheduleRecord;
+use super::title::{TitleState, decide};
+use super::work::{ChunkWork, Next, Running, unknown};
+use crate::base::Result;
+use crate::media::Crf;
+
+/// Decides what is done next; see the [module](super).
+#[derive(Clone, Debug)]
+pub struct Scheduler {
+    rules: ScheduleRules,
+    /// Where all chunks have the same CRF.
+    title: Option<TitleState>,
+    free: Vec<usize>,
+    works: BTreeMap<usize, ChunkWork>,
+    /// By chunk; `None` until it is finished, or calibrated on.
+    outcomes: Vec<Option<Outcome>>,
+    ended: bool,
+    done: bool,
+    past: BTreeMap<usize, Past>,
+}
+
+/// What an earlier run wrote down of a chunk.
+#[derive(Clone, Debug, Default)]
+struct Past {
+    search: Vec<ScheduleRecord>,
+    /// After the CRF of the title was known.
+    of_title: Vec<ScheduleRecord>,
+    kept: Option<ScheduleRecord>,
+}
+
+impl Scheduler {
+    /// A scheduler that knows nothing yet and has no workers.
+    pub fn new(rules: ScheduleRules) -> Self {
+        let title = rules.title.map(|calibration| TitleState { calibration, crf: None });
+        Scheduler {
+            rules,
+            title,
+            free: Vec::new(),
+            works: BTreeMap::new(),
+            outcomes: Vec::new(),
+            ended: false,
+            done: false,
+            past: BTreeMap::new(),
+        }
+    }
+
+    /// The curve of the metric that the chunks are searched by.
+    pub fn curve(&self) -> &Curve {
+        &self.rules.search.curve
+    }
+
+    /// Takes what happened; what is to be done, in this order. After [`Done`](ScheduleAction::Done) or
+    /// [`GiveUp`](ScheduleAction::GiveUp) nothing more is asked for.
+    ///
+    /// # Errors
+    /// `Encode` where the event cannot be: of a chunk nobody works on, or a finished one that was not restored.
+    pub fn on(&mut self, event: ScheduleEvent) -> Result<Vec<ScheduleAction>> {
+        let mut out = Vec::new();
+        match event {
+            ScheduleEvent::Restored { record } => self.restore(record),
+            ScheduleEvent::ChunkArrived { chunk, finished } => self.arrive(chunk, finished)?,
+            ScheduleEvent::FilmEnded => self.ended = true,
+            ScheduleEvent::WorkerFree { worker } => self.free.push(worker),
+            ScheduleEvent::Probed { chunk, scores } => {
+                let work = self.ended_of(chunk, |running| running == Running::Probe)?.1;
+                work.probed(&scores);
+                out.push(ScheduleAction::Journal { record: ScheduleRecord::Probe { chunk, scores } });
+            }
+            ScheduleEvent::Tried { chunk, end, frames, bytes } => {
+                let title = self.title_crf();
+                let (running, work) = self.ended_of(chunk, |running| matches!(running, Running::Try { .. }))?;
+                let Running::Try { crf, stride } = running else { return Err(unknown()) };
+                let whole = matches!(end, TryEnd::Whole(_));
+                let learnt = work.tried((crf, stride), end, (frames, bytes), title)?;
+                out.extend(learnt.record.map(|record| ScheduleAction::Journal { record }));
+                match (whole, learnt.hold) {
+                    (true, true) => out.push(ScheduleAction::Hold { chunk }),
+                    (true, false) => out.push(ScheduleAction::Discard { chunk }),
+                    (false, _) => {}
+                }
+                self.settle(chunk, &mut out)?;
+            }
+            ScheduleEvent::CeilingMeasured { chunk, score } => {
+                self.ended_of(chunk, |running| running == Running::Ceiling)?.1.measured(score);
+                out.push(ScheduleAction::Journal { record: ScheduleRecord::Ceiling { chunk, score } });
+                self.settle(chunk, &mut out)?;
+            }
+            ScheduleEvent::Failed { chunk, retryable } => {
+                let most = self.rules.max_failures;
+                let work = self.ended_of(chunk, |_| true)?.1;
+                work.failures += 1;
+                if !retryable || work.failures >= most {
+                    self.done = true;
+                    out.push(ScheduleAction::GiveUp { chunk });
+                }
+            }
+        }
+        self.dispatch(&mut out)?;
+        Ok(out)
+    }
+
+    /// The chunk whose order ended, and what that was.
+    fn ended_of(&mut self, chunk: usize, is: impl Fn(Running) -> bool) -> Result<(Running, &mut ChunkWork)> {
+        let work = self.works.get_mut(&chunk).ok_or_else(unknown)?;
+        let running = work.running.take().filter(|running| is(*running)).ok_or_else(unknown)?;
+        Ok((running, work))
+    }
+
+    fn restore(&mut self, record: ScheduleRecord) {
+        let Some(chunk) = record.chunk() else {
+            if let (ScheduleRecord::Title { crf }, Some(title)) = (record, &mut self.title) {
+                title.crf = Some(crf);
+            }
+            return;
+        };
+        let of_title = self.title_crf().is_some();
+        let past = self.past.entry(chunk).or_default();
+        match record {
+            ScheduleRecord::Kept { .. } => past.kept = Some(record),
+            _ if of_title => past.of_title.push(record),
+            _ => past.search.push(record),
+        }
+    }
+
+    fn arrive(&mut self, facts: ChunkFacts, finished: bool) -> Result<()> {
+        let past = self.past.remove(&facts.index).unwrap_or_default();
+        if self.outcomes.len() <= facts.index {
+            self.outcomes.resize_with(facts.index + 1, || None);
+        }
+        if finished {
+            let Some(ScheduleRecord::Kept { crf, score, probe, slope, .. }) = past.kept else { return Err(unknown()) };
+            self.outcomes[facts.index] = Some(Outcome { means: facts.means, crf, score, probe, slope });
+            return Ok(());
+        }
+        let mut work = ChunkWork::new(facts);
+        work.restore(past.search);
+        // The search of a chunk a title is calibrated on depends on no other chunk.
+        if self.title.is_some() && work.has_past() {
+            begin(&mut work, &[], &self.rules);
+        }
+        past.of_title.into_iter().for_each(|record| work.restore_of_title(record));
+        self.works.insert(facts.index, work);
+        Ok(())
+    }
+
+    /// Gives orders to workers that are free.
+    fn dispatch(&mut self, out: &mut Vec<ScheduleAction>) -> Result<()> {
+        while !self.done && !self.free.is_empty() {
+            // Each turn gives an order, or finishes or calibrates a chunk.
+            self.decide_title(out);
+            if let Some(index) = self.choose() {
+                self.begin(index)?;
+                self.order(index, out)?;
+            } else if let Some(chunk) = self.next_to_probe() {
+                let worker = self.give(chunk, Running::Probe)?;
+                let (crf, parallelism) = (probe_crf(&self.rules.search), self.parallelism());
+                out.push(ScheduleAction::Probe { worker, chunk, crf, parallelism });
+            } else {
+                break;
+            }
+        }
+        if self.ended && self.works.is_empty() && !self.done {
+            self.done = true;
+            out.push(ScheduleAction::Done);
+        }
+        Ok(())
+    }
+
+    /// The chunk to work on next: one that was begun, because its frames are held; else the longest.
+    fn choose(&self) -> Option<usize> {
+        let ready = |(index, work): &(&usize, &ChunkWork)| {
+            let probed = work.probe.is_some() || !self.rules.probes;
+            let begun = work.search.is_some() || self.title_crf().is_some();
+            work.running.is_none() && self.is_due(**index) && (begun || (probed && self.prior_is_known(**index)))
+        };
+        let rank = |(index, work): &(&usize, &ChunkWork)| (work.search.is_some(), work.facts.frames, Reverse(**index));
+        self.works.iter().filter(ready).max_by_key(rank).map(|(index, _)| *index)
+    }
+
+    /// How many chunks from the start of the film the first CRF of a chunk depends on.
+    fn needed(&self, index: usize) -> usize {
+        // The chunks a title is calibrated on are searched each on its own.
+        if self.title.is_some() { 0 } else { (index + 1).saturating_sub(self.rules.lag.max(1)) }
+    }
+
+    fn prior_is_known(&self, index: usize) -> bool {
+        self.outcomes.get(..self.needed(index)).is_some_and(|known| known.iter().all(Option::is_some))
+    }
+
+    /// The first chunk without a probe.
+    fn next_to_probe(&self) -> Option<usize> {
+        if !self.rules.probes || self.title_crf().is_some() {
+            return None;
+        }
+        let wants = |work: &ChunkWork| work.running.is_none() && work.search.is_none() && work.probe.is_none();
+        // A title is judged by the probes of all its chunks.
+        self.works.iter().find(|(_, work)| wants(work)).map(|(index, _)| *index)
+    }
+
+    /// Starts the search of a chunk, from what chunks before it came to and what an earlier run tried.
+    fn begin(&mut self, index: usize) -> Result<()> {
+        let (needed, title) = (self.needed(index), self.title_crf().is_some());
+        let work = self.works.get_mut(&index).ok_or_else(unknown)?;
+        if work.search.is_none() && !title {
+            let known: Vec<Outcome> = self.outcomes.iter().take(needed).flatten().cloned().collect();
+            begin(work, &known, &self.rules);
+        }
+        Ok(())
+    }
+
+    /// Gives the next step of a chunk to a worker, or finishes the chunk.
+    fn order(&mut self, index: usize, out: &mut Vec<ScheduleAction>) -> Result<()> {
+        let work = self.works.get(&index).ok_or_else(unknown)?;
+        let stride = self.rules.stride;
+        if let Some(crf) = self.title_crf() {
+            if work.holds(crf) {
+                return self.finish(index, None, out);
+            }
+            let stride = work.best.as_ref().filter(|best| best.crf == crf).map_or(stride, |best| best.scores.stride);
+            return self.try_at(index, (crf, stride), None, out);
+        }
+        match work.next(&self.rules.search, stride)? {
+            Next::MeasureCeiling => {
+                let worker = self.give(index, Running::Ceiling)?;
+                out.push(ScheduleAction::MeasureCeiling { worker, chunk: index });
+                Ok(())
+            }
+            Next::Try { crf, stride, watch } => self.try_at(index, (crf, stride), watch, out),
+            Next::Decided { crf, .. } if self.title.is_some() => {
+                self.outcomes[index] = Some(work.calibrated(&self.rules.search.curve, crf)?);
+                Ok(())
+            }
+            Next::Decided { crf, clamp } if work.holds(crf) => self.finish(index, clamp, out),
+            Next::Decided { crf, .. } => {
+                // The bytes went with an earlier run, or were not the best when they were made.
+                let stride = work.stride_at(crf, stride);
+                self.try_at(index, (crf, stride), None, out)
+            }
+        }
+    }
+
+    fn try_at(
+        &mut self,
+        chunk: usize,
+        (crf, stride): (Crf, u32),
+        watch: Option<WatchSpec>,
+        out: &mut Vec<ScheduleAction>,
+    ) -> Result<()> {
+        let worker = self.give(chunk, Running::Try { crf, stride })?;
+        let parallelism = self.parallelism();
+        out.push(ScheduleAction::Try { worker, chunk, crf, stride, watch, parallelism });
+        Ok(())
+    }
+
+    fn parallelism(&self) -> u32 {
+        self.rules.layout.parallelism(self.ended.then_some(self.works.len()))
+    }
+
+    fn give(&mut self, index: usize, running: Running) -> Result<usize> {
+        let worker = self.free.pop().ok_or_else(unknown)?;
+        self.works.get_mut(&index).ok_or_else(unknown)?.running = Some(running);
+        Ok(worker)
+    }
+
+    /// Finishes the chunk if its search is over and its bytes are there.
+    fn settle(&mut self, index: usize, out: &mut Vec<ScheduleAction>) -> Result<()> {
+        let work = self.works.get(&index).ok_or_else(unknown)?;
+        if let Some(title) = self.title {
+            let made = title.crf.is_some_and(|crf| work.holds(crf));
+            return if made { self.finish(index, None, out) } else { Ok(()) };
+        }
+        match work.next(&self.rules.search, self.rules.stride)? {
+            Next::Decided { crf, clamp } if work.holds(crf) => self.finish(index, clamp, out),
+            _ => Ok(()),
+        }
+    }
+
+    fn finish(&mut self, index: usize, clamp: Option<Clamp>, out: &mut Vec<ScheduleAction>) -> Result<()> {
+        let work = self.works.remove(&index).ok_or_else(unknown)?;
+        let search = work.search.as_ref().filter(|_| self.title.is_none());
+        let (aim, means) = (search.map_or(self.rules.search.target, |search| search.aim()), work.facts.means);
+        let kept = work.finish(aim, clamp)?;
+        self.outcomes[index] = Some(kept.outcome(&self.rules.search.curve, means));
+        out.push(ScheduleAction::Keep { chunk: Box::new(kept) });
+        Ok(())
+    }
+
+    fn title_crf(&self) -> Option<Crf> {
+        self.title?.crf
+    }
+
+    /// Whether a chunk is worked on now: until the CRF of a title is known, those it is calibrated on, each once.
+    fn is_due(&self, index: usize) -> bool {
+        match self.title {
+            Some(TitleState { calibration, crf: None }) => {
+                let chunks = self.ended.then_some(self.outcomes.len());
+                calibration.includes(index, chunks) && self.outcomes[index].is_none()
+            }
+            _ => true,
+        }
+    }
+
+    /// Decides the CRF of the title once all it depends on is known.
+    fn decide_title(&mut self, out: &mut Vec<ScheduleAction>) {
+        let Some(TitleState { crf: None, .. }) = self.title else { return };
+        let unknown = |(index, work): (&usize, &ChunkWork)| {
+            let probed = work.probe.is_some() || !self.rules.probes;
+            self.is_due(*index) || !(probed || self.outcomes[*index].is_some())
+        };
+        if !self.ended || self.works.iter().any(unknown) {
+            return;
+        }
+        let works: Vec<_> = self.works.iter().map(|(index, work)| (work, self.outcomes[*index].as_ref())).collect();
+        let Some(crf) = decide(&works, &self.rules.search) else { return };
+        if let Some(title) = &mut self.title {
+            title.crf = Some(crf);
+        }
+        out.push(ScheduleAction::Journal { record: ScheduleRecord::Title { crf } });
+    }
+}
+
+fn begin(work: &mut ChunkWork, known: &[Outcome], rules: &ScheduleRules) {
+    let forecast = forecast(known, &work.facts.means, work.probe, &rules.search);
+    tracing::info!(chunk = work.facts.index, probe = work.probe, crf = %forecast.crf, slope = forecast.slope, means = ?work.facts.means, "forecast");
+    work.begin(&rules.search, forecast);
+}

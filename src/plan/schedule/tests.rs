@@ -1,0 +1,155 @@
+//! Properties of the scheduler, over films that are not there: its decisions depend on neither workers nor kills.
+
+mod film;
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::plan::Curve;
+use film::{Conduct, Dice, SimFilm, is_plausible};
+
+fn conduct(workers: usize, seed: u64, fails: Option<usize>) -> Conduct {
+    Conduct { workers, dice: Dice(seed), fails }
+}
+
+/// What one worker decides that nothing disturbs, and the lines of its journal.
+fn undisturbed(film: &SimFilm) -> (BTreeMap<usize, KeptChunk>, Vec<String>) {
+    let mut journal = Vec::new();
+    let run = film.run(&mut conduct(1, 1, None), &mut journal, None);
+    assert!(run.done);
+    (run.kept, journal)
+}
+
+/// Checks what is kept by a run that goes on from `journal`, and what was kept before it.
+fn check(
+    film: &SimFilm,
+    expected: &BTreeMap<usize, KeptChunk>,
+    conduct: &mut Conduct,
+    journal: &mut Vec<String>,
+    lines: Option<usize>,
+) -> Result<bool, TestCaseError> {
+    let run = film.run(conduct, journal, lines);
+    for (index, kept) in &run.kept {
+        prop_assert_eq!(Some(kept), expected.get(index), "chunk {}", index);
+    }
+    let kept: Vec<String> =
+        expected.values().map(|k| serde_json::to_string(&k.record(&Curve::VMAF)).unwrap()).collect();
+    for line in journal.iter().filter(|line| line.contains("\"of\":\"kept\"")) {
+        prop_assert!(kept.contains(line), "{}", line);
+    }
+    Ok(run.done)
+}
+
+fn any_film() -> impl Strategy<Value = SimFilm> {
+    (any::<u64>(), 1usize..12, any::<bool>(), any::<bool>())
+        .prop_map(|(seed, chunks, per_title, probes)| SimFilm::new(seed, chunks, per_title, probes))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn any_number_of_workers_that_end_in_any_order_and_fail_now_and_then_decide_the_same(
+        film in any_film(), workers in 1usize..=6, seed in any::<u64>(), fails in proptest::option::of(2usize..9),
+    ) {
+        let (expected, lines) = undisturbed(&film);
+        prop_assert!(expected.values().all(is_plausible));
+        let mut journal = Vec::new();
+        prop_assert!(check(&film, &expected, &mut conduct(workers, seed, fails), &mut journal, None)?, "it ends");
+        let sorted = |mut lines: Vec<String>| {
+            lines.sort();
+            lines
+        };
+        prop_assert_eq!(sorted(journal), sorted(lines), "the same is written down, in another order");
+    }
+
+    #[test]
+    fn a_run_that_is_killed_again_and_again_decides_the_same(
+        film in any_film(), seed in any::<u64>(), damage in any::<bool>(),
+    ) {
+        let (expected, _) = undisturbed(&film);
+        let (mut journal, mut dice) = (Vec::new(), Dice(seed));
+        for run in 0.. {
+            prop_assert!(run < 500, "it comes to no end");
+            let mut conduct = conduct(1 + dice.below(6), dice.next(), Some(6));
+            if check(&film, &expected, &mut conduct, &mut journal, Some(dice.below(9)))? {
+                break;
+            }
+            // A chunk file is damaged: its bytes are made again.
+            let kept: Vec<usize> = (0..journal.len()).filter(|i| journal[*i].contains("\"of\":\"kept\"")).collect();
+            if damage && run < 20 && !kept.is_empty() && dice.below(3) == 0 {
+                journal.remove(kept[dice.below(kept.len())]);
+            }
+        }
+        let mut kept: Vec<&String> = journal.iter().filter(|line| line.contains("\"of\":\"kept\"")).collect();
+        kept.sort();
+        kept.dedup();
+        prop_assert_eq!(kept.len(), expected.len(), "every chunk is kept");
+    }
+
+    #[test]
+    fn what_is_asked_for_comes_back_from_json_as_it_is(film in any_film(), seed in any::<u64>()) {
+        let rules = serde_json::to_string(&film.rules).unwrap();
+        prop_assert_eq!(&serde_json::from_str::<ScheduleRules>(&rules).unwrap(), &film.rules);
+        let mut journal = Vec::new();
+        let run = film.run(&mut conduct(3, seed, None), &mut journal, None);
+        for kept in run.kept.into_values() {
+            let action = ScheduleAction::Keep { chunk: Box::new(kept) };
+            let json = serde_json::to_string(&action).unwrap();
+            prop_assert_eq!(serde_json::from_str::<ScheduleAction>(&json).unwrap(), action);
+        }
+    }
+}
+
+#[test]
+fn a_run_killed_at_every_line_of_its_journal_decides_the_same() {
+    let (mut kills, mut stopped, mut tiers, mut ceilings) = (0, 0, 0, 0);
+    for n in 0..24u64 {
+        let film = SimFilm::new(n * 7919, 1 + n as usize % 8, n % 2 == 1, n % 4 < 2);
+        let (expected, lines) = undisturbed(&film);
+        for at in 0..lines.len() {
+            let mut journal = Vec::new();
+            let workers = 1 + (n as usize + at) % 6;
+            let killed =
+                check(&film, &expected, &mut conduct(workers, at as u64, None), &mut journal, Some(at)).unwrap();
+            assert!(!killed, "film {n} ended before line {at}");
+            let resumed = conduct(1 + at % 3, n, None);
+            assert!(check(&film, &expected, &mut { resumed }, &mut journal, None).unwrap(), "film {n}, killed at {at}");
+            kills += 1;
+        }
+        let tries = || expected.values().flat_map(|k| &k.tries);
+        stopped += tries().filter(|t| !t.whole).count();
+        tiers += tries().filter(|t| t.stride == 1).count();
+        ceilings += expected.values().filter(|k| k.ceiling.is_some()).count();
+    }
+    println!("{kills} kills; {stopped} tries stopped, {tiers} in later tiers, {ceilings} ceilings");
+    assert!(stopped > 10 && tiers > 10 && ceilings > 3, "{stopped} {tiers} {ceilings}: the films are too tame");
+}
+
+#[test]
+fn a_chunk_that_fails_twice_or_for_good_ends_the_run() {
+    let film = SimFilm::new(5, 1, false, false);
+    let facts = ChunkFacts { index: 0, frames: 100, means: Default::default() };
+    for (retryable, most) in [(true, 2), (false, 1)] {
+        let mut scheduler = Scheduler::new(film.rules.clone());
+        scheduler.on(ScheduleEvent::ChunkArrived { chunk: facts, finished: false }).unwrap();
+        for turn in 1..=most {
+            let orders = scheduler.on(ScheduleEvent::WorkerFree { worker: 0 }).unwrap();
+            assert!(matches!(orders[..], [ScheduleAction::Try { chunk: 0, .. }]), "{orders:?}");
+            let actions = scheduler.on(ScheduleEvent::Failed { chunk: 0, retryable }).unwrap();
+            let given_up = actions.contains(&ScheduleAction::GiveUp { chunk: 0 });
+            assert_eq!(given_up, turn == most, "{actions:?}");
+        }
+    }
+}
+
+#[test]
+fn events_that_cannot_be_are_errors() {
+    let film = SimFilm::new(5, 1, false, false);
+    let mut scheduler = Scheduler::new(film.rules.clone());
+    assert!(scheduler.on(ScheduleEvent::CeilingMeasured { chunk: 3, score: 99.0 }).is_err(), "a chunk nobody knows");
+    let chunk = ChunkFacts { index: 0, frames: 100, means: Default::default() };
+    assert!(scheduler.on(ScheduleEvent::ChunkArrived { chunk, finished: true }).is_err(), "it was not restored");
+}

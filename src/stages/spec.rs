@@ -1,0 +1,49 @@
+//! What an encoder is asked for, from the settings of a run and the picture as its first frame has it.
+
+use crate::base::{Rational, Result};
+use crate::config::{EncodeSettings, Quality};
+use crate::media::{Shown, VideoInfo};
+use crate::video::{EncodeSpec, EncoderFactory, VideoParams, encoder};
+
+/// The frame rate the encoder is told where the source has none.
+const NOMINAL_RATE: (i32, i32) = (25, 1);
+
+/// The encoder of a run.
+///
+/// # Errors
+/// `Usage` for a name nobody knows, `Unsupported` where the library was built without it.
+pub(crate) fn factory(settings: &EncodeSettings) -> Result<&'static dyn EncoderFactory> {
+    encoder(&settings.encoder)
+}
+
+/// The spec of an encode of pictures like these, at the rate factor that was asked for, or else the encoder's own for
+/// that size.
+///
+/// # Errors
+/// As [`factory`].
+pub(crate) fn encode_spec(settings: &EncodeSettings, shown: &Shown) -> Result<EncodeSpec> {
+    let scale = factory(settings)?.traits().scale;
+    let asked = match settings.quality {
+        Quality::Crf(crf) => crf,
+        Quality::Target(_) => None,
+    };
+    let quality = asked.unwrap_or_else(|| scale.default_for(shown.width, shown.height));
+    Ok(EncodeSpec {
+        film_grain: settings.picture.film_grain,
+        parameters: settings.svt.clone(),
+        ..EncodeSpec::new(settings.encoder.clone(), quality, settings.preset)
+    })
+}
+
+/// What the pictures are.
+pub(crate) fn video_params(video: &VideoInfo, shown: &Shown) -> VideoParams {
+    let nominal = Rational::positive(NOMINAL_RATE.0, NOMINAL_RATE.1).unwrap_or(Rational::ONE);
+    VideoParams {
+        width: shown.width,
+        height: shown.height,
+        frame_rate: video.frame_rate.unwrap_or(nominal),
+        bit_depth: video.bit_depth,
+        color: shown.color,
+        hdr: shown.hdr,
+    }
+}

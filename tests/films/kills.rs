@@ -1,0 +1,114 @@
+//! A job that is killed at every event its journal knows, and goes on: the same decisions, the same bytes.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::*;
+
+/// The sample, made small; `filter` says what of it.
+fn small(folder: &Path, filter: &str) -> Option<PathBuf> {
+    let sample = fixture("sample")?;
+    let clip = folder.join("small.mkv");
+    let (from, to) = (sample.to_str().expect("a path"), clip.to_str().expect("a path"));
+    let args = ["-stream_loop", "1", "-i", from, "-map", "0:v", "-vf", filter, "-c:v", "mpeg4", "-q:v", "3", to];
+    ffmpeg(&args.map(std::ffi::OsStr::new));
+    Some(clip)
+}
+
+/// The journal below a temporary folder, once it is there.
+fn journal(jobs: &Path) -> Option<PathBuf> {
+    let job = names(jobs).into_iter().find(|n| n.starts_with(".out.drapto-"))?;
+    Some(jobs.join(job).join("encode_data/progress.json")).filter(|path| path.is_file())
+}
+
+/// Its whole lines.
+fn lines(jobs: &Path) -> Vec<String> {
+    let text = journal(jobs).map_or(String::new(), |path| std::fs::read_to_string(path).expect("a journal"));
+    text.split_inclusive('\n').filter(|line| line.ends_with('\n')).map(str::to_owned).collect()
+}
+
+/// What the journal says of decisions, in an order that does not depend on workers. How far an encoder was when its try
+/// was stopped does.
+fn decisions(jobs: &Path) -> Vec<String> {
+    let forget = |tried: &mut Value| {
+        if tried["whole"] == false {
+            (tried["frames"], tried["bytes"]) = (Value::Null, Value::Null);
+        }
+    };
+    let decision = |line: String| {
+        let mut record: Value = serde_json::from_str(line.split_once(' ').expect("a checksum").1).expect("JSON");
+        forget(&mut record["tried"]);
+        record["tries"].as_array_mut().into_iter().flatten().for_each(forget);
+        record.to_string()
+    };
+    let mut all: Vec<String> = lines(jobs).into_iter().map(decision).collect();
+    all.sort();
+    all
+}
+
+/// Runs the job, kills it when its journal has each number of lines, and lets it go on; what the journal says at the end.
+fn kill_at_every_line(clip: &Path, folder: &Path, settings: &[&str]) -> Vec<String> {
+    let output = folder.join("out.mkv");
+    let run = |jobs: &Path, workers: usize| {
+        std::fs::create_dir_all(jobs).expect("a folder");
+        let mut run = drapto();
+        run.args(["encode", "--quiet", "--reencode", "--keep-temp", "--workers", &workers.to_string(), "--temp-dir"]);
+        run.arg(jobs).args(settings).args([clip, &output]).stdout(Stdio::null()).stderr(Stdio::piped());
+        run.spawn().expect("drapto runs")
+    };
+    let finish = |jobs: &Path, workers: usize| {
+        let out = run(jobs, workers).wait_with_output().expect("an exit");
+        assert!(out.status.success(), "{}", said(&out));
+        let bytes = std::fs::read(&output).expect("the output");
+        std::fs::remove_file(&output).expect("removed");
+        bytes
+    };
+    let calm = folder.join("calm");
+    let expected = finish(&calm, 1);
+    let (expected_decisions, all) = (decisions(&calm), lines(&calm).len());
+    for at in 0..all {
+        let jobs = folder.join(format!("killed-{at}"));
+        let mut killed = run(&jobs, 1 + at % 3);
+        let begun = Instant::now();
+        while journal(&jobs).is_none() || lines(&jobs).len() < at {
+            assert!(begun.elapsed() < Duration::from_secs(120), "no line {at}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        killed.kill().expect("SIGKILL");
+        killed.wait().expect("an exit");
+        let _ = std::fs::remove_file(&output);
+        // It may have come a line further before the signal did.
+        let path = journal(&jobs).expect("a journal");
+        std::fs::write(&path, lines(&jobs)[..at].concat()).expect("written");
+        assert!(finish(&jobs, 1 + (at + 1) % 3) == expected, "the same bytes, killed at line {at}");
+        assert_eq!(decisions(&jobs), expected_decisions, "killed at line {at}");
+    }
+    println!("killed at each of {all} lines");
+    expected_decisions
+}
+
+#[cfg(unix)]
+#[test]
+fn chunks_that_are_searched_by_scores_of_earlier_tries_end_the_same_after_a_kill_at_any_event() {
+    let folder = scratch();
+    let Some(clip) = small(folder.path(), "scale=320:180") else { return };
+    let settings = ["--target-vmaf", "93", "--preset", "12", "--chunk-size", "10"];
+    let decisions = kill_at_every_line(&clip, folder.path(), &settings);
+    let tries = decisions.iter().filter(|line| line.contains("\"of\":\"try\"")).count();
+    assert!(tries >= 4, "a chunk is tried more than once: {tries}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_title_that_is_probed_and_calibrated_ends_the_same_after_a_kill_at_any_event() {
+    let folder = scratch();
+    let Some(clip) = small(folder.path(), "select='not(mod(n,5))',setpts=N/24/TB,scale=192:108") else { return };
+    let settings = ["--target-vmaf", "92", "--preset", "7", "--chunk-size", "2", "--per", "title"];
+    let decisions = kill_at_every_line(&clip, folder.path(), &settings);
+    let probes = decisions.iter().filter(|line| line.contains("\"of\":\"probe\"")).count();
+    let titles = decisions.iter().filter(|line| line.contains("\"of\":\"title\"")).count();
+    assert!(probes >= 2 && titles == 1, "{probes} probes, {titles} titles");
+}
