@@ -3,8 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::prior::Forecast;
-use super::search::{Clamp, Observation, Search, SearchRules, Step};
+use super::search::{Clamp, Forecast, Observation, Search, SearchRules, Step};
 
 /// How much less the last tier asks.
 const LOWERED: f64 = 2.0;

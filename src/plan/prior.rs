@@ -12,7 +12,7 @@
 #![deny(unsafe_code)]
 
 use super::chunks::ChunkMeans;
-use super::search::{Observation, SLOPE, SearchRules, log_distance};
+use super::search::{Forecast, Observation, Reading, SLOPE, SearchRules, log_distance};
 use crate::media::Crf;
 
 /// The first CRF of a film, where nothing is known.
@@ -63,26 +63,6 @@ pub fn slope_of(tries: impl Iterator<Item = Observation>) -> Option<f64> {
     let run = high.crf.as_f64() - low.crf.as_f64();
     let rise = log_distance(high.score) - log_distance(low.score);
     (run >= APART).then(|| (rise / run).clamp(0.015, 0.15))
-}
-
-/// What the finished chunks of a film say together.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Forecast {
-    /// The first CRF to try.
-    pub crf: Crf,
-    /// `ln(101 − VMAF)` a CRF.
-    pub slope: f64,
-    /// The chunk's probe, if it had one.
-    pub reading: Option<Reading>,
-}
-
-/// A point that is thought to be on the chunk's own curve.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Reading {
-    /// Where the probe was made.
-    pub crf: Crf,
-    /// The probe's score, with its offset taken off.
-    pub score: f64,
 }
 
 /// The CRF at which probes are made.
