@@ -1,6 +1,5 @@
 //! Which part of a film's picture is not black bars: pictures all over the film are measured, and vote.
 
-use super::CropFinding;
 use crate::base::{CancelToken, Rational, Result, Timestamp};
 use crate::media::{Frame, MediaInfo, StreamInfo, Transfer};
 use crate::pixel::{Borders, Converter, Level, Line, borders};
@@ -123,7 +122,7 @@ impl CropSampler {
     }
 
     /// What the pictures say.
-    pub(super) fn finish(self) -> CropFinding {
+    pub(super) fn finish(self) -> Finding<CropReport> {
         match (self.failure, self.verdict.or_else(|| judge(&self.seen, self.hdr))) {
             (Some(why), _) => Finding::Failed(why),
             (None, Some(crop)) => Finding::Found(crop),

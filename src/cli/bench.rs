@@ -6,7 +6,8 @@ use drapto::{BenchReport, CancelToken, EncodeSettings, Error, ErrorKind, Quality
 
 use super::args::BenchArgs;
 use super::progress::Progress;
-use super::{print, print_json, signals};
+use super::signals;
+use super::text::{print, print_json};
 
 pub fn run(args: &BenchArgs) -> Result<()> {
     let cancel = CancelToken::new();

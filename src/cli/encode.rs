@@ -9,7 +9,8 @@ use drapto::{CancelToken, EncodeRequest, Error, ErrorKind, Event, JobHandle, Out
 use super::args::EncodeArgs;
 use super::logs::LogFile;
 use super::progress::Progress;
-use super::{print, print_json, signals, summary};
+use super::text::{print, print_json};
+use super::{signals, summary};
 
 pub fn run(args: EncodeArgs) -> Result<()> {
     let (values, unknown) = layers(args.config.as_deref(), &args.chosen.0)?;

@@ -4,7 +4,8 @@ use drapto::{CancelToken, Result, VmafOptions};
 
 use super::args::VmafArgs;
 use super::progress::Progress;
-use super::{print, print_json, signals};
+use super::signals;
+use super::text::{print, print_json};
 
 pub fn run(args: &VmafArgs) -> Result<()> {
     let cancel = CancelToken::new();

@@ -158,7 +158,9 @@ impl Job<'_> {
             let of_pass = Findings::of_pass(&demux, &decode, &audio, output);
             let mut findings = chunked.iter().fold(of_pass, Findings::with_search);
             // Chunks that are finished stay: with --accept-damage the same command goes on from them.
-            damage::judge(run, &mut findings)?;
+            let (demux, decode) = (&findings.demux, &findings.decode.stats);
+            let warning = damage::judge(run.info, demux, decode, run.settings.accept_damage)?;
+            findings.warnings.extend(warning);
             found.push(findings);
         }
         if let Some(run) = runs.first() {

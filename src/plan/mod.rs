@@ -25,12 +25,12 @@ pub use curve::{Curve, Distance, SlopeBounds};
 pub use facts::{CropReport, FACTS_VERSION, FieldPlace, FieldReport, Finding, RpuFacts, SourceFacts};
 pub use fields::{Fields, is_told, judge};
 pub use policy::{ChunkSearch, Tier};
-pub use prior::{Forecast, Outcome, Reading, forecast, lag, probe_crf, slope_of};
+pub use prior::{Outcome, forecast, lag, probe_crf, slope_of};
 pub use schedule::{
     ChunkFacts, KeptChunk, ScheduleAction, ScheduleEvent, ScheduleRecord, ScheduleRules, Scheduler, ScoredFrames,
     TryEnd, TryRecord,
 };
-pub use search::{Clamp, Observation, Search, SearchRules, Step};
+pub use search::{Clamp, Forecast, Observation, Reading, Search, SearchRules, Step};
 pub use streams::main_video;
 pub use title::{Calibration, probed, title_crf};
 pub use treatment::{PicturePlan, Treatment};

@@ -3,8 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::prior::Forecast;
-use super::search::{Clamp, Observation, Search, SearchRules, Step};
+use super::search::{Clamp, Forecast, Observation, Search, SearchRules, Step};
 
 /// Whole tries in each tier after the first.
 const TRIES_OF_LATER_TIERS: u32 = 3;

@@ -13,7 +13,7 @@
 
 use super::chunks::ChunkMeans;
 use super::curve::Curve;
-use super::search::{Observation, SearchRules};
+use super::search::{Forecast, Observation, Reading, SearchRules};
 use crate::media::Crf;
 
 /// The first CRF of a film, where nothing is known.
@@ -62,26 +62,6 @@ pub fn slope_of(curve: &Curve, tries: impl Iterator<Item = Observation>) -> Opti
     let run = high.crf.as_f64() - low.crf.as_f64();
     let rise = curve.distance(high.score) - curve.distance(low.score);
     (run >= APART).then(|| curve.shown_slopes.hold(rise / run))
-}
-
-/// What the finished chunks of a film say together.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Forecast {
-    /// The first CRF to try.
-    pub crf: Crf,
-    /// Distance a CRF.
-    pub slope: f64,
-    /// The chunk's probe, if it had one.
-    pub reading: Option<Reading>,
-}
-
-/// A point that is thought to be on the chunk's own curve.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Reading {
-    /// Where the probe was made.
-    pub crf: Crf,
-    /// The probe's score, with its offset taken off.
-    pub score: f64,
 }
 
 /// The CRF at which probes are made.

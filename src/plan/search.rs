@@ -7,7 +7,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::curve::Curve;
-use super::prior::{Forecast, Reading};
 use crate::media::Crf;
 
 /// The farthest one try goes from the ones before it, in CRF.
@@ -59,6 +58,26 @@ pub struct Observation {
     pub score: f64,
     /// Whether all of the chunk was encoded; if not, there are no bytes to keep.
     pub whole: bool,
+}
+
+/// What the finished chunks of a film say together.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Forecast {
+    /// The first CRF to try.
+    pub crf: Crf,
+    /// `ln(101 − VMAF)` a CRF.
+    pub slope: f64,
+    /// The chunk's probe, if it had one.
+    pub reading: Option<Reading>,
+}
+
+/// A point that is thought to be on the chunk's own curve.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reading {
+    /// Where the probe was made.
+    pub crf: Crf,
+    /// The probe's score, with its offset taken off.
+    pub score: f64,
 }
 
 /// Why a chunk does not meet the target it was given.

@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::chunks::ChunkMeans;
-use super::prior::{Forecast, Outcome, Reading, forecast, usual_slope};
-use super::search::SearchRules;
+use super::prior::{Outcome, forecast, usual_slope};
+use super::search::{Forecast, Reading, SearchRules};
 use crate::media::Crf;
 
 /// About how many chunks a film is calibrated on.

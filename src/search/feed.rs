@@ -13,8 +13,8 @@ use crate::flow::{Outlet, StageContext};
 use crate::media::{Frame, PixelFormat, PoolStats, Shown};
 use crate::pixel::PictureMeasure;
 use crate::plan::{ChunkMeans, ChunkSpan, Treatment};
+use crate::stages::digest::message_digest;
 use crate::stages::picture::DecodeFound;
-use crate::stages::track::message_digest;
 use crate::stages::treat::{Carried, TreatedPictures, messages};
 use crate::store::job::SegmentRecord;
 

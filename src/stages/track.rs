@@ -1,8 +1,8 @@
 //! The picture track on its way to the muxer, and what verification holds the file to.
 
-use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
 
+use super::digest::digest;
 use super::mux::MuxMessage;
 use super::pairing::{Kept, Paired};
 use super::picture::Coding;
@@ -136,20 +136,4 @@ impl<K: Kept> Stage for Track<K> {
         out.push(MuxMessage::End { track: self.plan.track })?;
         Ok(self.found)
     }
-}
-
-/// A digest of the ITU-T T.35 messages of a picture; 0 where there are none.
-pub(crate) fn message_digest<M: AsRef<[u8]>>(messages: &[M]) -> u64 {
-    if messages.is_empty() {
-        0
-    } else {
-        digest(&messages.iter().flat_map(|m| m.as_ref()).copied().collect::<Vec<u8>>())
-    }
-}
-
-/// A digest of a packet's bytes: against disks and bugs, not against an adversary.
-pub(crate) fn digest(bytes: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(bytes);
-    hasher.finish()
 }

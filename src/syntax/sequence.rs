@@ -3,7 +3,7 @@
 //! Owns the bit reader and the fields; everything is bounds-checked, a short header is an error.
 #![deny(unsafe_code)]
 
-use super::av1::{OBU_SEQUENCE_HEADER, bad, obus};
+use super::obu::{OBU_SEQUENCE_HEADER, bad, obus};
 use crate::base::Result;
 
 /// What the sequence header says of the whole stream.

@@ -15,8 +15,8 @@ use crate::container::reader::{FrameFacts, Reader, TrackFacts, VideoFacts};
 use crate::media::{
     ChromaLocation, Color, ColorRange, Disposition, FieldOrder, HdrStatic, MediaInfo, StreamInfo, StreamKind,
 };
+use crate::stages::digest::{digest, message_digest};
 use crate::stages::streams::{StreamDecision, Task};
-use crate::stages::track::{digest, message_digest};
 use crate::syntax::av1::{self, SequenceHeader};
 use crate::syntax::opus::{OPUS_RATE, opus_head_facts, packet_samples};
 

@@ -3,8 +3,8 @@
 
 use super::super::curve::Curve;
 use super::super::policy::{ChunkSearch, Tier};
-use super::super::prior::{Forecast, Outcome, slope_of};
-use super::super::search::{Clamp, SearchRules, Step};
+use super::super::prior::{Outcome, slope_of};
+use super::super::search::{Clamp, Forecast, SearchRules, Step};
 use super::super::watch::{Profile, WatchSpec};
 use super::message::{ChunkFacts, TryEnd};
 use super::record::{KeptChunk, ScheduleRecord, ScoredFrames, TryRecord};

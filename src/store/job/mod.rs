@@ -15,6 +15,7 @@
 //! finished when its length and hash are those recorded.
 #![deny(unsafe_code)]
 
+mod disk;
 mod identity;
 mod journal;
 mod record;
@@ -31,6 +32,7 @@ use crate::config::{EncodeSettings, Quality};
 use crate::container::{IvfHeader, IvfReader, IvfWriter};
 use crate::plan::{Curve, ScheduleRecord};
 
+use disk::{cannot, sync_folder};
 pub(crate) use identity::Identity;
 use journal::Journal;
 use record::Record;
@@ -338,10 +340,6 @@ pub(crate) fn place(temp: Option<&Path>, input: &Path, output: &Path) -> PathBuf
     }
 }
 
-fn cannot(path: &Path, what: &str, cause: std::io::Error) -> Error {
-    Error::new(ErrorKind::Output, format!("cannot {what}")).caused_by(cause).with_file(path)
-}
-
 /// Makes the folder and takes its lock.
 fn lock(data: &Path) -> Result<File> {
     let path = data.join("lock");
@@ -417,27 +415,4 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
         return Err(cannot(path, "write", e));
     }
     sync_folder(path)
-}
-
-/// A name is on the disk only when its folder is.
-#[cfg(unix)]
-fn sync_folder(path: &Path) -> Result<()> {
-    use std::io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
-    let folder = match path.parent() {
-        None => return Ok(()),
-        Some(here) if here.as_os_str().is_empty() => Path::new("."),
-        Some(folder) => folder,
-    };
-    match File::open(folder).and_then(|folder| folder.sync_all()) {
-        // Some file systems sync no folders, and some folders take files but cannot be read.
-        Err(e) if !matches!(e.kind(), InvalidInput | PermissionDenied | Unsupported) => {
-            Err(cannot(folder, "write a folder to the disk", e))
-        }
-        _ => Ok(()),
-    }
-}
-
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> Result<()> {
-    Ok(()) // A folder cannot be opened as a file there.
 }
