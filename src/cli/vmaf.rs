@@ -26,6 +26,6 @@ pub fn run(args: &VmafArgs) -> Result<()> {
         scores.min,
         scores.frames,
         scores.stride.get(),
-        scores.model
+        scores.metric
     ))
 }

@@ -1,7 +1,7 @@
 //! Scores while a stream still runs.
 #![deny(unsafe_code)]
 
-use super::{FrameScore, Scores, Session, SessionConfig};
+use super::{FrameScore, Metric, Scores, Session, SessionConfig};
 use crate::base::Result;
 use crate::media::Frame;
 
@@ -96,6 +96,20 @@ impl RunningSession {
     /// Ends the session and pools its scores; errors as [`Session::finish`].
     pub fn finish(mut self) -> Result<Scores> {
         self.close_current()?;
-        Scores::pool(self.config.model, self.config.stride, self.fed, self.known)
+        Scores::pool(self.config.kind(), self.config.stride, self.fed, self.known)
+    }
+}
+
+impl Metric for RunningSession {
+    fn push(&mut self, index: u64, reference: &Frame, distorted: &Frame) -> Result<()> {
+        self.score(index, reference, distorted)
+    }
+
+    fn known(&self) -> &[FrameScore] {
+        &self.known
+    }
+
+    fn finish(self: Box<Self>) -> Result<Scores> {
+        RunningSession::finish(*self)
     }
 }

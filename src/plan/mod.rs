@@ -6,6 +6,7 @@
 
 mod chunks;
 mod crop;
+mod curve;
 mod facts;
 mod fields;
 mod policy;
@@ -20,6 +21,7 @@ mod workers;
 
 pub use chunks::{ChunkMeans, ChunkPlanner, ChunkRules, ChunkSpan, Cut, FramePoint, begins_scene};
 pub use crop::{CropRules, CropVote, Light, picture_in, sample_times, vote};
+pub use curve::{Curve, Distance, SlopeBounds};
 pub use facts::{CropReport, FACTS_VERSION, FieldPlace, FieldReport, Finding, RpuFacts, SourceFacts};
 pub use fields::{Fields, is_told, judge};
 pub use policy::{ChunkSearch, Tier};
@@ -35,5 +37,7 @@ pub use treatment::{PicturePlan, Treatment};
 pub use watch::{Profile, Verdict, Watch, WatchSpec};
 pub use workers::{Layout, Machine, Needs, layout};
 
+#[cfg(test)]
+mod curve_tests;
 #[cfg(test)]
 mod tests;

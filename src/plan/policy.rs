@@ -5,9 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use super::search::{Clamp, Forecast, Observation, Search, SearchRules, Step};
 
-/// How much less the last tier asks.
-const LOWERED: f64 = 2.0;
-
 /// Whole tries in each tier after the first.
 const TRIES_OF_LATER_TIERS: u32 = 3;
 
@@ -19,7 +16,7 @@ pub enum Tier {
     Configured,
     /// Every frame scored, in steps as fine as the encoder has.
     EveryFrame,
-    /// As before, for a target lower by 2.
+    /// As before, for a target lower by [`Curve::lowered`](super::Curve::lowered).
     Lowered,
 }
 
@@ -92,7 +89,7 @@ impl ChunkSearch {
             Tier::Configured => self.tier = Tier::EveryFrame,
             Tier::EveryFrame if missed_below => {
                 self.tier = Tier::Lowered;
-                rules.target -= LOWERED;
+                rules.target -= self.rules.curve.lowered;
             }
             Tier::EveryFrame | Tier::Lowered => return,
         }

@@ -59,7 +59,7 @@ pub(crate) struct Work {
 impl Schedule {
     /// Works until all chunks are kept; the frames of the film.
     pub(crate) fn run(mut self, context: &StageContext) -> Result<Film> {
-        for record in self.job.decisions() {
+        for record in self.job.decisions(self.scheduler.curve()) {
             self.tell(ScheduleEvent::Restored { record })?;
         }
         for worker in (0..self.workers.count()).rev() {
@@ -250,7 +250,7 @@ fn scored(scores: &Scores, first: u64) -> Result<ScoredFrames> {
     if scores.per_frame.iter().any(|score| at.next() != Some(score.index)) {
         return Err(Error::new(ErrorKind::Encode, "internal error: scores of other frames than were asked for"));
     }
-    let frames = scores.per_frame.iter().map(|score| score.vmaf).collect();
+    let frames = scores.per_frame.iter().map(|score| score.score).collect();
     Ok(ScoredFrames { stride, harmonic_mean: scores.harmonic_mean, frames })
 }
 

@@ -156,12 +156,21 @@ impl SearchInput<'_> {
     }
 
     /// What every chunk's search may do.
-    fn rules(&self) -> Result<SearchRules> {
+    fn rules(&self, metric: &MetricSpec) -> Result<SearchRules> {
         let t = self.target;
         let step = factory(self.settings)?.traits().scale.step;
         // The range is the user's, in steps the encoder knows: whole ones, as the search goes, where it holds any.
         let (min, max) = t.crf_range(4).or_else(|_| t.crf_range(step))?;
-        Ok(SearchRules { target: t.vmaf, tolerance: t.tolerance, min, max, step: 4, finest: step, max_tries: 4 })
+        Ok(SearchRules {
+            curve: metric.kind.curve(),
+            target: t.vmaf,
+            tolerance: t.tolerance,
+            min,
+            max,
+            step: 4,
+            finest: step,
+            max_tries: 4,
+        })
     }
 
     /// Adds the tasks to `graph`. When they end well, all chunks are in the job directory.
@@ -200,7 +209,7 @@ impl SearchInput<'_> {
             video,
             treatment: self.picture.treatment,
             metric,
-            scheduler: Scheduler::new(self.schedule(metric.stride, room.layout)?),
+            scheduler: Scheduler::new(self.schedule(&metric, room.layout)?),
             job,
             progress: Arc::clone(progress),
             film: Film::default(),
@@ -212,14 +221,14 @@ impl SearchInput<'_> {
     }
 
     /// What the order of work follows from.
-    fn schedule(&self, stride: Stride, layout: Layout) -> Result<ScheduleRules> {
+    fn schedule(&self, metric: &MetricSpec, layout: Layout) -> Result<ScheduleRules> {
         let (film_s, chunk_s) = (self.info.duration_s, self.target.chunk_seconds);
         Ok(ScheduleRules {
-            search: self.rules()?,
+            search: self.rules(metric)?,
             lag: lag(film_s, chunk_s),
             title: (self.target.per == Per::Title).then(|| Calibration::of(film_s, chunk_s)),
             probes: factory(self.settings)?.traits().probe.pays(self.settings.preset),
-            stride: stride.get(),
+            stride: metric.stride.get(),
             layout,
             max_failures: FAILURES,
         })

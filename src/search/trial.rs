@@ -249,7 +249,7 @@ impl Scoring {
         self.watched += known.len();
         for score in known {
             let position = score.index - self.chunk.first_frame();
-            if let Verdict::Stop { estimate } = self.watch.observe(position, score.vmaf) {
+            if let Verdict::Stop { estimate } = self.watch.observe(position, score.score) {
                 return Some(estimate);
             }
         }

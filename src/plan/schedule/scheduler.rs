@@ -4,6 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use super::super::curve::Curve;
 use super::super::prior::{Outcome, forecast, probe_crf};
 use super::super::search::Clamp;
 use super::super::watch::WatchSpec;
@@ -52,6 +53,11 @@ impl Scheduler {
             done: false,
             past: BTreeMap::new(),
         }
+    }
+
+    /// The curve of the metric that the chunks are searched by.
+    pub fn curve(&self) -> &Curve {
+        &self.rules.search.curve
     }
 
     /// Takes what happened; what is to be done, in this order. After [`Done`](ScheduleAction::Done) or
@@ -232,7 +238,7 @@ impl Scheduler {
             }
             Next::Try { crf, stride, watch } => self.try_at(index, (crf, stride), watch, out),
             Next::Decided { crf, .. } if self.title.is_some() => {
-                self.outcomes[index] = Some(work.calibrated(crf)?);
+                self.outcomes[index] = Some(work.calibrated(&self.rules.search.curve, crf)?);
                 Ok(())
             }
             Next::Decided { crf, clamp } if work.holds(crf) => self.finish(index, clamp, out),
@@ -285,7 +291,7 @@ impl Scheduler {
         let search = work.search.as_ref().filter(|_| self.title.is_none());
         let (aim, means) = (search.map_or(self.rules.search.target, |search| search.aim()), work.facts.means);
         let kept = work.finish(aim, clamp)?;
-        self.outcomes[index] = Some(kept.outcome(means));
+        self.outcomes[index] = Some(kept.outcome(&self.rules.search.curve, means));
         out.push(ScheduleAction::Keep { chunk: Box::new(kept) });
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! A chunk that is not finished: what is known of it, and what follows from that.
 #![deny(unsafe_code)]
 
+use super::super::curve::Curve;
 use super::super::policy::{ChunkSearch, Tier};
 use super::super::prior::{Outcome, slope_of};
 use super::super::search::{Clamp, Forecast, SearchRules, Step};
@@ -227,10 +228,10 @@ impl ChunkWork {
     }
 
     /// What the search of a chunk a title is calibrated on came to, which ended at `crf`.
-    pub(super) fn calibrated(&self, crf: Crf) -> Result<Outcome> {
+    pub(super) fn calibrated(&self, curve: &Curve, crf: Crf) -> Result<Outcome> {
         let tries = || self.tries.iter().map(TryRecord::observation);
         let score = tries().rfind(|t| t.whole && t.crf == crf).ok_or_else(unknown)?.score;
-        Ok(Outcome { means: self.facts.means, crf, score, probe: self.probe, slope: slope_of(tries()) })
+        Ok(Outcome { means: self.facts.means, crf, score, probe: self.probe, slope: slope_of(curve, tries()) })
     }
 
     /// The finished chunk.

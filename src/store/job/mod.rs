@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 use crate::base::{Error, ErrorKind, Result};
 use crate::config::{EncodeSettings, Quality};
 use crate::container::{IvfHeader, IvfReader, IvfWriter};
-use crate::plan::ScheduleRecord;
+use crate::plan::{Curve, ScheduleRecord};
 
 use disk::{cannot, sync_folder};
 pub(crate) use identity::Identity;
@@ -190,8 +190,8 @@ impl Job {
 
     /// What the scheduler is told when a run goes on: all that decisions read, in order, and the chunks whose bytes are
     /// there.
-    pub(crate) fn decisions(&self) -> Vec<ScheduleRecord> {
-        self.decisions.iter().cloned().chain(self.finished.values().map(ChunkRecord::kept)).collect()
+    pub(crate) fn decisions(&self, curve: &Curve) -> Vec<ScheduleRecord> {
+        self.decisions.iter().cloned().chain(self.finished.values().map(|record| record.kept(curve))).collect()
     }
 
     /// Adds a chunk to the plan; it is written with the next record that needs it.
