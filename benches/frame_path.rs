@@ -9,7 +9,9 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use drapto::internals::base::{Rational, Timestamp};
 use drapto::internals::media::{Color, ColorRange, Frame, FramePool, HdrStatic, PixelFormat, Planes};
 use drapto::internals::meter::{Model, Session, SessionConfig, Stride};
-use drapto::internals::pixel::{Converter, Level, Mapping, PictureMeter, Source, Stores, Target, borders, widen_plane};
+use drapto::internals::pixel::{
+    ByteRows, Converter, Level, Mapping, PictureMeasurer, SampleRows, Stores, borders, widen_plane,
+};
 
 const WIDTH: u32 = 1920;
 const HEIGHT: u32 = 1080;
@@ -63,8 +65,8 @@ fn widen(c: &mut Criterion) {
                     b.iter(|| {
                         turn = (turn + 1) % buffers.len();
                         for (i, (bytes, stride)) in buffers[turn].planes_mut().into_iter().enumerate() {
-                            let src = Source { bytes: source.planes.plane(i), stride: source.planes.stride(i) };
-                            let dst = Target { samples: bytemuck::cast_slice_mut(bytes), stride: stride / 2 };
+                            let src = ByteRows { bytes: source.planes.plane(i), stride: source.planes.stride(i) };
+                            let dst = SampleRows { samples: bytemuck::cast_slice_mut(bytes), stride: stride / 2 };
                             let mapping = if i == 0 { luma } else { chroma };
                             widen_plane(level, mapping, stores, src, dst, source.plane_size(i))
                                 .expect("the planes fit");
@@ -110,7 +112,7 @@ fn measure(c: &mut Criterion) {
     for (name, format, bytes) in [("8-bit", PixelFormat::YUV420P8, 1), ("10-bit", PixelFormat::YUV420P10, 2)] {
         group.throughput(Throughput::Bytes(u64::from(WIDTH) * u64::from(HEIGHT) * bytes));
         let pictures: Vec<_> = (0..4).map(|i| frame(format, ColorRange::Limited, i)).collect();
-        let (mut meter, mut turn) = (PictureMeter::new(), 0);
+        let (mut meter, mut turn) = (PictureMeasurer::new(), 0);
         group.bench_function(name, |b| {
             b.iter(|| {
                 turn += 1;

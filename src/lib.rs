@@ -34,29 +34,29 @@
 #![deny(unsafe_code)]
 #![deny(missing_docs)]
 
-pub mod analyze;
-pub mod audio;
-pub mod av;
-pub mod base;
-pub mod config;
-pub mod container;
-pub mod encode;
-pub mod event;
-pub mod flow;
-pub mod front;
-pub mod hdr;
-pub mod media;
-pub mod meter;
-pub mod pixel;
-pub mod plan;
-pub mod report;
-pub mod search;
-pub mod source;
-pub mod stages;
-pub mod store;
-pub mod syntax;
-pub mod verify;
-pub mod video;
+pub(crate) mod analyze;
+pub(crate) mod audio;
+pub(crate) mod av;
+pub(crate) mod base;
+pub(crate) mod config;
+pub(crate) mod container;
+pub(crate) mod encode;
+pub(crate) mod event;
+pub(crate) mod flow;
+pub(crate) mod front;
+pub(crate) mod hdr;
+pub(crate) mod media;
+pub(crate) mod meter;
+pub(crate) mod pixel;
+pub(crate) mod plan;
+pub(crate) mod report;
+pub(crate) mod search;
+pub(crate) mod source;
+pub(crate) mod stages;
+pub(crate) mod store;
+pub(crate) mod syntax;
+pub(crate) mod verify;
+pub(crate) mod video;
 
 pub use analyze::{PictureReport, ProbeReport, crop, inspect};
 pub use base::{CancelToken, Error, ErrorKind, Result, Timestamp};
@@ -67,8 +67,12 @@ pub use config::{
 pub use encode::{BenchReport, bench, encode, plan};
 pub use event::{Event, JobEvent, JobId, Silent, Sink};
 pub use flow::{Health, RunState, StageHealth, StageReport};
-pub use front::{EncodeRequest, JobHandle, Outcome, OutputRequest, SkipReason, start, start_with};
+pub use front::{
+    EncodeRequest, EncodedFrame, FrameEncoder, FrameEncoderOptions, JobHandle, Outcome, OutputRequest, Picture,
+    PictureMeter, PicturePool, SkipReason, start, start_with,
+};
 pub use media::{Crf, MediaInfo, StreamInfo, StreamKind};
+pub use meter::Scores;
 pub use plan::CropReport;
 pub use report::{Report, VideoReport, bytes as human_bytes, duration as human_duration, html as report_html};
 pub use search::{ScenesReport, scenes};
@@ -90,8 +94,10 @@ pub fn quiet_libraries() {
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals {
-    pub use crate::{
-        analyze, audio, av, base, config, container, encode, event, flow, hdr, media, meter, pixel, plan, report,
-        search, source, stages, store, syntax, verify, video,
-    };
+    macro_rules! rooms {
+        ($($room:ident)*) => { $(pub mod $room { pub use crate::$room::*; })* };
+    }
+    rooms! {
+        analyze audio av base config container encode event flow front hdr media meter pixel plan report search source stages store syntax verify video
+    }
 }

@@ -3,7 +3,7 @@
 use drapto::{CancelToken, Result, VmafOptions};
 
 use super::args::VmafArgs;
-use super::progress::Progress;
+use super::progress::ProgressSink;
 use super::signals;
 use super::text::{print, print_json};
 
@@ -11,7 +11,7 @@ pub fn run(args: &VmafArgs) -> Result<()> {
     let cancel = CancelToken::new();
     signals::install(&cancel)?;
     let options = VmafOptions { stride: Some(args.stride), model: args.model.clone() };
-    let progress = Progress::choose(false, false);
+    let progress = ProgressSink::choose(false, false);
     let scores = drapto::vmaf(&args.reference, &args.distorted, &options, &progress, &cancel);
     progress.finish();
     let scores = scores?;

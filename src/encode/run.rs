@@ -83,7 +83,7 @@ pub(crate) fn encode_all(
         .map_err(place)?;
     runs.iter().for_each(Run::started);
     let chunked = runs.iter().map(Run::chunks).collect::<Result<Vec<_>>>().map_err(place)?;
-    let job = Job { runs, files, chunked };
+    let job = EncodeJob { runs, files, chunked };
     job.finish(&clock).map_err(place)
 }
 
@@ -141,15 +141,15 @@ fn main_stream<'a>(info: &'a MediaInfo, decisions: &[StreamDecision]) -> Result<
 }
 
 /// A job whose pictures are searched where they have a target; what is left is the pass that writes its files.
-struct Job<'a> {
+struct EncodeJob<'a> {
     runs: Vec<Run<'a>>,
     files: Vec<PartialOutput>,
     chunked: Vec<Option<ChunkedFilm>>,
 }
 
-impl Job<'_> {
+impl EncodeJob<'_> {
     fn finish(self, clock: &Stopwatch) -> Result<Vec<Report>> {
-        let Job { runs, files, chunked } = self;
+        let EncodeJob { runs, files, chunked } = self;
         let encodes = chunked.iter().any(Option::is_none);
         let (findings, stages, time) = pass(&runs, &files, &chunked, encodes)?;
         let PassFindings { demux, decode, audio, outputs } = findings;

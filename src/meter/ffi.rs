@@ -59,16 +59,16 @@ impl Drop for LoadedModel {
 }
 
 /// A context: it takes pairs of pictures and keeps what they score.
-struct Context(NonNull<sys::VmafContext>);
+struct VmafContext(NonNull<sys::VmafContext>);
 
 // SAFETY: libvmaf binds nothing to the thread that made a context (no thread-local state; its own threads
 // synchronise by mutex), and every use here goes through &mut or by value, so one thread at a time. A model is
 // used by the context it is mounted in alone.
-unsafe impl Send for Context {}
+unsafe impl Send for VmafContext {}
 // SAFETY: as of Context: plain memory that only the context beside it reads, under the same &mut.
 unsafe impl Send for LoadedModel {}
 
-impl Context {
+impl VmafContext {
     /// A context that computes on `threads` threads of its own (0: on the caller's) and scores each
     /// `subsample`-th picture.
     fn open(threads: u32, subsample: u32) -> Result<Self> {
@@ -82,7 +82,7 @@ impl Context {
         let mut raw = ptr::null_mut();
         // SAFETY: the out pointer lives through the call and the configuration is passed by value.
         check(unsafe { sys::vmaf_init(&mut raw, config) }, "open a context")?;
-        NonNull::new(raw).map(Context).ok_or_else(|| Error::new(ErrorKind::Encode, "libvmaf gave no context"))
+        NonNull::new(raw).map(VmafContext).ok_or_else(|| Error::new(ErrorKind::Encode, "libvmaf gave no context"))
     }
 
     fn read(&mut self, mut reference: MeterPicture, mut distorted: MeterPicture, index: u32) -> Result<()> {
@@ -100,7 +100,7 @@ impl Context {
     }
 }
 
-impl Drop for Context {
+impl Drop for VmafContext {
     fn drop(&mut self) {
         // SAFETY: the context was opened in `open` and is closed only here. It waits for its threads first.
         unsafe { sys::vmaf_close(self.0.as_ptr()) };
@@ -109,7 +109,7 @@ impl Drop for Context {
 
 /// A context that computes one feature, such as `psnr`, of each pair alone.
 pub(super) struct FeatureContext {
-    context: Context,
+    context: VmafContext,
     /// The name its scores are kept under.
     score: &'static CStr,
 }
@@ -118,7 +118,7 @@ impl FeatureContext {
     /// A context for `extractor`, whose scores are kept as `score`, on `threads` threads of its own (0: the
     /// caller's).
     pub(super) fn new(extractor: &CStr, score: &'static CStr, threads: u32) -> Result<Self> {
-        let context = Context::open(threads, 1)?;
+        let context = VmafContext::open(threads, 1)?;
         // SAFETY: the context is alive, the name is NUL-terminated and only read, and no dictionary means the
         // extractor's own defaults.
         let code = unsafe { sys::vmaf_use_feature(context.0.as_ptr(), extractor.as_ptr(), ptr::null_mut()) };
@@ -151,7 +151,7 @@ impl FeatureContext {
 /// A context that computes the features of one model and scores by it.
 pub(super) struct ModelContext {
     /// Dropped, and so closed, before the model it points to.
-    context: Context,
+    context: VmafContext,
     model: LoadedModel,
 }
 
@@ -159,7 +159,7 @@ impl ModelContext {
     /// A context for the built-in model `name` that computes on `threads` threads of its own (0: on the
     /// caller's) and scores each `subsample`-th picture.
     pub(super) fn new(name: &CStr, clip: bool, threads: u32, subsample: u32) -> Result<Self> {
-        let context = Context::open(threads, subsample)?;
+        let context = VmafContext::open(threads, subsample)?;
         // After vmaf_init, because that is what silences the log of a model that fails to load.
         let model = LoadedModel::load(name, clip)?;
         // SAFETY: both pointers are alive; the model outlives the context (the order of the fields).

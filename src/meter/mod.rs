@@ -13,6 +13,7 @@
 mod features;
 #[allow(unsafe_code)]
 mod ffi;
+mod kind;
 mod metric;
 mod model;
 mod pairs;
@@ -22,12 +23,13 @@ mod session;
 mod spec;
 
 pub use features::FeatureSession;
+pub use kind::MetricKind;
 pub use metric::Metric;
 pub use model::Model;
 pub use running::RunningSession;
 pub use scores::{FrameScore, Pooled, Scores, Stride};
 pub use session::{Session, SessionConfig};
-pub use spec::{MetricKind, MetricSpec};
+pub use spec::MetricSpec;
 
 /// The version of the linked libvmaf.
 pub fn version() -> String {

@@ -27,12 +27,12 @@ pub struct RunningSession {
     start: u64,
     fed: u64,
     /// The session of the block that is being fed, and that of the next one once its first frames came.
-    current: Option<Block>,
-    next: Option<Block>,
+    current: Option<RunningBlock>,
+    next: Option<RunningBlock>,
     known: Vec<FrameScore>,
 }
 
-struct Block {
+struct RunningBlock {
     session: Session,
     /// Position in the stream of the first frame whose score counts, and of the first one whose score no longer does.
     first: u64,
@@ -50,8 +50,8 @@ impl RunningSession {
         Ok(running)
     }
 
-    fn open(&self, first: u64) -> Result<Block> {
-        Ok(Block {
+    fn open(&self, first: u64) -> Result<RunningBlock> {
+        Ok(RunningBlock {
             session: Session::new(self.config)?,
             first,
             end: self.length.map_or(u64::MAX, |length| first + length),

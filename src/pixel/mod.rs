@@ -27,7 +27,7 @@ mod widen_scalar;
 use std::sync::Arc;
 
 pub use borders::{Borders, Line, borders};
-pub use measure::{PictureMeasure, PictureMeter};
+pub use measure::{PictureMeasure, PictureMeasurer};
 pub use rows::{ByteRows, Mapping, SampleRows, Stores};
 pub use widen::{Level, widen_plane};
 

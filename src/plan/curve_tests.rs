@@ -226,7 +226,7 @@ proptest! {
     ) {
         let rules = rules(curve, target);
         let score = |part: f64| part * curve.highest;
-        let film: Vec<_> = seen.iter().map(|&(crf, part, probe, motion)| Outcome {
+        let film: Vec<_> = seen.iter().map(|&(crf, part, probe, motion)| ChunkOutcome {
             means: ChunkMeans { motion, ..ChunkMeans::default() },
             crf: Crf::whole(crf).unwrap(),
             score: score(part),
@@ -247,7 +247,7 @@ proptest! {
     fn a_film_that_agrees_is_agreed_with((curve, target, _) in other_curve(), crf in 15u8..=50) {
         let rules = rules(curve, target);
         let means = ChunkMeans { motion: 1.0, ..ChunkMeans::default() };
-        let outcome = Outcome { means, crf: Crf::whole(crf).unwrap(), score: target, probe: Some(target), slope: None };
+        let outcome = ChunkOutcome { means, crf: Crf::whole(crf).unwrap(), score: target, probe: Some(target), slope: None };
         let film = vec![outcome; 12];
         let by_probe = forecast(&film, &means, Some(target), &rules).crf.as_f64();
         prop_assert!((by_probe - f64::from(crf)).abs() <= 4.0, "{by_probe}");

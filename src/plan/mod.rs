@@ -25,7 +25,7 @@ pub use curve::{Curve, Distance, SlopeBounds};
 pub use facts::{CropReport, FACTS_VERSION, FieldPlace, FieldReport, Finding, RpuFacts, SourceFacts};
 pub use fields::{Fields, is_told, judge};
 pub use policy::{ChunkSearch, Tier};
-pub use prior::{Outcome, forecast, lag, probe_crf, slope_of};
+pub use prior::{ChunkOutcome, forecast, lag, probe_crf, slope_of};
 pub use schedule::{
     ChunkFacts, KeptChunk, ScheduleAction, ScheduleEvent, ScheduleRecord, ScheduleRules, Scheduler, ScoredFrames,
     TryEnd, TryRecord,

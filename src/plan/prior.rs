@@ -1,8 +1,8 @@
 //! The first CRF of a chunk, from a fast encode of it and from what earlier chunks came to.
 //!
 //! A probe is the whole chunk encoded by a preset several times as fast, at one CRF for the whole film, and scored.
-//! As a verdict it would pick wrong CRFs; but in the distance of its metric's curve it is off by nearly the same for all chunks of a title,
-//! and the rest is learnt from the chunks that are finished. How much a CRF changes that is told by what motion
+//! As a verdict it would pick wrong CRFs; but in the distance of its metric's curve it is off by nearly the same for all
+//! chunks of a title, and the rest is learnt from the chunks that are finished. How much a CRF changes that is told by what motion
 //! compensation leaves of the pictures: still ones gain little, fast ones much. Over the three films measured this
 //! meets the target to ±0.5 at once in 7 chunks of 10, with a standard deviation of 1.25 CRF (2.9 with one slope and
 //! one offset in CRF, 3.7 without probes).
@@ -41,7 +41,7 @@ pub(super) fn usual_slope(curve: &Curve, means: &ChunkMeans) -> f64 {
 
 /// What a finished chunk tells of its film.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
+pub struct ChunkOutcome {
     /// What its pictures are like.
     pub means: ChunkMeans,
     /// The CRF of the try nearest to the target.
@@ -80,7 +80,7 @@ pub fn lag(film_s: Option<f64>, chunk_s: f64) -> usize {
 
 /// The forecast for a chunk with these `means` and this `probe`, after chunks with these `outcomes` in the order of
 /// the film.
-pub fn forecast(outcomes: &[Outcome], means: &ChunkMeans, probe: Option<f64>, rules: &SearchRules) -> Forecast {
+pub fn forecast(outcomes: &[ChunkOutcome], means: &ChunkMeans, probe: Option<f64>, rules: &SearchRules) -> Forecast {
     let curve = &rules.curve;
     let steeper = steeper_than_usual(curve, outcomes);
     let slope_of = |means: &ChunkMeans| usual_slope(curve, means) * steeper;
@@ -89,11 +89,11 @@ pub fn forecast(outcomes: &[Outcome], means: &ChunkMeans, probe: Option<f64>, ru
         ((curve.distance(rules.target) - distance) / slope).clamp(-LONGEST_REACH, LONGEST_REACH)
     };
     // A chunk at the end of the range tells only that it is easier or harder than that.
-    let bound = |o: &Outcome| o.crf == rules.max || o.crf == rules.min;
+    let bound = |o: &ChunkOutcome| o.crf == rules.max || o.crf == rules.min;
     let by_age = || outcomes.iter().rev().enumerate().map(|(age, o)| (FADE.powi(age.min(200) as i32), o));
     if let Some(probe) = probe {
         let at = probe_crf(rules);
-        let offset = |o: &Outcome, probe: f64| {
+        let offset = |o: &ChunkOutcome, probe: f64| {
             curve.distance(probe) - curve.distance(o.score) + (o.crf.as_f64() - at.as_f64()) * slope_of(&o.means)
         };
         let (mut sum, mut weight) = (curve.probe_offset * OFFSET_WEIGHT, OFFSET_WEIGHT);
@@ -116,7 +116,7 @@ pub fn forecast(outcomes: &[Outcome], means: &ChunkMeans, probe: Option<f64>, ru
 }
 
 /// By what factor the slopes of a film are above the usual ones.
-fn steeper_than_usual(curve: &Curve, outcomes: &[Outcome]) -> f64 {
+fn steeper_than_usual(curve: &Curve, outcomes: &[ChunkOutcome]) -> f64 {
     let steeper = outcomes.iter().filter_map(|o| Some((o.slope? / usual_slope(curve, &o.means)).ln()));
     let (sum, n) = steeper.fold((0.0, SLOPE_WEIGHT), |(sum, n), s| (sum + s, n + 1.0));
     (sum / n).exp()

@@ -65,7 +65,7 @@ pub struct Observation {
 pub struct Forecast {
     /// The first CRF to try.
     pub crf: Crf,
-    /// `ln(101 − VMAF)` a CRF.
+    /// Distance a CRF.
     pub slope: f64,
     /// The chunk's probe, if it had one.
     pub reading: Option<Reading>,

@@ -193,8 +193,8 @@ fn means(detail: f64) -> ChunkMeans {
     ChunkMeans { detail, motion: 1.0, brightness: 0.5 }
 }
 
-fn outcome(crf: u8, score: f64, detail: f64, probe: Option<f64>) -> Outcome {
-    Outcome { means: means(detail), crf: Crf::whole(crf).unwrap(), score, probe, slope: None }
+fn outcome(crf: u8, score: f64, detail: f64, probe: Option<f64>) -> ChunkOutcome {
+    ChunkOutcome { means: means(detail), crf: Crf::whole(crf).unwrap(), score, probe, slope: None }
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn a_probe_is_read_with_the_offset_the_film_has_shown() {
 
 #[test]
 fn the_slope_of_a_film_is_learnt() {
-    let steep = Outcome { slope: Some(0.11), ..outcome(40, 93.0, 1.0, None) };
+    let steep = ChunkOutcome { slope: Some(0.11), ..outcome(40, 93.0, 1.0, None) };
     let film = vec![steep; 8];
     let slope = forecast(&film, &means(1.0), None, &rules(93.0)).slope;
     assert!((0.08..0.11).contains(&slope), "{slope}");

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::chunks::ChunkMeans;
-use super::prior::{Outcome, forecast, usual_slope};
+use super::prior::{ChunkOutcome, forecast, usual_slope};
 use super::search::{Forecast, Reading, SearchRules};
 use crate::media::Crf;
 
@@ -35,15 +35,20 @@ impl Calibration {
 }
 
 /// What is thought of a chunk that was only probed, after the chunks that were `calibrated`.
-pub fn probed(calibrated: &[Outcome], means: &ChunkMeans, probe: f64, rules: &SearchRules) -> Option<Outcome> {
+pub fn probed(
+    calibrated: &[ChunkOutcome],
+    means: &ChunkMeans,
+    probe: f64,
+    rules: &SearchRules,
+) -> Option<ChunkOutcome> {
     let Forecast { slope, reading, .. } = forecast(calibrated, means, Some(probe), rules);
     let Reading { crf, score } = reading?;
-    Some(Outcome { means: *means, crf, score, probe: Some(probe), slope: Some(slope) })
+    Some(ChunkOutcome { means: *means, crf, score, probe: Some(probe), slope: Some(slope) })
 }
 
 /// The CRF at which a film whose chunks are like these, each with its number of frames, meets the target in the
 /// harmonic mean over all frames.
-pub fn title_crf(chunks: &[(Outcome, u64)], rules: &SearchRules) -> Crf {
+pub fn title_crf(chunks: &[(ChunkOutcome, u64)], rules: &SearchRules) -> Crf {
     let curve = &rules.curve;
     let target = curve.distance(rules.target);
     let score_at = |crf: Crf| {
@@ -75,9 +80,9 @@ mod tests {
         SearchRules { curve: Curve::VMAF, target: 93.0, tolerance: 0.5, min, max, step: 4, finest: 4, max_tries: 4 }
     }
 
-    fn chunk(crf: u8, frames: u64) -> (Outcome, u64) {
+    fn chunk(crf: u8, frames: u64) -> (ChunkOutcome, u64) {
         let means = ChunkMeans::default();
-        (Outcome { means, crf: Crf::whole(crf).unwrap(), score: 93.0, probe: None, slope: Some(0.04) }, frames)
+        (ChunkOutcome { means, crf: Crf::whole(crf).unwrap(), score: 93.0, probe: None, slope: Some(0.04) }, frames)
     }
 
     #[test]
@@ -92,7 +97,8 @@ mod tests {
     fn chunks_that_were_only_probed_count_by_their_probes() {
         let rules = rules();
         let means = ChunkMeans { motion: 1.0, ..ChunkMeans::default() };
-        let calibrated: Vec<Outcome> = (0..8).map(|_| Outcome { means, probe: Some(91.0), ..chunk(38, 1).0 }).collect();
+        let calibrated: Vec<ChunkOutcome> =
+            (0..8).map(|_| ChunkOutcome { means, probe: Some(91.0), ..chunk(38, 1).0 }).collect();
         let title = |probe| {
             let others = probed(&calibrated, &means, probe, &rules).unwrap();
             let all: Vec<_> = calibrated.iter().map(|o| (o.clone(), 100)).chain([(others, 9200)]).collect();

@@ -30,13 +30,13 @@ impl Film {
 }
 
 /// What the stages found.
-pub(super) struct Found {
+pub(super) struct SearchFound {
     pub(super) film: Film,
     pub(super) feed: FeedFound,
     pub(super) pool: PoolStats,
 }
 
-impl Found {
+impl SearchFound {
     /// Refuses a film without pictures.
     pub(super) fn check(self, stream: usize) -> Result<Self> {
         if !self.film.times.is_empty() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::feed::FeedFound;
-use super::film::{Film, Found};
+use super::film::{Film, SearchFound};
 use super::setup::{Prepared, Reopen, SearchInput};
 use crate::base::{CancelToken, Error, ErrorKind, Result};
 use crate::config::Target;
@@ -51,7 +51,7 @@ impl ChunkedFilm {
         let promises = plan.build(&mut graph, prepared, &progress).map_err(|error| reopen.after(error))?;
         let stages = teller.wait(graph.start(), &progress, true).map_err(|error| reopen.after(error))?;
         let found = promises.found().and_then(|found| found.check(plan.picture.stream.index));
-        let Found { film, feed, pool } = found.map_err(|error| reopen.after(error))?;
+        let SearchFound { film, feed, pool } = found.map_err(|error| reopen.after(error))?;
         let (job, records) = finished(&reopen, &film).map_err(|error| reopen.after(error))?;
         Ok(ChunkedFilm {
             job: Arc::new(job),

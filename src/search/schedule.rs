@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::chunk::{Chunk, Source};
+use super::chunk::{Chunk, ChunkFrames};
 use super::film::Film;
 use super::workers::{Cost, LocalWorkers, Note, Order, Tried, TryJob, TryKind, Workers};
 use crate::base::{Error, ErrorKind, Result};
@@ -101,7 +101,7 @@ impl Schedule {
         self.film.messages.extend(&chunk.messages);
         self.film.chunks.push(chunk.len());
         let facts = ChunkFacts { index: chunk.index(), frames: chunk.len(), means: chunk.means };
-        let finished = matches!(chunk.source, Source::Finished);
+        let finished = matches!(chunk.source, ChunkFrames::Finished);
         if finished {
             let record = self.job.finished(chunk.index()).ok_or_else(unknown)?;
             self.progress.add_resumed(chunk.len(), record.bytes);

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::cutter::Cutter;
-use super::feed::{Feed, FeedFound, Keep};
-use super::film::{Film, Found};
+use super::feed::{ChunkFeed, FeedFound, Keep};
+use super::film::{Film, SearchFound};
 use super::layout::Room;
 use super::memory::FrameBudget;
 use super::schedule::Schedule;
-use super::trial::{EncodeTries, ScoreTries, Unit};
+use super::trial::{EncodeTries, ScoreTries, TryUnit};
 use super::workers::{LocalWorkers, Note, Order};
 use crate::base::{Error, ErrorKind, Result};
 use crate::config::{EncodeSettings, Per, Target};
@@ -186,7 +186,7 @@ impl SearchInput<'_> {
         let (mut orders, mut pools) = (Vec::new(), Vec::new());
         for worker in 0..room.layout.workers {
             let (order_outlet, order_port) = graph.channel::<Order>(Bound::items(2));
-            let (unit_outlet, unit_port) = graph.channel::<Unit>(units);
+            let (unit_outlet, unit_port) = graph.channel::<TryUnit>(units);
             orders.push(order_outlet);
             let encode = EncodeTries {
                 worker,
@@ -234,12 +234,12 @@ impl SearchInput<'_> {
         })
     }
 
-    fn feed(&self, room: &Room, job: &Job, notes: crate::flow::Outlet<Note>, graph: &Graph) -> Result<Feed> {
+    fn feed(&self, room: &Room, job: &Job, notes: crate::flow::Outlet<Note>, graph: &Graph) -> Result<ChunkFeed> {
         let (path, stream) = (self.settings.input.clone(), self.picture.stream.index);
         let treatment = self.picture.treatment;
         let pictures =
             Pictures::open(&path, |_| Some(stream), video_options(&self.settings.hwaccel)?, graph.cancel_token())?;
-        Ok(Feed {
+        Ok(ChunkFeed {
             pictures: TreatedPictures::new(pictures, treatment),
             cutter: Cutter::new(self.target.chunk_seconds),
             keep: match room.layout.held {
@@ -264,10 +264,10 @@ pub(crate) struct SearchPromises {
 
 impl SearchPromises {
     /// What they found, after they all ended well.
-    pub(super) fn found(self) -> Result<Found> {
+    pub(super) fn found(self) -> Result<SearchFound> {
         let (film, feed) = (self.film.found()?, self.feed.found()?);
         let pools = self.pools.iter().map(Promise::found).collect::<Result<Vec<_>>>()?;
         let pool = pools.into_iter().fold(feed.pool, PoolStats::plus);
-        Ok(Found { film, feed, pool })
+        Ok(SearchFound { film, feed, pool })
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::super::chunks::ChunkMeans;
 use super::super::curve::Curve;
 use super::super::policy::Tier;
-use super::super::prior::{Outcome, slope_of};
+use super::super::prior::{ChunkOutcome, slope_of};
 use super::super::search::{Clamp, Observation};
 use super::super::watch::Profile;
 use crate::media::Crf;
@@ -156,8 +156,8 @@ impl KeptChunk {
     }
 
     /// What later chunks learn of it.
-    pub(super) fn outcome(&self, curve: &Curve, means: ChunkMeans) -> Outcome {
+    pub(super) fn outcome(&self, curve: &Curve, means: ChunkMeans) -> ChunkOutcome {
         let slope = slope_of(curve, self.tries.iter().map(TryRecord::observation));
-        Outcome { means, crf: self.crf, score: self.scores.harmonic_mean, probe: self.probe, slope }
+        ChunkOutcome { means, crf: self.crf, score: self.scores.harmonic_mean, probe: self.probe, slope }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::super::curve::Curve;
 use super::super::policy::{ChunkSearch, Tier};
-use super::super::prior::{Outcome, slope_of};
+use super::super::prior::{ChunkOutcome, slope_of};
 use super::super::search::{Clamp, Forecast, SearchRules, Step};
 use super::super::watch::{Profile, WatchSpec};
 use super::message::{ChunkFacts, TryEnd};
@@ -13,7 +13,7 @@ use crate::media::Crf;
 
 /// What a worker is at.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Running {
+pub(super) enum WorkerTask {
     Try { crf: Crf, stride: u32 },
     Probe,
     Ceiling,
@@ -58,7 +58,7 @@ pub(super) struct Learnt {
 pub(super) struct ChunkWork {
     pub(super) facts: ChunkFacts,
     pub(super) search: Option<ChunkSearch>,
-    pub(super) running: Option<Running>,
+    pub(super) running: Option<WorkerTask>,
     pub(super) failures: u32,
     pub(super) best: Option<BestTry>,
     /// The score of its probe.
@@ -228,10 +228,10 @@ impl ChunkWork {
     }
 
     /// What the search of a chunk a title is calibrated on came to, which ended at `crf`.
-    pub(super) fn calibrated(&self, curve: &Curve, crf: Crf) -> Result<Outcome> {
+    pub(super) fn calibrated(&self, curve: &Curve, crf: Crf) -> Result<ChunkOutcome> {
         let tries = || self.tries.iter().map(TryRecord::observation);
         let score = tries().rfind(|t| t.whole && t.crf == crf).ok_or_else(unknown)?.score;
-        Ok(Outcome { means: self.facts.means, crf, score, probe: self.probe, slope: slope_of(curve, tries()) })
+        Ok(ChunkOutcome { means: self.facts.means, crf, score, probe: self.probe, slope: slope_of(curve, tries()) })
     }
 
     /// The finished chunk.

@@ -13,7 +13,7 @@ use crate::video::frames;
 use crate::video::spec::nominal_rate;
 
 use super::config::EncoderConfig;
-use super::ffi::{Code, Handle, OpenError, Picture, Settings, Unit};
+use super::ffi::{Code, Handle, OpenError, Settings, SvtPicture, Unit};
 use super::fixed;
 
 /// A coded frame: one temporal unit with one shown frame.
@@ -73,7 +73,7 @@ fn sequence_header(mut unit: &[u8]) -> Option<&[u8]> {
 /// `send`: packets nobody takes fill the encoder for good. Packets come out in display order, one for each
 /// frame. Any one thread at a time may hold it. Dropping it abandons the stream; the library cannot drop
 /// pictures it was given, so that waits until those (at most its look-ahead) are encoded.
-pub struct Encoder {
+pub struct SvtSession {
     inner: Inner,
     force_keyframes: bool,
 }
@@ -83,7 +83,7 @@ pub struct Draining {
     inner: Inner,
 }
 
-impl Encoder {
+impl SvtSession {
     /// Opens an encoder.
     ///
     /// # Errors
@@ -139,7 +139,7 @@ impl Encoder {
             received: 0,
             packed: Vec::new(),
         };
-        Ok(Encoder { inner, force_keyframes: config.force_keyframes })
+        Ok(SvtSession { inner, force_keyframes: config.force_keyframes })
     }
 
     /// Gives the encoder a frame.
@@ -220,7 +220,7 @@ impl Inner {
             planes = [&self.packed[..ends[0]], &self.packed[ends[0]..ends[1]], &self.packed[ends[1]..]];
             strides = sizes.map(|(width, _)| width);
         }
-        let picture = Picture::new(planes, strides, sizes, sample_bytes)
+        let picture = SvtPicture::new(planes, strides, sizes, sample_bytes)
             .ok_or_else(|| failed("the frame's planes are shorter than their rows, or not aligned").at(frame.pts))?;
         let pts = i64::try_from(self.sent).map_err(|_| failed("more frames than can be counted"))?;
         self.handle
