@@ -34,10 +34,16 @@
 #![deny(unsafe_code)]
 #![deny(missing_docs)]
 
+// The C shells name the public API as a program does.
+#[cfg(feature = "capi")]
+extern crate self as drapto;
+
 pub mod analyze;
 pub mod audio;
 pub mod av;
 pub mod base;
+#[cfg(feature = "capi")]
+mod capi;
 pub mod config;
 pub mod container;
 pub mod encode;
