@@ -9,7 +9,9 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use drapto::internals::base::{Rational, Timestamp};
 use drapto::internals::media::{Color, ColorRange, Frame, FramePool, HdrStatic, PixelFormat, Planes};
 use drapto::internals::meter::{Model, Session, SessionConfig, Stride};
-use drapto::internals::pixel::{Converter, Level, Mapping, PictureMeter, Source, Stores, Target, borders, widen_plane};
+use drapto::internals::pixel::{
+    Converter, Level, Mapping, PictureMeasurer, Source, Stores, Target, borders, widen_plane,
+};
 
 const WIDTH: u32 = 1920;
 const HEIGHT: u32 = 1080;
@@ -110,7 +112,7 @@ fn measure(c: &mut Criterion) {
     for (name, format, bytes) in [("8-bit", PixelFormat::YUV420P8, 1), ("10-bit", PixelFormat::YUV420P10, 2)] {
         group.throughput(Throughput::Bytes(u64::from(WIDTH) * u64::from(HEIGHT) * bytes));
         let pictures: Vec<_> = (0..4).map(|i| frame(format, ColorRange::Limited, i)).collect();
-        let (mut meter, mut turn) = (PictureMeter::new(), 0);
+        let (mut meter, mut turn) = (PictureMeasurer::new(), 0);
         group.bench_function(name, |b| {
             b.iter(|| {
                 turn += 1;

@@ -73,8 +73,12 @@ pub use config::{
 pub use encode::{BenchReport, bench, encode, plan};
 pub use event::{Event, JobEvent, JobId, Silent, Sink};
 pub use flow::{Health, RunState, StageHealth, StageReport};
-pub use front::{EncodeRequest, JobHandle, Outcome, OutputRequest, SkipReason, start, start_with};
+pub use front::{
+    EncodeRequest, EncodedFrame, FrameEncoder, FrameEncoderOptions, JobHandle, Outcome, OutputRequest, Picture,
+    PictureMeter, PicturePool, SkipReason, start, start_with,
+};
 pub use media::{Crf, MediaInfo, StreamInfo, StreamKind};
+pub use meter::Scores;
 pub use plan::CropReport;
 pub use report::{Report, VideoReport, bytes as human_bytes, duration as human_duration, html as report_html};
 pub use search::{ScenesReport, scenes};

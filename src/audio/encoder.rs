@@ -8,7 +8,7 @@ use super::layout::LayoutPlan;
 use super::timeline::{Seam, confirms, is_jump, position_of, sample_base, seam};
 use crate::av::{AudioFrame, Resampler};
 use crate::base::{Result, Span, Timestamp};
-use crate::media::{Packet, PacketData, Trim};
+use crate::media::{Packet, PacketData, Sound, Trim};
 use crate::syntax::opus::{OPUS_RATE, OpusHead};
 
 /// Louder samples than this (12 dB over full scale) and those that are no numbers are damage.
@@ -83,7 +83,7 @@ pub struct AudioEncoder {
     /// `origin + resampler.position()` is where the next frame is expected.
     origin: i64,
     /// A frame whose time jumped, waiting for the next one's word.
-    held: Option<AudioFrame>,
+    held: Option<Sound>,
     /// Output samples still to be cut after an overlap.
     skip: u64,
     scratch: Vec<f32>,
@@ -140,8 +140,8 @@ impl AudioEncoder {
     ///
     /// Errors: `Unsupported` for sound that cannot be converted, `Input` for timestamps that jump beyond the
     /// bounds, `Encode` from libopus, and whatever the sink says.
-    pub fn push(&mut self, frame: AudioFrame, sink: PacketSink<'_>) -> Result<()> {
-        let time = frame.pts();
+    pub fn push(&mut self, frame: Sound, sink: PacketSink<'_>) -> Result<()> {
+        let time = frame.pts;
         self.take(frame, sink).map_err(|e| place(e, time))
     }
 
@@ -152,11 +152,11 @@ impl AudioEncoder {
         Ok(self.stats())
     }
 
-    fn take(&mut self, frame: AudioFrame, sink: PacketSink<'_>) -> Result<()> {
-        if frame.samples() == 0 {
+    fn take(&mut self, frame: Sound, sink: PacketSink<'_>) -> Result<()> {
+        if frame.samples == 0 {
             return Ok(());
         }
-        let position = frame.pts().and_then(position_of);
+        let position = frame.pts.and_then(position_of);
         if self.stats.frames == 0 {
             let start = position.or_else(|| self.assumed_start.and_then(position_of));
             self.stats.start_unknown = start.is_none();
@@ -180,13 +180,13 @@ impl AudioEncoder {
     }
 
     /// Puts the frame that waited where the times say, or simply after the others.
-    fn place_held(&mut self, frame: AudioFrame, next: Option<i64>, sink: PacketSink<'_>) -> Result<()> {
+    fn place_held(&mut self, frame: Sound, next: Option<i64>, sink: PacketSink<'_>) -> Result<()> {
         let expected = self.expected();
-        let position = frame.pts().and_then(position_of).unwrap_or(expected);
-        let length = Span::new(frame.samples() as i64, sample_base());
-        let length = length.ticks() * i64::from(OPUS_RATE) / i64::from(frame.sample_rate().max(1));
+        let position = frame.pts.and_then(position_of).unwrap_or(expected);
+        let length = Span::new(frame.samples as i64, sample_base());
+        let length = length.ticks() * i64::from(OPUS_RATE) / i64::from(frame.sample_rate.max(1));
         if confirms(position, length, expected, next) {
-            let seam = seam(position, expected).map_err(|e| place(e, frame.pts()))?;
+            let seam = seam(position, expected).map_err(|e| place(e, frame.pts))?;
             self.mend(seam, sink)?;
             self.origin += position - expected;
         } else {
@@ -215,8 +215,8 @@ impl AudioEncoder {
         Ok(())
     }
 
-    fn convert(&mut self, frame: &AudioFrame, sink: PacketSink<'_>) -> Result<()> {
-        self.resampler.push(frame, &mut self.scratch)?;
+    fn convert(&mut self, frame: &Sound, sink: PacketSink<'_>) -> Result<()> {
+        self.resampler.push(AudioFrame::of(frame)?, &mut self.scratch)?;
         self.write_scratch(sink)
     }
 

@@ -28,8 +28,8 @@ fn millis(ms: i64) -> Option<Timestamp> {
     Some(Timestamp::new(ms, Rational::MILLI))
 }
 
-fn frame(samples: &[f32], rate: u32, layout: &str, pts: Option<Timestamp>) -> AudioFrame {
-    AudioFrame::from_interleaved_f32(samples, rate, layout, pts).unwrap()
+fn frame(samples: &[f32], rate: u32, layout: &str, pts: Option<Timestamp>) -> Sound {
+    AudioFrame::from_interleaved_f32(samples, rate, layout, pts).unwrap().into()
 }
 
 /// What comes out of an encoder, and what a player makes of it.
@@ -56,7 +56,7 @@ impl Heard {
 }
 
 /// Encodes the frames and plays the result by RFC 7845: pre-skip off the front, padding off the end.
-fn hear(config: AudioConfig, frames: impl IntoIterator<Item = AudioFrame>) -> Heard {
+fn hear(config: AudioConfig, frames: impl IntoIterator<Item = Sound>) -> Heard {
     let mut encoder = AudioEncoder::new(config).unwrap();
     let head = opus_head_facts(&encoder.head().to_bytes()).expect("our own header reads back");
     let mut packets = Vec::new();
@@ -90,7 +90,7 @@ fn hear(config: AudioConfig, frames: impl IntoIterator<Item = AudioFrame>) -> He
 }
 
 /// Cuts interleaved samples into frames of `size` samples with exact times from `start`, in 1/rate s.
-fn cut(samples: &[f32], channels: usize, rate: u32, layout: &str, size: usize, start: i64) -> Vec<AudioFrame> {
+fn cut(samples: &[f32], channels: usize, rate: u32, layout: &str, size: usize, start: i64) -> Vec<Sound> {
     let base = Rational::positive(1, rate as i32).unwrap();
     let parts = samples.chunks(size * channels).enumerate();
     parts.map(|(i, p)| frame(p, rate, layout, Some(Timestamp::new(start + (i * size) as i64, base)))).collect()

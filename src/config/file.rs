@@ -12,7 +12,8 @@ pub fn template() -> String {
     let tables = |table: bool| settings().iter().filter(move |s| (s.kind == SettingKind::Parameters) == table);
     for s in tables(false) {
         out.push('\n');
-        comment(&mut out, &format!("{}.", s.sentence()));
+        let default = if s.default.is_empty() { String::new() } else { format!(" Default: {}.", s.default) };
+        comment(&mut out, &format!("{}.{default}", s.help));
         if s.kind == SettingKind::Size {
             comment(&mut out, "Here as a number of MiB, or as text with its unit.");
         }

@@ -34,7 +34,7 @@ use crate::stages::picture::{
     AsReference, Check, CheckFound, Coding, Convert, ConvertFound, Decode, DecodeFound, Encode, EncodeFound,
 };
 use crate::stages::progress::Progress;
-use crate::stages::sound::{AudioFindings, Sound};
+use crate::stages::sound::{AudioFindings, EncodeSound};
 use crate::stages::spec::factory;
 use crate::stages::streams::{StreamDecision, Task};
 use crate::stages::track::{Track, TrackPlan, VideoFindings};
@@ -134,7 +134,7 @@ pub(super) fn build(graph: &mut Graph, plan: PassPlan<'_>, mut input: Input) -> 
         routes.push(match (&decision.task, track) {
             (Task::EncodeAudio(_), Some(track)) => {
                 let (outlet, packets) = graph.channel::<InputPacket>(PACKETS);
-                let stage = Sound {
+                let stage = EncodeSound {
                     stream: decision.index,
                     decoder: AudioDecoder::open(&input, decision.index)?,
                     encoder: tracks.encoder(decision.index)?,

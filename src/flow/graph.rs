@@ -3,10 +3,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use super::bound::{Bound, Weighed};
 use super::current;
 use super::meter::StageMeter;
 use super::promise::Promise;
-use super::queue::{Bound, Outlet, Outside, Port, Weighed, queue, split};
+use super::queue::{Outlet, Outside, Port, queue, split};
 use super::run::{RunCore, RunHandle};
 use super::running::Running;
 use super::stage::{Counted, Out, Stage, StageContext, StageName, drive};

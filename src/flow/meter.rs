@@ -51,10 +51,9 @@ pub(super) struct QueueLevel {
     pub(super) bytes: usize,
     pub(super) item_limit: usize,
     pub(super) byte_limit: usize,
-    #[cfg_attr(not(test), allow(dead_code))] // the property tests hold it against the bound
-    pub(super) peak_bytes: usize,
-    #[cfg_attr(not(test), allow(dead_code))]
-    pub(super) peak_items: usize,
+    /// The most it held: what tests hold against the bound.
+    #[cfg(test)]
+    pub(super) peak: (usize, usize),
 }
 
 impl QueueLevel {

@@ -38,6 +38,7 @@
 //! any stage or task.
 #![deny(unsafe_code)]
 
+mod bound;
 mod current;
 mod graph;
 mod health;
@@ -52,12 +53,13 @@ mod watchdog;
 #[cfg(test)]
 mod tests;
 
+pub use bound::{Bound, Weighed};
 pub use current::{waiting_for_room, waiting_for_turn};
 pub use graph::Graph;
 pub use health::{Health, RunState, StageHealth};
 pub use meter::StageReport;
 pub use promise::Promise;
-pub use queue::{Bound, Outlet, Port, Weighed};
+pub use queue::{Outlet, Port};
 pub use run::RunHandle;
 pub use running::Running;
 pub use stage::{Counted, Nothing, Out, Stage, StageContext, StageName};

@@ -5,55 +5,13 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
+use super::bound::{Bound, Weighed};
 use super::current::{at_end, waiting, with_meter};
 use super::meter::{Doing, Gauge, QueueLevel, StageMeter};
 use crate::base::{CancelToken, Error, ErrorKind, Result};
 
 /// How often a blocked end looks whether the run was cancelled.
 const POLL: Duration = Duration::from_millis(50);
-
-/// Something whose memory a queue accounts for.
-pub trait Weighed: Send + 'static {
-    /// Bytes it keeps alive.
-    fn byte_len(&self) -> usize;
-}
-
-impl Weighed for Vec<u8> {
-    fn byte_len(&self) -> usize {
-        self.len()
-    }
-}
-
-impl<T: Weighed> Weighed for Box<T> {
-    fn byte_len(&self) -> usize {
-        T::byte_len(self)
-    }
-}
-
-impl<T: Weighed + Sync> Weighed for Arc<T> {
-    fn byte_len(&self) -> usize {
-        T::byte_len(self)
-    }
-}
-
-/// What a queue may hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bound {
-    items: usize,
-    bytes: usize,
-}
-
-impl Bound {
-    /// At most `items` (at least one) and at most `bytes`; an item heavier than that travels alone.
-    pub const fn new(items: usize, bytes: usize) -> Self {
-        Bound { items: if items == 0 { 1 } else { items }, bytes }
-    }
-
-    /// At most `items`, whatever they weigh.
-    pub const fn items(items: usize) -> Self {
-        Self::new(items, usize::MAX)
-    }
-}
 
 /// Whether one end of a queue is held by someone who is no stage of the graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,8 +51,8 @@ struct QueueState<T> {
     /// Whether the consumer sleeps, and how many senders do: nobody is woken where nobody sleeps.
     hungry: bool,
     full: usize,
-    peak_items: usize,
-    peak_bytes: usize,
+    #[cfg(test)]
+    peak: (usize, usize),
 }
 
 struct Fan<T: Weighed> {
@@ -124,8 +82,8 @@ impl<T: Weighed> ItemQueue<T> {
                 shut: false,
                 hungry: false,
                 full: 0,
-                peak_items: 0,
-                peak_bytes: 0,
+                #[cfg(test)]
+                peak: (0, 0),
             }),
             filled: Condvar::new(),
             freed: Condvar::new(),
@@ -157,8 +115,10 @@ impl<T: Weighed> ItemQueue<T> {
         }
         state.items.push_back((item, weight));
         state.bytes += weight;
-        state.peak_items = state.peak_items.max(state.items.len());
-        state.peak_bytes = state.peak_bytes.max(state.bytes);
+        #[cfg(test)]
+        {
+            state.peak = (state.peak.0.max(state.items.len()), state.peak.1.max(state.bytes));
+        }
         Ok(Put::In(state.items.len()))
     }
 
@@ -323,8 +283,8 @@ impl<T: Weighed> Gauge for ItemQueue<T> {
             bytes: state.bytes,
             item_limit: self.bound.items,
             byte_limit: self.bound.bytes,
-            peak_items: state.peak_items,
-            peak_bytes: state.peak_bytes,
+            #[cfg(test)]
+            peak: state.peak,
         }
     }
 

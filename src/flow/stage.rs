@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::bound::Weighed;
 use super::current;
 use super::meter::StageMeter;
-use super::queue::{Outlet, Port, Weighed};
+use super::queue::{Outlet, Port};
 use super::run::RunCore;
 use crate::base::{CancelToken, Result};
 

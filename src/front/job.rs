@@ -19,7 +19,7 @@ use crate::stages::progress::Pulse;
 
 /// How a job is, for whoever holds its handle.
 #[derive(Clone, Default)]
-pub(super) struct Vitals {
+struct Vitals {
     /// Of the part of the job that runs.
     pulse: Pulse,
     /// Whether it began, and how it ended.
@@ -37,7 +37,7 @@ impl Vitals {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = Some(state);
     }
 
-    pub(super) fn health(&self) -> Health {
+    fn health(&self) -> Health {
         let state = *self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let stages = |pulse: Option<Health>| pulse.map_or(Vec::new(), |h| h.stages);
         match (state, self.pulse.health()) {
@@ -100,7 +100,7 @@ impl From<SkipReason> for Error {
 pub struct JobHandle {
     id: JobId,
     cancel: CancelToken,
-    pub(super) vitals: Vitals,
+    vitals: Vitals,
     /// Taken by `wait`.
     thread: Option<JoinHandle<Result<Outcome>>>,
 }

@@ -59,10 +59,11 @@ fn the_last_of_crf_and_target_that_a_program_sets_holds() {
 #[test]
 fn a_job_that_fails_says_so_by_wait_and_health() {
     let job = start(EncodeRequest::new("no/such/film.mkv", "out.mkv"), Arc::new(Silent)).unwrap();
-    let vitals = job.vitals.clone();
-    let error = job.wait().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Input);
-    assert_eq!(vitals.health().state, RunState::Error);
+    while !job.is_finished() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert_eq!(job.health().state, RunState::Error);
+    assert_eq!(job.wait().unwrap_err().kind(), ErrorKind::Input);
     let (a, b) = (EncodeRequest::new("no/such", "a"), EncodeRequest::new("no/such", "b"));
     let (a, b) = (start(a, Arc::new(Silent)).unwrap(), start(b, Arc::new(Silent)).unwrap());
     assert_ne!(a.id(), b.id());

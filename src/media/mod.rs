@@ -12,6 +12,7 @@ mod packet;
 mod pool;
 mod rect;
 mod shown;
+mod sound;
 mod stream;
 mod track;
 mod wanted;
@@ -27,6 +28,7 @@ pub use packet::{Packet, PacketData, Trim};
 pub use pool::{FramePool, PoolBuffer, PoolStats};
 pub use rect::Rect;
 pub use shown::Shown;
+pub use sound::{Samples, Sound};
 pub use stream::{
     Attachment, AudioInfo, Chapter, Disposition, FieldOrder, MediaInfo, StreamInfo, StreamKind, Tag, VideoInfo,
 };

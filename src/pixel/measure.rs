@@ -47,7 +47,7 @@ pub struct PictureMeasure {
 
 /// Measures pictures in display order. Remembers the last two.
 #[derive(Default)]
-pub struct PictureMeter {
+pub struct PictureMeasurer {
     last: VecDeque<Small>,
     last_change: f32,
 }
@@ -62,7 +62,7 @@ struct Small {
     samples: Vec<u16>,
 }
 
-impl PictureMeter {
+impl PictureMeasurer {
     /// A meter that saw no picture.
     pub fn new() -> Self {
         Self::default()
@@ -273,7 +273,7 @@ mod tests {
     }
 
     fn sequence(pictures: &[Frame]) -> Vec<PictureMeasure> {
-        let mut meter = PictureMeter::new();
+        let mut meter = PictureMeasurer::new();
         pictures.iter().map(|p| meter.measure(p).unwrap()).collect()
     }
 
@@ -315,7 +315,7 @@ mod tests {
         }
         let mut cut = hd(|_, _| 0);
         cut.height = 4000;
-        assert_eq!(PictureMeter::new().measure(&cut).unwrap_err().kind(), ErrorKind::Unsupported);
+        assert_eq!(PictureMeasurer::new().measure(&cut).unwrap_err().kind(), ErrorKind::Unsupported);
     }
 
     #[test]

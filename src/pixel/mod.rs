@@ -25,7 +25,7 @@ mod widen_scalar;
 use std::sync::Arc;
 
 pub use borders::{Borders, Line, borders};
-pub use measure::{PictureMeasure, PictureMeter};
+pub use measure::{PictureMeasure, PictureMeasurer};
 pub use widen::{Level, Mapping, Source, Stores, Target, widen_plane};
 
 use crate::av::Scaler;

@@ -2,12 +2,12 @@
 
 use crate::base::Result;
 use crate::media::Frame;
-use crate::pixel::{PictureMeasure, PictureMeter};
+use crate::pixel::{PictureMeasure, PictureMeasurer};
 use crate::plan::{ChunkPlanner, ChunkRules, ChunkSpan, FramePoint};
 
 /// Measures frames and finds where the film is cut.
 pub(crate) struct Cutter {
-    meter: PictureMeter,
+    meter: PictureMeasurer,
     planner: ChunkPlanner,
 }
 
@@ -23,7 +23,7 @@ pub(crate) struct Measured {
 impl Cutter {
     /// For chunks of at most `seconds`.
     pub(crate) fn new(seconds: f64) -> Self {
-        Cutter { meter: PictureMeter::new(), planner: ChunkPlanner::new(ChunkRules::up_to(seconds)) }
+        Cutter { meter: PictureMeasurer::new(), planner: ChunkPlanner::new(ChunkRules::up_to(seconds)) }
     }
 
     /// Takes the next frame, which is planar.

@@ -70,6 +70,7 @@ impl Schedule {
             self.take(note)?;
             context.item();
         }
+        self.workers.finish()?;
         Ok(self.film)
     }
 

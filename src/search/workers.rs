@@ -122,6 +122,12 @@ pub(crate) trait Workers: Send {
     /// `Interrupted`, and `Encode` where there is no such worker.
     fn submit(&mut self, worker: usize, order: Order) -> Result<()>;
 
+    /// Says that no orders follow, and waits until all workers are through.
+    ///
+    /// # Errors
+    /// `Interrupted`.
+    fn finish(&mut self) -> Result<()>;
+
     /// The next thing that happened; waits for it.
     ///
     /// # Errors
@@ -131,7 +137,7 @@ pub(crate) trait Workers: Send {
 
 /// Workers that are threads of this run.
 pub(crate) struct LocalWorkers {
-    /// By worker. Dropping them is the flush.
+    /// By worker.
     pub(crate) orders: Vec<Outlet<Order>>,
     pub(crate) notes: Port<Note>,
 }
@@ -145,6 +151,13 @@ impl Workers for LocalWorkers {
         let missing = || Error::new(ErrorKind::Encode, "internal error: a worker nobody knows");
         // A worker that is free has an empty queue.
         self.orders.get(worker).ok_or_else(missing)?.send(order)
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        self.orders.drain(..).for_each(Outlet::close);
+        // What still comes is that they are free.
+        while self.notes.receive()?.is_some() {}
+        Ok(())
     }
 
     fn next(&mut self) -> Result<Note> {

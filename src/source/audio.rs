@@ -3,15 +3,16 @@
 use std::collections::VecDeque;
 
 use super::MAX_ERRORS_A_PACKET;
-use crate::av::{AudioFrame, Decoder, DecoderOptions, Input, InputPacket, Received};
+use crate::av::{Decoder, DecoderOptions, Input, InputPacket, Received};
 use crate::base::{Error, ErrorKind, Result};
+use crate::media::Sound;
 
 /// The decoder of one audio stream. Same law as [`VideoDecoder`](super::VideoDecoder): a damaged packet is
 /// counted, not an error; the hole it leaves shows in the timestamps.
 pub struct AudioDecoder {
     decoder: Decoder,
     stream: usize,
-    ready: VecDeque<AudioFrame>,
+    ready: VecDeque<Sound>,
     damaged_packets: u64,
     first_error: Option<String>,
 }
@@ -41,7 +42,7 @@ impl AudioDecoder {
     }
 
     /// The next run of sound; `None` until more is sent, or at the end after `finish`.
-    pub fn receive(&mut self) -> Option<AudioFrame> {
+    pub fn receive(&mut self) -> Option<Sound> {
         self.ready.pop_front()
     }
 
@@ -54,7 +55,7 @@ impl AudioDecoder {
         let mut errors = 0;
         while errors < MAX_ERRORS_A_PACKET {
             match self.decoder.receive_audio() {
-                Ok(Received::Frame(sound)) => self.ready.push_back(sound),
+                Ok(Received::Frame(sound)) => self.ready.push_back(sound.into()),
                 Ok(Received::NeedsPacket | Received::End) => return Ok(()),
                 Err(error) => {
                     errors += 1;

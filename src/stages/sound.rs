@@ -10,7 +10,7 @@ use crate::source::AudioDecoder;
 use crate::syntax::opus::OPUS_RATE;
 
 /// Encodes the sound of one stream for every file that has it.
-pub(crate) struct Sound {
+pub(crate) struct EncodeSound {
     pub(crate) stream: usize,
     pub(crate) decoder: AudioDecoder,
     pub(crate) encoder: AudioEncoder,
@@ -34,7 +34,7 @@ pub(crate) struct AudioFindings {
     pub(crate) packets: u64,
 }
 
-impl Stage for Sound {
+impl Stage for EncodeSound {
     type In = InputPacket;
     type Out = Nothing;
     type Found = AudioFindings;
@@ -50,7 +50,7 @@ impl Stage for Sound {
     fn finish(mut self, out: &mut Out<Nothing>) -> Result<AudioFindings> {
         let stream = self.stream;
         self.end(out).map_err(|e| e.with_stream(stream))?;
-        let Sound { decoder, encoder, track, mut start, .. } = self;
+        let EncodeSound { decoder, encoder, track, mut start, .. } = self;
         let pre_skip = pre_skip(&encoder);
         let mut sink = |packet: Packet| give(packet, pre_skip, &mut start, &track, out);
         let stats = encoder.finish(&mut sink).map_err(|e| e.with_stream(stream))?;
@@ -60,7 +60,7 @@ impl Stage for Sound {
     }
 }
 
-impl Sound {
+impl EncodeSound {
     fn encode(&mut self, out: &mut Out<Nothing>) -> Result<()> {
         let pre_skip = pre_skip(&self.encoder);
         while let Some(sound) = self.decoder.receive() {

@@ -103,11 +103,11 @@ struct Decoded {
     messages: Vec<u64>,
     times: Vec<Timestamp>,
     end: Option<Timestamp>,
-    audio: BTreeMap<usize, Sound>,
+    audio: BTreeMap<usize, Heard>,
 }
 
 #[derive(Default)]
-struct Sound {
+struct Heard {
     start: Option<Timestamp>,
     end: Option<Timestamp>,
 }
@@ -116,9 +116,9 @@ fn decode(mut input: Input, info: &MediaInfo, plan: &PicturePlan, decisions: &[S
     let main = plan.stream.index;
     let mut treat = Treat::new(plan.treatment);
     let mut video = VideoDecoder::open(&input, &info.streams[main], DecoderOptions::default())?;
-    let mut sound: BTreeMap<usize, (AudioDecoder, Sound)> = BTreeMap::new();
+    let mut sound: BTreeMap<usize, (AudioDecoder, Heard)> = BTreeMap::new();
     for decision in decisions.iter().filter(|d| matches!(d.task, Task::EncodeAudio(_))) {
-        sound.insert(decision.index, (AudioDecoder::open(&input, decision.index)?, Sound::default()));
+        sound.insert(decision.index, (AudioDecoder::open(&input, decision.index)?, Heard::default()));
     }
     let mut out = Decoded { first: None, messages: Vec::new(), times: Vec::new(), end: None, audio: BTreeMap::new() };
     while let Some(packet) = input.read_packet()? {
@@ -163,15 +163,15 @@ impl Decoded {
     }
 }
 
-fn take_sound(decoder: &mut AudioDecoder, heard: &mut Sound) {
+fn take_sound(decoder: &mut AudioDecoder, heard: &mut Heard) {
     while let Some(sound) = decoder.receive() {
-        let Some(rate) = i32::try_from(sound.sample_rate()).ok().and_then(|r| Rational::positive(1, r)) else {
+        let Some(rate) = i32::try_from(sound.sample_rate).ok().and_then(|r| Rational::positive(1, r)) else {
             continue;
         };
-        let at = sound.pts().or(heard.end);
+        let at = sound.pts.or(heard.end);
         heard.start = heard.start.or(at).or(Some(Timestamp::new(0, rate)));
         let at = at.unwrap_or(Timestamp::new(0, rate)).rescale(rate, crate::base::Rounding::Nearest);
-        heard.end = Some(at.plus(Span::new(sound.samples() as i64, rate)));
+        heard.end = Some(at.plus(Span::new(sound.samples as i64, rate)));
     }
 }
 
@@ -202,7 +202,7 @@ fn expected(info: &MediaInfo, decisions: &[StreamDecision], plan: &PicturePlan, 
     }
 }
 
-fn track(info: &MediaInfo, decision: &StreamDecision, heard: Option<&Sound>) -> Option<ExpectedTrack> {
+fn track(info: &MediaInfo, decision: &StreamDecision, heard: Option<&Heard>) -> Option<ExpectedTrack> {
     let mut track = ExpectedTrack::new(decision, &info.streams[decision.index])?;
     track.audio = heard.map(|h| ExpectedAudio {
         start: h.start,

@@ -3,14 +3,15 @@
 use std::any::Any;
 use std::ffi::c_int;
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use ffmpeg_next::ffi as sys;
 
 use sys::AVFrameSideDataType as Side;
 
 use super::{out_of_memory, rational, raw_enum, span, timestamp};
-use crate::base::{Rational, Result, Span, Timestamp};
-use crate::media::{
+use crate::base::{Error, ErrorKind, Rational, Result, Span, Timestamp};
+use crate::media::{Samples, Sound, 
     ChromaLocation, Color, ColorRange, ContentLight, Dynamic, FieldFlags, HdrStatic, MasteringDisplay, Matrix,
     PixelFormat, Planes, Primaries, Subsampling, Transfer,
 };
@@ -286,6 +287,39 @@ impl AudioFrame {
     /// Bytes of sample memory, for budgets.
     pub fn byte_len(&self) -> usize {
         self.raw.buffer_bytes()
+    }
+}
+
+impl Samples for AudioFrame {
+    fn byte_len(&self) -> usize {
+        AudioFrame::byte_len(self)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl From<AudioFrame> for Sound {
+    fn from(frame: AudioFrame) -> Self {
+        Sound {
+            pts: frame.pts(),
+            samples: frame.samples(),
+            sample_rate: frame.sample_rate(),
+            channels: frame.channels(),
+            data: Arc::new(frame),
+        }
+    }
+}
+
+impl AudioFrame {
+    /// The frame that holds the samples of `sound`.
+    ///
+    /// # Errors
+    /// `Unsupported` for sound that was not made here.
+    pub fn of(sound: &Sound) -> Result<&AudioFrame> {
+        let foreign = || Error::new(ErrorKind::Unsupported, "sound whose samples are in no form that can be converted");
+        sound.data.as_any().downcast_ref().ok_or_else(foreign)
     }
 }
 

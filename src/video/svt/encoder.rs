@@ -13,7 +13,7 @@ use crate::video::frames;
 use crate::video::spec::nominal_rate;
 
 use super::config::EncoderConfig;
-use super::ffi::{Code, Handle, OpenError, Picture, Settings, Unit};
+use super::ffi::{Code, Handle, OpenError, Settings, SvtPicture, Unit};
 use super::fixed;
 
 /// A coded frame: one temporal unit with one shown frame.
@@ -220,7 +220,7 @@ impl Inner {
             planes = [&self.packed[..ends[0]], &self.packed[ends[0]..ends[1]], &self.packed[ends[1]..]];
             strides = sizes.map(|(width, _)| width);
         }
-        let picture = Picture::new(planes, strides, sizes, sample_bytes)
+        let picture = SvtPicture::new(planes, strides, sizes, sample_bytes)
             .ok_or_else(|| failed("the frame's planes are shorter than their rows, or not aligned").at(frame.pts))?;
         let pts = i64::try_from(self.sent).map_err(|_| failed("more frames than can be counted"))?;
         self.handle

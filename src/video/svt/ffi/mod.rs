@@ -59,7 +59,7 @@ pub(super) enum OpenError {
 }
 
 /// A picture's planes, checked against their strides.
-pub(super) struct Picture<'a> {
+pub(super) struct SvtPicture<'a> {
     planes: [&'a [u8]; 3],
     /// In samples.
     strides: [u32; 3],
@@ -67,7 +67,7 @@ pub(super) struct Picture<'a> {
     visible: u32,
 }
 
-impl<'a> Picture<'a> {
+impl<'a> SvtPicture<'a> {
     /// `sizes` are `(width, height)` in samples, `strides` in bytes. `None` if a plane is too short or its
     /// rows cannot be addressed by the library (it keeps strides in 16 bits, and samples aligned).
     pub(super) fn new(
@@ -89,7 +89,7 @@ impl<'a> Picture<'a> {
             samples[i] = u32::from(u16::try_from(stride / sample_bytes).ok()?);
             visible = visible.checked_add(row.checked_mul(height)?)?;
         }
-        Some(Picture { planes, strides: samples, visible: u32::try_from(visible).ok()? })
+        Some(SvtPicture { planes, strides: samples, visible: u32::try_from(visible).ok()? })
     }
 }
 
@@ -203,7 +203,7 @@ impl Handle {
     }
 
     /// Gives the library a picture; it is copied before this returns. Waits while the library is full.
-    pub(super) fn send(&mut self, picture: &Picture<'_>, pts: i64, keyframe: bool) -> Result<(), Code> {
+    pub(super) fn send(&mut self, picture: &SvtPicture<'_>, pts: i64, keyframe: bool) -> Result<(), Code> {
         // SAFETY: both structs are plain C data for which zero is a valid value.
         let (mut planes, mut buffer) =
             unsafe { (MaybeUninit::<sys::EbSvtIOFormat>::zeroed().assume_init(), empty_buffer()) };
@@ -217,7 +217,7 @@ impl Handle {
         buffer.n_alloc_len = picture.visible;
         buffer.pts = pts;
         buffer.pic_type = if keyframe { sys::EB_AV1_KEY_PICTURE } else { sys::EB_AV1_INVALID_PICTURE };
-        // SAFETY: `Picture::new` checked that the planes reach to the last visible sample; the library reads
+        // SAFETY: `SvtPicture::new` checked that the planes reach to the last visible sample; the library reads
         // no further (width samples of each row) and only during the call, which copies them. It does not
         // write through the pointers.
         let code = unsafe { (self.api.send_picture)(self.component.as_ptr(), &mut buffer) };
@@ -287,7 +287,7 @@ impl Handle {
         let row = width * self.sample_bytes;
         let zeros = vec![0u8; row * height];
         let strides = [row, chroma.0 * self.sample_bytes, chroma.0 * self.sample_bytes];
-        let picture = Picture::new([&zeros; 3], strides, [(width, height), chroma, chroma], self.sample_bytes);
+        let picture = SvtPicture::new([&zeros; 3], strides, [(width, height), chroma, chroma], self.sample_bytes);
         picture.map_or(Err(sys::EB_ErrorBadParameter), |picture| self.send(&picture, 0, false))
     }
 }
