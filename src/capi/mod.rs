@@ -15,5 +15,6 @@
 mod failure;
 #[allow(unsafe_code)]
 mod ffi;
+mod frames;
 mod job;
 mod listing;

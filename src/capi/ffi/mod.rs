@@ -5,6 +5,7 @@
 #![allow(non_camel_case_types)]
 
 mod error;
+mod frames;
 mod job;
 mod look;
 mod request;
