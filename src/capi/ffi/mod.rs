@@ -6,6 +6,8 @@
 
 mod error;
 mod frames;
+#[cfg(test)]
+mod frames_tests;
 mod job;
 mod look;
 mod request;

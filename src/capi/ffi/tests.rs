@@ -14,7 +14,7 @@ use super::*;
 use drapto_code::*;
 
 /// Text the library gave, freed.
-fn taken(text: *mut c_char) -> String {
+pub(super) fn taken(text: *mut c_char) -> String {
     assert!(!text.is_null());
     // SAFETY: it came from the library and is freed once.
     unsafe {
@@ -25,7 +25,7 @@ fn taken(text: *mut c_char) -> String {
 }
 
 /// The code and words of an error the library gave, freed.
-fn said(error: *mut drapto_error) -> (drapto_code, String) {
+pub(super) fn said(error: *mut drapto_error) -> (drapto_code, String) {
     // SAFETY: it came from the library and is freed once.
     unsafe {
         let copy = CStr::from_ptr(drapto_error_text(error)).to_str().unwrap().to_owned();
@@ -105,7 +105,7 @@ fn null_is_an_error_and_never_a_crash() {
     // SAFETY: null is what is tried.
     unsafe {
         let mut error = null_mut();
-        let mut refused = |code: drapto_code, error: *mut drapto_error, part: &str| {
+        let refused = |code: drapto_code, error: *mut drapto_error, part: &str| {
             let (own, text) = said(error);
             assert!(code == DRAPTO_USAGE && own == code && text.contains(part), "{text}");
         };
@@ -175,6 +175,9 @@ fn the_header_has_the_versions_of_the_library() {
     has("VERSION_MINOR", env!("CARGO_PKG_VERSION_MINOR"));
     has("VERSION_PATCH", env!("CARGO_PKG_VERSION_PATCH"));
     has("ABI_VERSION", &ABI.to_string());
+    has("VIDEO_VERSION", &super::frames::VIDEO.to_string());
+    has("PICTURE_VERSION", &super::frames::PICTURE.to_string());
+    has("PACKET_VERSION", &super::frames::PACKET.to_string());
 }
 
 #[test]
