@@ -52,10 +52,10 @@ encode: build
 	    echo 'Watch: encode-sample/sample.av1.mkv   Read: encode-sample/report.json'; \
 	fi
 
-# Cargo's folder may be another user's than that of the prefix: set DESTDIR, or run this as who owns the prefix.
+# DESTDIR stages it below another folder than the one it is for, as packagers do.
 install:
 	@scripts/setup --c
-	cargo cinstall --release --prefix "$$PREFIX" --libdir "$$PREFIX/lib" --destdir "$${DESTDIR:-/}"
+	cargo cinstall --release --prefix "$$PREFIX" --libdir "$$PREFIX/lib" $${DESTDIR:+--destdir "$$DESTDIR"}
 
 test:
 	@scripts/setup --test

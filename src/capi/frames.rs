@@ -18,17 +18,17 @@ pub(super) fn set(options: &mut FrameEncoderOptions, name: &str, value: &str) ->
 }
 
 /// The size and depth of all pictures, and memory for copies of them.
-pub(super) struct Shape {
+pub(super) struct PictureShape {
     width: u32,
     height: u32,
     bytes_per_sample: usize,
     pool: PicturePool,
 }
 
-impl Shape {
+impl PictureShape {
     fn new(width: u32, height: u32, bit_depth: u8) -> Result<Self, Failure> {
         let pool = PicturePool::new(width, height, bit_depth)?;
-        Ok(Shape { width, height, bytes_per_sample: if bit_depth > 8 { 2 } else { 1 }, pool })
+        Ok(PictureShape { width, height, bytes_per_sample: if bit_depth > 8 { 2 } else { 1 }, pool })
     }
 
     /// Bytes that plane `index` has at least, with rows `stride` bytes apart.
@@ -50,19 +50,19 @@ impl Shape {
 }
 
 /// An encoder as C holds it: any thread, one at a time.
-pub(super) struct Encoder {
+pub(super) struct HeldEncoder {
     encoder: FrameEncoder,
-    shape: Shape,
+    shape: PictureShape,
     config: Option<Vec<u8>>,
 }
 
-impl Encoder {
+impl HeldEncoder {
     pub(super) fn open(options: &FrameEncoderOptions, cancel: &CancelToken) -> Result<Self, Failure> {
-        let shape = Shape::new(options.width, options.height, options.bit_depth)?;
-        Ok(Encoder { encoder: FrameEncoder::open(options, cancel)?, shape, config: None })
+        let shape = PictureShape::new(options.width, options.height, options.bit_depth)?;
+        Ok(HeldEncoder { encoder: FrameEncoder::open(options, cancel)?, shape, config: None })
     }
 
-    pub(super) fn shape(&self) -> &Shape {
+    pub(super) fn shape(&self) -> &PictureShape {
         &self.shape
     }
 
@@ -86,21 +86,21 @@ impl Encoder {
 }
 
 /// A meter as C holds it: any thread, one at a time.
-pub(super) struct Meter {
+pub(super) struct HeldMeter {
     /// Until the stream's end.
     meter: Option<PictureMeter>,
-    shape: Shape,
+    shape: PictureShape,
 }
 
-impl Meter {
+impl HeldMeter {
     pub(super) fn open(metric: &str, width: u32, height: u32, bit_depth: u32) -> Result<Self, Failure> {
         let wrong = |_| Failure::usage(format!("there are no pictures of {bit_depth} bits"));
         let bit_depth = u8::try_from(bit_depth).map_err(wrong)?;
-        let shape = Shape::new(width, height, bit_depth)?;
-        Ok(Meter { meter: Some(PictureMeter::open(metric, width, height, bit_depth)?), shape })
+        let shape = PictureShape::new(width, height, bit_depth)?;
+        Ok(HeldMeter { meter: Some(PictureMeter::open(metric, width, height, bit_depth)?), shape })
     }
 
-    pub(super) fn shape(&self) -> &Shape {
+    pub(super) fn shape(&self) -> &PictureShape {
         &self.shape
     }
 
@@ -121,6 +121,6 @@ fn ended() -> Failure {
 /// What C may do: hand them to another thread.
 const _: () = {
     const fn may_move<T: Send>() {}
-    may_move::<Encoder>();
-    may_move::<Meter>();
+    may_move::<HeldEncoder>();
+    may_move::<HeldMeter>();
 };

@@ -123,7 +123,7 @@ struct Ended {
 }
 
 /// A job that was started.
-pub(super) struct Job {
+pub(super) struct HeldJob {
     id: u64,
     cancel: CancelToken,
     over: Arc<Over>,
@@ -132,13 +132,13 @@ pub(super) struct Job {
     ended: OnceLock<Ended>,
 }
 
-impl Job {
+impl HeldJob {
     pub(super) fn start(request: EncodeRequest, hear: Option<Hear>) -> Result<Self, Failure> {
         let cancel = CancelToken::new();
         let (callback, over) = Callback::new(hear, &cancel);
         let handle = drapto::start_with(request, Arc::new(callback), &cancel)?;
         let id = handle.id().0;
-        Ok(Job { id, cancel, over, handle: Mutex::new(Some(handle)), ended: OnceLock::new() })
+        Ok(HeldJob { id, cancel, over, handle: Mutex::new(Some(handle)), ended: OnceLock::new() })
     }
 
     pub(super) fn id(&self) -> u64 {
@@ -183,7 +183,7 @@ impl Job {
     }
 }
 
-impl Drop for Job {
+impl Drop for HeldJob {
     /// No event comes after this, unless it is called from a callback: then the job ends by itself.
     fn drop(&mut self) {
         self.cancel.cancel();

@@ -2,8 +2,8 @@
 
 use std::ffi::{CString, c_char};
 
-use super::{drapto_code, free, give, quietly};
-use crate::capi::failure::Failure;
+use super::pointers::{free, give, quietly};
+use crate::capi::failure::{Failure, drapto_code};
 
 /// What went wrong and where. It belongs to the caller, who frees it by `drapto_error_free`.
 ///

@@ -2,11 +2,13 @@
 
 use std::ffi::c_char;
 
+use super::error::drapto_error;
 use super::look::{cancel, drapto_token};
+use super::pointers::{free, give, give_text, given, given_mut, place, text};
+use super::shell::shell;
 use super::version::expect_version;
-use super::{drapto_code, drapto_error, free, give, give_text, given, given_mut, place, shell, text};
-use crate::capi::failure::Failure;
-use crate::capi::frames::{Encoder, Meter, Shape};
+use crate::capi::failure::{Failure, drapto_code};
+use crate::capi::frames::{HeldEncoder, HeldMeter, PictureShape};
 use crate::capi::job::json;
 use drapto::{EncodedFrame, FrameEncoderOptions, Picture};
 
@@ -98,11 +100,11 @@ pub struct drapto_encoder_options(FrameEncoderOptions);
 ///
 /// Pictures come in display order, their times rising; packets leave in decode order, one for each picture. It has threads
 /// of its own. Threads: any, one at a time.
-pub struct drapto_encoder(Encoder);
+pub struct drapto_encoder(HeldEncoder);
 
 /// A metric that takes a picture and what became of it, pair after pair. It belongs to the caller, who frees it by
 /// `drapto_meter_free`. It computes in the calling thread. Threads: any, one at a time.
-pub struct drapto_meter(Meter);
+pub struct drapto_meter(HeldMeter);
 
 /// Options for pictures of this kind, with the default encoder (SVT-AV1) and its defaults.
 ///
@@ -218,7 +220,7 @@ pub unsafe extern "C" fn drapto_encoder_open(
         // SAFETY: by the header's law.
         let (place, options, cancel) =
             unsafe { (place(encoder, "encoder")?, given(options, "options")?, cancel(token)) };
-        *place = give(drapto_encoder(Encoder::open(&options.0, &cancel)?));
+        *place = give(drapto_encoder(HeldEncoder::open(&options.0, &cancel)?));
         Ok(())
     };
     // SAFETY: by the header's law.
@@ -231,7 +233,7 @@ pub unsafe extern "C" fn drapto_encoder_open(
 /// `picture` is null or points to a picture whose planes hold what `shape` says, and are not written during `'a`.
 unsafe fn planes<'a>(
     picture: *const drapto_picture,
-    shape: &Shape,
+    shape: &PictureShape,
     name: &str,
 ) -> Result<[(&'a [u8], usize); 3], Failure> {
     // SAFETY: by the caller's promise; the version stands first in every version and is read before the rest.
@@ -378,7 +380,7 @@ pub unsafe extern "C" fn drapto_meter_open(
     let twin = || {
         // SAFETY: by the header's law.
         let (place, metric) = unsafe { (place(meter, "meter")?, text(metric, "metric")?) };
-        *place = give(drapto_meter(Meter::open(metric, width, height, bit_depth)?));
+        *place = give(drapto_meter(HeldMeter::open(metric, width, height, bit_depth)?));
         Ok(())
     };
     // SAFETY: by the header's law.

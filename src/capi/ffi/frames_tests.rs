@@ -1,11 +1,13 @@
 //! Pictures in and packets out, as C calls it.
 
+use std::ffi::CStr;
 use std::ptr::{null, null_mut};
 
+use super::error::*;
 use super::frames::*;
 use super::look::{drapto_token_cancel, drapto_token_free, drapto_token_new};
 use super::tests::{said, taken};
-use super::*;
+use crate::capi::failure::drapto_code;
 use drapto_code::*;
 
 const SIDE: usize = 64;

@@ -3,11 +3,13 @@
 use std::ffi::{c_char, c_void};
 use std::time::Duration;
 
+use super::callback::{drapto_event_callback, hear};
+use super::error::drapto_error;
+use super::pointers::{free, give, give_text, given, place, quietly};
 use super::request::drapto_request;
-use super::{
-    drapto_code, drapto_error, drapto_event_callback, free, give, give_text, given, hear, place, quietly, shell,
-};
-use crate::capi::job::{Job, json};
+use super::shell::shell;
+use crate::capi::failure::drapto_code;
+use crate::capi::job::{HeldJob, json};
 use drapto::RunState;
 
 /// The state of a job.
@@ -44,7 +46,7 @@ impl From<RunState> for drapto_state {
 /// A job that was started. It belongs to the caller, who frees it by `drapto_job_free`.
 ///
 /// Threads: any, also several at a time, save for `drapto_job_free`.
-pub struct drapto_job(Job);
+pub struct drapto_job(HeldJob);
 
 /// Checks `request` and starts a thread that carries it out.
 ///
@@ -63,7 +65,7 @@ pub unsafe extern "C" fn drapto_start(
     let twin = || {
         // SAFETY: by the header's law.
         let (place, request) = unsafe { (place(job, "job")?, given(request, "request")?) };
-        *place = give(drapto_job(Job::start(request.inner().clone(), hear(callback, userdata))?));
+        *place = give(drapto_job(HeldJob::start(request.inner().clone(), hear(callback, userdata))?));
         Ok(())
     };
     // SAFETY: by the header's law.

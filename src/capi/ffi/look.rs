@@ -2,10 +2,11 @@
 
 use std::ffi::{c_char, c_void};
 
-use super::{
-    drapto_code, drapto_error, drapto_event_callback, free, give, give_text, hear, optional_text, path, place, shell,
-};
-use crate::capi::failure::Failure;
+use super::callback::{drapto_event_callback, hear};
+use super::error::drapto_error;
+use super::pointers::{free, give, give_text, optional_text, path, place};
+use super::shell::shell;
+use crate::capi::failure::{Failure, drapto_code};
 use crate::capi::job::{Callback, json};
 use drapto::{CancelToken, Error, ErrorKind, VmafOptions};
 

@@ -2,8 +2,12 @@
 
 use std::ffi::c_char;
 
-use super::{drapto_code, drapto_error, free, give, give_text, given, given_mut, path, place, shell, text};
-use crate::capi::{job::json, listing};
+use super::error::drapto_error;
+use super::pointers::{free, give, give_text, given, given_mut, path, place, text};
+use super::shell::shell;
+use crate::capi::failure::drapto_code;
+use crate::capi::job::json;
+use crate::capi::listing;
 use drapto::EncodeRequest;
 
 /// One film to encode into one or more files. It belongs to the caller, who frees it by `drapto_request_free`.

@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::error::*;
 use super::job::*;
 use super::look::*;
+use super::pointers::*;
 use super::request::*;
 use super::version::*;
-use super::*;
+use crate::capi::failure::drapto_code;
 use drapto_code::*;
 
 /// Text the library gave, freed.
@@ -228,28 +229,28 @@ fn the_settings_come_as_json_with_their_ranges() {
 
 /// What a callback heard.
 #[derive(Default)]
-struct Heard {
+struct EventLog {
     events: Mutex<Vec<(u64, String, String)>>,
     calls: AtomicU32,
 }
 
 unsafe extern "C-unwind" fn keep(userdata: *mut c_void, job: u64, name: *const c_char, json: *const c_char) {
-    // SAFETY: the tests give a `Heard` that lives until the job is freed.
+    // SAFETY: the tests give a `EventLog` that lives until the job is freed.
     unsafe {
         let text = |pointer| CStr::from_ptr(pointer).to_str().unwrap().to_owned();
-        (*userdata.cast::<Heard>()).events.lock().unwrap().push((job, text(name), text(json)));
+        (*userdata.cast::<EventLog>()).events.lock().unwrap().push((job, text(name), text(json)));
     }
 }
 
 unsafe extern "C-unwind" fn panics(userdata: *mut c_void, _: u64, _: *const c_char, _: *const c_char) {
     // SAFETY: as above.
-    unsafe { (*userdata.cast::<Heard>()).calls.fetch_add(1, Ordering::Relaxed) };
+    unsafe { (*userdata.cast::<EventLog>()).calls.fetch_add(1, Ordering::Relaxed) };
     panic!("a caller's mistake");
 }
 
 #[test]
 fn a_job_that_fails_says_so_again_and_again() {
-    let heard = Heard::default();
+    let heard = EventLog::default();
     let userdata = (&raw const heard).cast_mut().cast();
     // SAFETY: all pointers are of this function, each object is freed once.
     unsafe {
@@ -275,7 +276,7 @@ fn a_panic_in_a_callback_ends_the_job_and_does_not_cross() {
     let film = short_film();
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("out.mkv");
-    let heard = Heard::default();
+    let heard = EventLog::default();
     let userdata = (&raw const heard).cast_mut().cast();
     // SAFETY: all pointers are of this function, each object is freed once.
     unsafe {
@@ -299,7 +300,7 @@ fn a_job_tells_its_events_and_gives_its_report() {
     let film = short_film();
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("out.mkv");
-    let heard = Heard::default();
+    let heard = EventLog::default();
     let userdata = (&raw const heard).cast_mut().cast();
     // SAFETY: all pointers are of this function, each object is freed once.
     unsafe {

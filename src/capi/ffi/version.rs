@@ -3,8 +3,10 @@
 use std::ffi::c_char;
 use std::sync::OnceLock;
 
-use super::{drapto_code, drapto_error, quietly, shell};
-use crate::capi::failure::Failure;
+use super::error::drapto_error;
+use super::pointers::quietly;
+use super::shell::shell;
+use crate::capi::failure::{Failure, drapto_code};
 
 /// The binary interface this library has; `DRAPTO_ABI_VERSION` of its header.
 pub(super) const ABI: u32 = 1;
