@@ -206,7 +206,7 @@ int main(int argc, char **argv)
         describe(&p, p.planes, &picture);
         describe(&p, noisy_planes, &noisy);
         for (i = 0; i < p.sizes[0]; i++)
-            luma[i] = (uint8_t)(p.planes[0][i] ^ (i * 2654435761u >> 24 & 7));
+            luma[i] = (uint8_t)(p.planes[0][i] ^ ((i * 2654435761u >> 24) & 7));
         check(drapto_encoder_send(encoder, &picture, n, n == 5, &error), error);
         check(drapto_meter_push(meter, &picture, &noisy, &error), error);
         count += drain(encoder, out);
