@@ -38,31 +38,31 @@
 #[cfg(feature = "capi")]
 extern crate self as drapto;
 
-pub mod analyze;
-pub mod audio;
-pub mod av;
-pub mod base;
+pub(crate) mod analyze;
+pub(crate) mod audio;
+pub(crate) mod av;
+pub(crate) mod base;
 #[cfg(feature = "capi")]
 mod capi;
-pub mod config;
-pub mod container;
-pub mod encode;
-pub mod event;
-pub mod flow;
-pub mod front;
-pub mod hdr;
-pub mod media;
-pub mod meter;
-pub mod pixel;
-pub mod plan;
-pub mod report;
-pub mod search;
-pub mod source;
-pub mod stages;
-pub mod store;
-pub mod syntax;
-pub mod verify;
-pub mod video;
+pub(crate) mod config;
+pub(crate) mod container;
+pub(crate) mod encode;
+pub(crate) mod event;
+pub(crate) mod flow;
+pub(crate) mod front;
+pub(crate) mod hdr;
+pub(crate) mod media;
+pub(crate) mod meter;
+pub(crate) mod pixel;
+pub(crate) mod plan;
+pub(crate) mod report;
+pub(crate) mod search;
+pub(crate) mod source;
+pub(crate) mod stages;
+pub(crate) mod store;
+pub(crate) mod syntax;
+pub(crate) mod verify;
+pub(crate) mod video;
 
 pub use analyze::{PictureReport, ProbeReport, crop, inspect};
 pub use base::{CancelToken, Error, ErrorKind, Result, Timestamp};
@@ -100,8 +100,10 @@ pub fn quiet_libraries() {
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals {
-    pub use crate::{
-        analyze, audio, av, base, config, container, encode, event, flow, hdr, media, meter, pixel, plan, report,
-        search, source, stages, store, syntax, verify, video,
-    };
+    macro_rules! rooms {
+        ($($room:ident)*) => { $(pub mod $room { pub use crate::$room::*; })* };
+    }
+    rooms! {
+        analyze audio av base config container encode event flow front hdr media meter pixel plan report search source stages store syntax verify video
+    }
 }
