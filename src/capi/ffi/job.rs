@@ -99,7 +99,7 @@ pub unsafe extern "C" fn drapto_job_is_finished(job: *const drapto_job) -> bool 
 /// How the job is: a JSON object with `state` and `stages` (`name`, `items`, `mean_s`, `queue_depth`, `queue_capacity`,
 /// `blocked_in_s`, `blocked_out_s`, `stalled`, `back_pressured`). Does not wait.
 ///
-/// Memory: the caller frees `*json` by `drapto_string_free`.
+/// Memory: the caller frees `*json_text` by `drapto_string_free`.
 #[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_job_health_json(
     job: *const drapto_job,

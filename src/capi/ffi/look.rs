@@ -50,7 +50,7 @@ pub(super) unsafe fn cancel(token: *const drapto_token) -> CancelToken {
 /// What a file holds: streams, colour, HDR and Dolby Vision, chapters, and with `with_crop` its black bars; the object of
 /// `drapto probe --json`.
 ///
-/// Waits for as long as it takes to read; `token` may be null. Memory: the caller frees `*json` by `drapto_string_free`.
+/// Waits for as long as it takes to read; `token` may be null. Memory: the caller frees `*json_text` by `drapto_string_free`.
 #[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_probe_json(
     input: *const c_char,
@@ -72,7 +72,7 @@ pub unsafe extern "C" fn drapto_probe_json(
 /// The picture within its black bars: `width`, `height`, `x`, `y`, `confidence`, `samples`; the object of
 /// `drapto crop --json`.
 ///
-/// Waits for as long as it takes; `token` may be null. Memory: the caller frees `*json` by `drapto_string_free`.
+/// Waits for as long as it takes; `token` may be null. Memory: the caller frees `*json_text` by `drapto_string_free`.
 #[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_crop_json(
     input: *const c_char,
@@ -92,7 +92,7 @@ pub unsafe extern "C" fn drapto_crop_json(
 
 /// Where a film would be cut into chunks of about `chunk_seconds`, and its scenes; the object of `drapto scenes --json`.
 ///
-/// Waits for as long as it takes to decode the film; `token` may be null. Memory: the caller frees `*json` by
+/// Waits for as long as it takes to decode the film; `token` may be null. Memory: the caller frees `*json_text` by
 /// `drapto_string_free`.
 #[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_scenes_json(
@@ -116,7 +116,7 @@ pub unsafe extern "C" fn drapto_scenes_json(
 ///
 /// `stride`: each how many-th frame is scored; 0 scores all; even ones read too high. `model`: null takes the one for the
 /// size. Progress goes to `callback` (which may be null) with job 0, until the call returns. Waits for as long as it
-/// takes; `token` may be null. Memory: the caller frees `*json` by `drapto_string_free`.
+/// takes; `token` may be null. Memory: the caller frees `*json_text` by `drapto_string_free`.
 #[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_vmaf_json(
     reference: *const c_char,
@@ -149,7 +149,7 @@ pub unsafe extern "C" fn drapto_vmaf_json(
 /// Checks `output` against `source`; the object of `drapto verify --json`.
 ///
 /// Gives `DRAPTO_VERIFICATION` where a check fails, and the object with it. Waits for as long as it takes; `token` may be
-/// null. Memory: the caller frees `*json` by `drapto_string_free`, also after `DRAPTO_VERIFICATION`.
+/// null. Memory: the caller frees `*json_text` by `drapto_string_free`, also after `DRAPTO_VERIFICATION`.
 #[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_verify_json(
     source: *const c_char,
