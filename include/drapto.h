@@ -516,7 +516,7 @@ bool drapto_job_is_finished(const struct drapto_job *job);
  * How the job is: a JSON object with `state` and `stages` (`name`, `items`, `mean_s`, `queue_depth`, `queue_capacity`,
  * `blocked_in_s`, `blocked_out_s`, `stalled`, `back_pressured`). Does not wait.
  *
- * Memory: the caller frees `*json` by `drapto_string_free`.
+ * Memory: the caller frees `*json_text` by `drapto_string_free`.
  */
 enum drapto_code drapto_job_health_json(const struct drapto_job *job, char **json_text, struct drapto_error **error);
 
@@ -568,7 +568,7 @@ void drapto_token_free(struct drapto_token *token);
  * What a file holds: streams, colour, HDR and Dolby Vision, chapters, and with `with_crop` its black bars; the object of
  * `drapto probe --json`.
  *
- * Waits for as long as it takes to read; `token` may be null. Memory: the caller frees `*json` by `drapto_string_free`.
+ * Waits for as long as it takes to read; `token` may be null. Memory: the caller frees `*json_text` by `drapto_string_free`.
  */
 enum drapto_code drapto_probe_json(const char *input,
                                    bool with_crop,
@@ -580,7 +580,7 @@ enum drapto_code drapto_probe_json(const char *input,
  * The picture within its black bars: `width`, `height`, `x`, `y`, `confidence`, `samples`; the object of
  * `drapto crop --json`.
  *
- * Waits for as long as it takes; `token` may be null. Memory: the caller frees `*json` by `drapto_string_free`.
+ * Waits for as long as it takes; `token` may be null. Memory: the caller frees `*json_text` by `drapto_string_free`.
  */
 enum drapto_code drapto_crop_json(const char *input,
                                   const struct drapto_token *token,
@@ -590,7 +590,7 @@ enum drapto_code drapto_crop_json(const char *input,
 /**
  * Where a film would be cut into chunks of about `chunk_seconds`, and its scenes; the object of `drapto scenes --json`.
  *
- * Waits for as long as it takes to decode the film; `token` may be null. Memory: the caller frees `*json` by
+ * Waits for as long as it takes to decode the film; `token` may be null. Memory: the caller frees `*json_text` by
  * `drapto_string_free`.
  */
 enum drapto_code drapto_scenes_json(const char *input,
@@ -604,7 +604,7 @@ enum drapto_code drapto_scenes_json(const char *input,
  *
  * `stride`: each how many-th frame is scored; 0 scores all; even ones read too high. `model`: null takes the one for the
  * size. Progress goes to `callback` (which may be null) with job 0, until the call returns. Waits for as long as it
- * takes; `token` may be null. Memory: the caller frees `*json` by `drapto_string_free`.
+ * takes; `token` may be null. Memory: the caller frees `*json_text` by `drapto_string_free`.
  */
 enum drapto_code drapto_vmaf_json(const char *reference,
                                   const char *distorted,
@@ -620,7 +620,7 @@ enum drapto_code drapto_vmaf_json(const char *reference,
  * Checks `output` against `source`; the object of `drapto verify --json`.
  *
  * Gives `DRAPTO_VERIFICATION` where a check fails, and the object with it. Waits for as long as it takes; `token` may be
- * null. Memory: the caller frees `*json` by `drapto_string_free`, also after `DRAPTO_VERIFICATION`.
+ * null. Memory: the caller frees `*json_text` by `drapto_string_free`, also after `DRAPTO_VERIFICATION`.
  */
 enum drapto_code drapto_verify_json(const char *source,
                                     const char *output,

@@ -32,49 +32,49 @@ fn pointer(text: Option<&CString>) -> Option<*const c_char> {
 }
 
 /// The code the call gave; `DRAPTO_OK` for null.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_error_code(error: *const drapto_error) -> drapto_code {
     // SAFETY: by the header's law.
     unsafe { part(error, drapto_code::DRAPTO_OK, |e| Some(e.code)) }
 }
 
 /// The whole sentence: place, message, causes. Empty for null, never null.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_error_text(error: *const drapto_error) -> *const c_char {
     // SAFETY: by the header's law.
     unsafe { part(error, c"".as_ptr(), |e| pointer(Some(&e.text))) }
 }
 
 /// What went wrong, without the place and the causes. Empty for null, never null.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_error_message(error: *const drapto_error) -> *const c_char {
     // SAFETY: by the header's law.
     unsafe { part(error, c"".as_ptr(), |e| pointer(Some(&e.message))) }
 }
 
 /// The file it is about; null where it is about none.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_error_file(error: *const drapto_error) -> *const c_char {
     // SAFETY: by the header's law.
     unsafe { part(error, std::ptr::null(), |e| pointer(e.file.as_ref())) }
 }
 
 /// The stage that failed; null where none did.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_error_stage(error: *const drapto_error) -> *const c_char {
     // SAFETY: by the header's law.
     unsafe { part(error, std::ptr::null(), |e| pointer(e.stage.as_ref())) }
 }
 
 /// The stream, by its index in the source; -1 where it is about none.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_error_stream(error: *const drapto_error) -> i64 {
     // SAFETY: by the header's law.
     unsafe { part(error, -1, |e| e.stream.and_then(|n| i64::try_from(n).ok())) }
 }
 
 /// The chunk, by its position in the film; -1 where it is about none.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_error_chunk(error: *const drapto_error) -> i64 {
     // SAFETY: by the header's law.
     unsafe { part(error, -1, |e| e.chunk.and_then(|n| i64::try_from(n).ok())) }
@@ -83,7 +83,7 @@ pub unsafe extern "C" fn drapto_error_chunk(error: *const drapto_error) -> i64 {
 /// Whether the error has a time in its stream: `*ticks` of `*num / *den` seconds each.
 ///
 /// Without one, nothing is written. Each of the three may be null.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_error_time(
     error: *const drapto_error,
     ticks: *mut i64,
@@ -108,7 +108,7 @@ pub unsafe extern "C" fn drapto_error_time(
 }
 
 /// Frees an error. Null is allowed.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_error_free(error: *mut drapto_error) {
     // SAFETY: by the header's law.
     unsafe { free(error) }

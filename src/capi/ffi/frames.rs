@@ -110,7 +110,7 @@ pub struct drapto_meter(HeldMeter);
 ///
 /// Gives `DRAPTO_WRONG_VERSION` for another version of the structure, `DRAPTO_USAGE` for numbers there are not. Memory:
 /// `video` is copied; the caller frees `*options`.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_encoder_options_new(
     video: *const drapto_video,
     options: *mut *mut drapto_encoder_options,
@@ -156,7 +156,7 @@ fn options_of(video: &drapto_video) -> Result<FrameEncoderOptions, Failure> {
 /// be left out.
 ///
 /// Gives `DRAPTO_USAGE` for what are no options. Memory: the text is copied; the caller frees `*options`.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_encoder_options_from_json(
     json_text: *const c_char,
     options: *mut *mut drapto_encoder_options,
@@ -179,7 +179,7 @@ pub unsafe extern "C" fn drapto_encoder_options_from_json(
 /// `forced_keyframes`.
 ///
 /// Gives `DRAPTO_USAGE` for names and values there are not. Memory: both texts are copied.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_encoder_options_set(
     options: *mut drapto_encoder_options,
     name: *const c_char,
@@ -197,7 +197,7 @@ pub unsafe extern "C" fn drapto_encoder_options_set(
 }
 
 /// Frees options. Null is allowed. Encoders that were opened with them go on.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_encoder_options_free(options: *mut drapto_encoder_options) {
     // SAFETY: by the header's law.
     unsafe { free(options) }
@@ -209,7 +209,7 @@ pub unsafe extern "C" fn drapto_encoder_options_free(options: *mut drapto_encode
 /// Gives `DRAPTO_USAGE` for options the encoder does not take, `DRAPTO_UNSUPPORTED` for a size it does not take,
 /// `DRAPTO_ENCODE` where the library fails, `DRAPTO_INTERRUPTED`. Memory: the options are copied; the token must live while
 /// the call lasts; the caller frees `*encoder`.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_encoder_open(
     options: *const drapto_encoder_options,
     token: *const drapto_token,
@@ -262,7 +262,7 @@ unsafe fn planes<'a>(
 /// after the one before, rows that are too short, samples of too many bits, and after `drapto_encoder_finish`: nothing was
 /// taken and the encoder goes on; `DRAPTO_ENCODE` where the library fails: the stream is lost. Memory: the samples are
 /// copied and belong to the caller again when the call returns. Each plane holds (rows - 1) x stride bytes and one row.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_encoder_send(
     encoder: *mut drapto_encoder,
     picture: *const drapto_picture,
@@ -286,7 +286,7 @@ pub unsafe extern "C" fn drapto_encoder_send(
 ///
 /// Memory: the packet and its bytes belong to the library until the caller frees it by `drapto_packet_free`, also beyond
 /// the encoder's end.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_encoder_receive(
     encoder: *mut drapto_encoder,
     packet: *mut *mut drapto_packet,
@@ -313,14 +313,14 @@ fn held(owner: EncodedFrame) -> *mut Held {
 }
 
 /// Frees a packet and its bytes. Null is allowed. Threads: any.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_packet_free(packet: *mut drapto_packet) {
     // SAFETY: by the header's law it came from `held`, whose first field it is.
     unsafe { free(packet.cast::<Held>()) }
 }
 
 /// Says that no more pictures follow; the packets that are left are then to be received. Again, it does nothing.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_encoder_finish(
     encoder: *mut drapto_encoder,
     error: *mut *mut drapto_error,
@@ -333,7 +333,7 @@ pub unsafe extern "C" fn drapto_encoder_finish(
 /// AV1 the sequence header OBU, from the first packet on (`*data` null and `*size` 0 before).
 ///
 /// Memory: the bytes belong to the encoder, until it is asked again or freed.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_encoder_codec_config(
     encoder: *mut drapto_encoder,
     data: *mut *const u8,
@@ -356,7 +356,7 @@ pub unsafe extern "C" fn drapto_encoder_codec_config(
 }
 
 /// Frees an encoder. Null is allowed. Packets that were not received are lost; those that were stay.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_encoder_free(encoder: *mut drapto_encoder) {
     // SAFETY: by the header's law.
     unsafe { free(encoder) }
@@ -368,7 +368,7 @@ pub unsafe extern "C" fn drapto_encoder_free(encoder: *mut drapto_encoder) {
 ///
 /// Gives `DRAPTO_USAGE` for a metric there is not, `DRAPTO_UNSUPPORTED` for sizes and depths it does not take. Memory: the
 /// text is copied; the caller frees `*meter`.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_meter_open(
     metric: *const c_char,
     width: u32,
@@ -391,7 +391,7 @@ pub unsafe extern "C" fn drapto_meter_open(
 ///
 /// Memory: the samples are copied and belong to the caller again when the call returns. Each plane holds
 /// (rows - 1) x stride bytes and one row.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_meter_push(
     meter: *mut drapto_meter,
     reference: *const drapto_picture,
@@ -417,7 +417,7 @@ pub unsafe extern "C" fn drapto_meter_push(
 /// freed.
 ///
 /// Memory: the caller frees `*json_text` by `drapto_string_free`, and the meter.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_meter_finish(
     meter: *mut drapto_meter,
     json_text: *mut *mut c_char,
@@ -434,7 +434,7 @@ pub unsafe extern "C" fn drapto_meter_finish(
 }
 
 /// Frees a meter. Null is allowed.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_meter_free(meter: *mut drapto_meter) {
     // SAFETY: by the header's law.
     unsafe { free(meter) }

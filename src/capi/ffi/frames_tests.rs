@@ -107,7 +107,7 @@ fn a_structure_of_another_version_is_refused_before_it_is_read() {
         assert!(said(error).1.contains("the drapto_video is of version 2"));
 
         let (mut meter, none) = (null_mut(), 0_u32);
-        assert_eq!(drapto_meter_open(c"psnr".as_ptr(), 64, 64, 8, &mut meter, &mut error), DRAPTO_OK);
+        assert_eq!(drapto_meter_open(c"vmaf".as_ptr(), 64, 64, 8, &mut meter, &mut error), DRAPTO_OK);
         let gray = Gray::new(9).picture();
         let code = drapto_meter_push(meter, &gray, (&raw const none).cast(), &mut error);
         assert_eq!(code, DRAPTO_WRONG_VERSION);
@@ -150,7 +150,7 @@ fn a_null_plane_and_rows_that_are_too_short_are_usage_errors() {
     // SAFETY: all pointers are of this function, each object is freed once.
     unsafe {
         let (mut meter, mut error) = (null_mut(), null_mut());
-        assert_eq!(drapto_meter_open(c"psnr".as_ptr(), 64, 64, 8, &mut meter, &mut error), DRAPTO_OK);
+        assert_eq!(drapto_meter_open(c"vmaf".as_ptr(), 64, 64, 8, &mut meter, &mut error), DRAPTO_OK);
         let gray = Gray::new(50);
         let refused = |bad: drapto_picture, part: &str| {
             let mut error = null_mut();

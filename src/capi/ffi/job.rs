@@ -54,7 +54,7 @@ pub struct drapto_job(HeldJob);
 /// gives something else than `DRAPTO_TIMEOUT` or `drapto_job_free` returns. Gives `DRAPTO_USAGE` for requests that cannot
 /// be. Memory: the request is copied and can be freed or changed; callback and userdata stay the caller's and live until
 /// the events end; the caller frees `*job`.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_start(
     request: *const drapto_request,
     callback: drapto_event_callback,
@@ -73,14 +73,14 @@ pub unsafe extern "C" fn drapto_start(
 }
 
 /// The job's number, as its events carry it: from 1 on; 0 for null.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_job_id(job: *const drapto_job) -> u64 {
     // SAFETY: by the header's law.
     unsafe { job.as_ref() }.map_or(0, |job| job.0.id())
 }
 
 /// The job's state at this moment; `DRAPTO_STATE_ERROR` for null. Does not wait.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_job_state(job: *const drapto_job) -> drapto_state {
     let otherwise = drapto_state::DRAPTO_STATE_ERROR;
     // SAFETY: by the header's law.
@@ -89,7 +89,7 @@ pub unsafe extern "C" fn drapto_job_state(job: *const drapto_job) -> drapto_stat
 }
 
 /// Whether `drapto_job_wait` would return at once; `true` for null.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_job_is_finished(job: *const drapto_job) -> bool {
     // SAFETY: by the header's law.
     let job = unsafe { job.as_ref() };
@@ -99,8 +99,8 @@ pub unsafe extern "C" fn drapto_job_is_finished(job: *const drapto_job) -> bool 
 /// How the job is: a JSON object with `state` and `stages` (`name`, `items`, `mean_s`, `queue_depth`, `queue_capacity`,
 /// `blocked_in_s`, `blocked_out_s`, `stalled`, `back_pressured`). Does not wait.
 ///
-/// Memory: the caller frees `*json` by `drapto_string_free`.
-#[unsafe(no_mangle)]
+/// Memory: the caller frees `*json_text` by `drapto_string_free`.
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_job_health_json(
     job: *const drapto_job,
     json_text: *mut *mut c_char,
@@ -119,7 +119,7 @@ pub unsafe extern "C" fn drapto_job_health_json(
 /// Asks the job to stop; it ends within seconds with `DRAPTO_INTERRUPTED` and can be started again. Null is allowed.
 ///
 /// Only sets a flag: it may be called from a callback and from a signal handler.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_job_cancel(job: *const drapto_job) {
     // SAFETY: by the header's law.
     if let Some(job) = unsafe { job.as_ref() } {
@@ -133,7 +133,7 @@ pub unsafe extern "C" fn drapto_job_cancel(job: *const drapto_job) {
 /// in place; `DRAPTO_TIMEOUT` while it runs; `DRAPTO_SKIPPED` where a rule left the film alone; `DRAPTO_PANIC` after a
 /// panic in the callback; else why it failed. It can be called again, with the same answer. `report` may be null.
 /// Memory: the caller frees `*report` by `drapto_string_free`.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_job_wait(
     job: *const drapto_job,
     timeout_ms: i64,
@@ -161,7 +161,7 @@ pub unsafe extern "C" fn drapto_job_wait(
 /// Cancels the job if it runs, waits until it has ended, and frees it. Null is allowed.
 ///
 /// No event comes after it. From the job's own callback it cannot wait: there it cancels only, and events may follow.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_job_free(job: *mut drapto_job) {
     // SAFETY: by the header's law.
     unsafe { free(job) }

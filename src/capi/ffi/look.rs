@@ -15,7 +15,7 @@ use drapto::{CancelToken, Error, ErrorKind, VmafOptions};
 pub struct drapto_token(CancelToken);
 
 /// A token that is not cancelled. Never null. The caller frees it by `drapto_token_free`.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub extern "C" fn drapto_token_new() -> *mut drapto_token {
     give(drapto_token(CancelToken::new()))
 }
@@ -23,7 +23,7 @@ pub extern "C" fn drapto_token_new() -> *mut drapto_token {
 /// Has every call that was given the token end with `DRAPTO_INTERRUPTED`. For good. Null is allowed.
 ///
 /// Only sets a flag: it may be called from a callback and from a signal handler.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_token_cancel(token: *const drapto_token) {
     // SAFETY: by the header's law.
     if let Some(token) = unsafe { token.as_ref() } {
@@ -32,7 +32,7 @@ pub unsafe extern "C" fn drapto_token_cancel(token: *const drapto_token) {
 }
 
 /// Frees a token. Null is allowed.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_token_free(token: *mut drapto_token) {
     // SAFETY: by the header's law.
     unsafe { free(token) }
@@ -50,8 +50,8 @@ pub(super) unsafe fn cancel(token: *const drapto_token) -> CancelToken {
 /// What a file holds: streams, colour, HDR and Dolby Vision, chapters, and with `with_crop` its black bars; the object of
 /// `drapto probe --json`.
 ///
-/// Waits for as long as it takes to read; `token` may be null. Memory: the caller frees `*json` by `drapto_string_free`.
-#[unsafe(no_mangle)]
+/// Waits for as long as it takes to read; `token` may be null. Memory: the caller frees `*json_text` by `drapto_string_free`.
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_probe_json(
     input: *const c_char,
     with_crop: bool,
@@ -72,8 +72,8 @@ pub unsafe extern "C" fn drapto_probe_json(
 /// The picture within its black bars: `width`, `height`, `x`, `y`, `confidence`, `samples`; the object of
 /// `drapto crop --json`.
 ///
-/// Waits for as long as it takes; `token` may be null. Memory: the caller frees `*json` by `drapto_string_free`.
-#[unsafe(no_mangle)]
+/// Waits for as long as it takes; `token` may be null. Memory: the caller frees `*json_text` by `drapto_string_free`.
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_crop_json(
     input: *const c_char,
     token: *const drapto_token,
@@ -92,9 +92,9 @@ pub unsafe extern "C" fn drapto_crop_json(
 
 /// Where a film would be cut into chunks of about `chunk_seconds`, and its scenes; the object of `drapto scenes --json`.
 ///
-/// Waits for as long as it takes to decode the film; `token` may be null. Memory: the caller frees `*json` by
+/// Waits for as long as it takes to decode the film; `token` may be null. Memory: the caller frees `*json_text` by
 /// `drapto_string_free`.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_scenes_json(
     input: *const c_char,
     chunk_seconds: f64,
@@ -116,8 +116,8 @@ pub unsafe extern "C" fn drapto_scenes_json(
 ///
 /// `stride`: each how many-th frame is scored; 0 scores all; even ones read too high. `model`: null takes the one for the
 /// size. Progress goes to `callback` (which may be null) with job 0, until the call returns. Waits for as long as it
-/// takes; `token` may be null. Memory: the caller frees `*json` by `drapto_string_free`.
-#[unsafe(no_mangle)]
+/// takes; `token` may be null. Memory: the caller frees `*json_text` by `drapto_string_free`.
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_vmaf_json(
     reference: *const c_char,
     distorted: *const c_char,
@@ -149,8 +149,8 @@ pub unsafe extern "C" fn drapto_vmaf_json(
 /// Checks `output` against `source`; the object of `drapto verify --json`.
 ///
 /// Gives `DRAPTO_VERIFICATION` where a check fails, and the object with it. Waits for as long as it takes; `token` may be
-/// null. Memory: the caller frees `*json` by `drapto_string_free`, also after `DRAPTO_VERIFICATION`.
-#[unsafe(no_mangle)]
+/// null. Memory: the caller frees `*json_text` by `drapto_string_free`, also after `DRAPTO_VERIFICATION`.
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_verify_json(
     source: *const c_char,
     output: *const c_char,

@@ -113,7 +113,7 @@ pub(super) unsafe fn path(pointer: *const c_char, name: &str) -> Result<PathBuf,
 /// Frees text that a function gave out as `char *`.
 ///
 /// Null is allowed. Memory: `text` came from this library and was not freed before.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_string_free(text: *mut c_char) {
     if !text.is_null() {
         // SAFETY: by the caller's promise it came from `give_text`.

@@ -24,7 +24,7 @@ impl drapto_request {
 /// A request to encode `input` into `output` with default settings.
 ///
 /// Memory: the paths are copied; the caller frees `*request`.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_request_new(
     input: *const c_char,
     output: *const c_char,
@@ -46,7 +46,7 @@ pub unsafe extern "C" fn drapto_request_new(
 /// "settings": {"quality.target_vmaf": 93}}`.
 ///
 /// Gives `DRAPTO_USAGE` for what is no request. Memory: `json_text` is copied; the caller frees `*request`.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_request_from_json(
     json_text: *const c_char,
     request: *mut *mut drapto_request,
@@ -65,7 +65,7 @@ pub unsafe extern "C" fn drapto_request_from_json(
 /// Writes the request as `drapto_request_from_json` reads it.
 ///
 /// Memory: the caller frees `*json` by `drapto_string_free`.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_request_to_json(
     request: *const drapto_request,
     json: *mut *mut c_char,
@@ -84,7 +84,7 @@ pub unsafe extern "C" fn drapto_request_to_json(
 /// Adds a file to write; `*index`, which may be null, is its number for `drapto_request_set_for`. The first has 0.
 ///
 /// Memory: the path is copied.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_request_add_output(
     request: *mut drapto_request,
     output: *const c_char,
@@ -108,7 +108,7 @@ pub unsafe extern "C" fn drapto_request_add_output(
 /// Sets a setting of all outputs by name, as `("quality.target_vmaf", "93")`. All there are: `drapto_settings_json`.
 ///
 /// Gives `DRAPTO_USAGE` for names and values there are not. Memory: both texts are copied.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_request_set(
     request: *mut drapto_request,
     name: *const c_char,
@@ -128,7 +128,7 @@ pub unsafe extern "C" fn drapto_request_set(
 /// Sets a setting of one output; it goes before those of all.
 ///
 /// Gives `DRAPTO_USAGE` for names, values and outputs there are not. Memory: both texts are copied.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_request_set_for(
     request: *mut drapto_request,
     output: usize,
@@ -151,7 +151,7 @@ pub unsafe extern "C" fn drapto_request_set_for(
 ///
 /// Gives `DRAPTO_USAGE` for names there are not and settings that cannot be together. Memory: the caller frees `*value`
 /// by `drapto_string_free`.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_request_get(
     request: *const drapto_request,
     name: *const c_char,
@@ -173,7 +173,7 @@ pub unsafe extern "C" fn drapto_request_get(
 /// has no meaning.
 ///
 /// Gives `DRAPTO_USAGE` for requests that cannot be. Memory: the caller frees `*warnings` by `drapto_string_free`.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_request_check(
     request: *const drapto_request,
     warnings: *mut *mut c_char,
@@ -190,7 +190,7 @@ pub unsafe extern "C" fn drapto_request_check(
 }
 
 /// Frees a request. Null is allowed. Jobs that were started from it go on.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_request_free(request: *mut drapto_request) {
     // SAFETY: by the header's law.
     unsafe { free(request) }
@@ -201,7 +201,7 @@ pub unsafe extern "C" fn drapto_request_free(request: *mut drapto_request) {
 /// `needs_target`.
 ///
 /// Memory: the caller frees `*json` by `drapto_string_free`.
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 pub unsafe extern "C" fn drapto_settings_json(json: *mut *mut c_char, error: *mut *mut drapto_error) -> drapto_code {
     let twin = || {
         // SAFETY: by the header's law.
