@@ -2,6 +2,8 @@
 //!
 //! The command line's flags, the settings file and its template, the environment and `set` by name all read this table,
 //! so they cannot differ. Refuses to know where a value comes from (that is [`SettingValues`](super::SettingValues)).
+// A row's `set` is one assignment, whose value may be refused: `Ok(place = value?)`.
+#![allow(clippy::unit_arg)]
 
 use std::time::Duration;
 

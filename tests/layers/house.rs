@@ -152,11 +152,11 @@ fn bare_words(tokens: &[Token]) -> BTreeSet<&str> {
     for (i, token) in tokens.iter().enumerate() {
         match token.ident() {
             Some("use") if !tokens.get(i + 1).is_some_and(|t| t.is('<')) => in_use = true,
-            Some(word) if !in_use && !(i > 0 && (tokens[i - 1].is('.') || tokens[i - 1].is_sep())) => {
-                // `mod name;` declares, it does not use.
-                if !(i > 0 && tokens[i - 1].ident() == Some("mod")) {
-                    out.insert(word);
-                }
+            // `mod name;` declares, it does not use.
+            Some(word)
+                if !in_use && !(i > 0 && (follows_a_path(&tokens[i - 1]) || tokens[i - 1].ident() == Some("mod"))) =>
+            {
+                out.insert(word);
             }
             _ if token.is(';') => in_use = false,
             _ => {}
@@ -287,4 +287,8 @@ fn without_inline_modules(tokens: &[Token]) -> Vec<Token> {
         }
     }
     out
+}
+
+fn follows_a_path(before: &Token) -> bool {
+    before.is('.') || before.is_sep()
 }
