@@ -39,10 +39,16 @@
 // is found in a build with `internals`.
 #![cfg_attr(not(feature = "internals"), allow(unused_imports, dead_code))]
 
+// The C shells name the public API as a program does.
+#[cfg(feature = "capi")]
+extern crate self as drapto;
+
 pub(crate) mod analyze;
 pub(crate) mod audio;
 pub(crate) mod av;
 pub(crate) mod base;
+#[cfg(feature = "capi")]
+mod capi;
 pub(crate) mod config;
 pub(crate) mod container;
 pub(crate) mod encode;

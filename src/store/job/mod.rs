@@ -3,6 +3,7 @@
 //! ```text
 //! encode_data/encoding.json   what the chunks depend on: input, settings, versions
 //! encode_data/segments.json   the chunk plan so far
+//! encode_data/facts.json      what is known of the source
 //! encode_data/progress.json   the journal: a finished chunk, or something a decision read, a line
 //! encode_data/lock            held while a run works on it
 //! encoded/00007.ivf           the bytes of chunk 7
@@ -253,9 +254,9 @@ impl Job {
     /// Removes all it made; the directory itself only if nothing else is in it.
     pub(crate) fn remove(self) -> Result<()> {
         let data = self.dir.join("encode_data");
-        let own = ["encoding.json", "segments.json", "progress.json", "encoding.json.part", "segments.json.part"];
-        for name in own {
+        for name in ["encoding.json", "segments.json", "progress.json", "facts.json"] {
             remove_file(&data.join(name))?;
+            remove_file(&data.join(name).with_extension("json.part"))?;
         }
         remove_chunks(&self.dir.join("encoded"), |_| true)?;
         // What is not empty holds something of somebody else's.

@@ -5,7 +5,7 @@
 //! puts them behind the room's trait.
 //!
 //! ```text
-//! EncoderConfig ─ Encoder::new ─→ Encoder ─ finish ─→ Draining ─→ Ok(None)
+//! EncoderConfig ─ SvtSession::open ─→ SvtSession ─ finish ─→ Draining ─→ Ok(None)
 //!                 Frame ─ send ─↗   ↘ receive          ↘ next_packet
 //!                                   EncodedPacket, in display order, one a frame
 //! ```

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::base::{CancelToken, Rational, Result, Timestamp};
 use crate::media::{Color, Frame, FramePool, HdrStatic, PixelFormat, Subsampling};
-use crate::video::{Crf, EncodedPacket, Encoder, EncoderConfig};
+use crate::video::{Crf, EncodedPacket, EncoderConfig, SvtSession};
 
 pub const OBU_SEQUENCE_HEADER: u8 = 1;
 pub const OBU_TEMPORAL_DELIMITER: u8 = 2;
