@@ -15,14 +15,21 @@ endif
 ifneq ($(origin ARGS),command line)
 override ARGS :=
 endif
-export IN OUT
+ifneq ($(origin PREFIX),command line)
+override PREFIX := /usr/local
+endif
+ifneq ($(origin DESTDIR),command line)
+override DESTDIR :=
+endif
+export IN OUT PREFIX DESTDIR
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build encode test bench lint clean
+.PHONY: help setup build encode install test bench lint clean
 
 help: ## this list
 	@echo 'make encode                                sample film in, report out (installs, builds, encodes)'
 	@echo 'make encode IN=film.mkv OUT=film.av1.mkv   the same with a film of yours; ARGS="..." passes options'
+	@echo 'make install PREFIX=/usr/local             the C library: libdrapto.a, libdrapto.so, drapto.h, drapto.pc'
 	@echo 'make test                                  all tests, after the same set-up'
 	@echo 'make bench                                 the frame path alone, then drapto against its peers'
 	@echo 'make lint                                  formatting and clippy, as in CI'
@@ -45,9 +52,14 @@ encode: build
 	    echo 'Watch: encode-sample/sample.av1.mkv   Read: encode-sample/report.json'; \
 	fi
 
+# DESTDIR stages it below another folder than the one it is for, as packagers do.
+install:
+	@scripts/setup --c
+	cargo cinstall --release --prefix "$$PREFIX" --libdir lib $${DESTDIR:+--destdir "$$DESTDIR"}
+
 test:
 	@scripts/setup --test
-	cargo test --workspace
+	cargo test --workspace --features internals
 
 bench:
 	@scripts/setup --bench
@@ -57,7 +69,8 @@ bench:
 
 lint:
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --workspace -- -D warnings
+	cargo clippy --workspace --all-targets --features internals -- -D warnings
 
 clean:
 	cargo clean

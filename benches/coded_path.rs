@@ -10,7 +10,7 @@ use drapto::internals::container::Writer;
 use drapto::internals::media::{
     Color, FileParams, Frame, FramePool, HdrStatic, Packet, PacketData, PixelFormat, TrackKind, TrackParams,
 };
-use drapto::internals::video::{Crf, Encoder, EncoderConfig};
+use drapto::internals::video::{Crf, EncoderConfig, SvtSession};
 
 const WIDTH: u32 = 1280;
 const HEIGHT: u32 = 720;
@@ -48,7 +48,7 @@ fn frames() -> Vec<Frame> {
 fn encode_all(frames: &[Frame]) -> Vec<PacketData> {
     let rate = Rational::positive(25, 1).expect("a rate");
     let config = EncoderConfig::new(WIDTH, HEIGHT, rate, Crf::whole(30).expect("a CRF"), 10);
-    let mut encoder = Encoder::open_when_free(&config, &CancelToken::new()).expect("an encoder");
+    let mut encoder = SvtSession::open_when_free(&config, &CancelToken::new()).expect("an encoder");
     let mut packets = Vec::new();
     for frame in frames {
         encoder.send(frame).expect("the encoder takes it");

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use drapto::base::{CancelToken, Result};
-use drapto::flow::{Bound, Graph, Nothing, Out, Port, Stage, Weighed};
+use drapto::internals::base::{CancelToken, Result};
+use drapto::internals::flow::{Bound, Graph, Nothing, Out, Port, Stage, Weighed};
 
 const ITEMS: u64 = 20_000;
 const STALL: Duration = Duration::from_secs(60);

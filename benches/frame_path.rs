@@ -10,7 +10,7 @@ use drapto::internals::base::{Rational, Timestamp};
 use drapto::internals::media::{Color, ColorRange, Frame, FramePool, HdrStatic, PixelFormat, Planes};
 use drapto::internals::meter::{Model, Session, SessionConfig, Stride};
 use drapto::internals::pixel::{
-    Converter, Level, Mapping, PictureMeasurer, Source, Stores, Target, borders, widen_plane,
+    ByteRows, Converter, Level, Mapping, PictureMeasurer, SampleRows, Stores, borders, widen_plane,
 };
 
 const WIDTH: u32 = 1920;
@@ -65,8 +65,8 @@ fn widen(c: &mut Criterion) {
                     b.iter(|| {
                         turn = (turn + 1) % buffers.len();
                         for (i, (bytes, stride)) in buffers[turn].planes_mut().into_iter().enumerate() {
-                            let src = Source { bytes: source.planes.plane(i), stride: source.planes.stride(i) };
-                            let dst = Target { samples: bytemuck::cast_slice_mut(bytes), stride: stride / 2 };
+                            let src = ByteRows { bytes: source.planes.plane(i), stride: source.planes.stride(i) };
+                            let dst = SampleRows { samples: bytemuck::cast_slice_mut(bytes), stride: stride / 2 };
                             let mapping = if i == 0 { luma } else { chroma };
                             widen_plane(level, mapping, stores, src, dst, source.plane_size(i))
                                 .expect("the planes fit");

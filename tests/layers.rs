@@ -4,6 +4,8 @@
 //! The table is `ROOMS` in `layers/rules.rs`. The tests after the first prove that each rule can fail.
 #![deny(unsafe_code)]
 
+#[path = "layers/house.rs"]
+mod house;
 #[path = "layers/lexer.rs"]
 mod lexer;
 #[path = "layers/paths.rs"]
@@ -119,14 +121,14 @@ fn what_the_law_allows_passes() {
         "const C: char = '\"'; const Q: char = '\\''; const R: &str = r#\"use crate::video; \" \"#; use crate::base;",
     );
     passes("src/audio/mod.rs", "fn f(x: &u8) -> impl Fn() + use<'_> { move || () }");
-    passes("src/lib.rs", "pub use encode::Encode; pub use crate::base::Error; pub mod encode;");
+    passes("src/lib.rs", "pub use encode::Encode; pub use crate::base::Error; pub(crate) mod encode;");
 }
 
 #[test]
 fn the_command_line_and_the_c_interface_use_the_public_api_only() {
     fails("src/cli/encode.rs", "use crate::encode::Pipeline;", 1, "public API only");
     fails("src/main.rs", "mod cli;\nmod encode;", 2, "has no copy");
-    fails("src/lib.rs", "pub mod base;\nmod cli;", 2, "never in the library");
+    fails("src/lib.rs", "mod base;\nmod cli;", 2, "never in the library");
     fails("src/capi/mod.rs", "use crate::encode::Pipeline;", 1, "public API only");
     passes(
         "src/cli/encode.rs",
@@ -209,4 +211,112 @@ fn a_library_that_prints_or_exits_is_found() {
 fn a_long_file_is_found() {
     fails("src/encode/mod.rs", &"\n".repeat(600), 600, "files stay under 600");
     passes("src/encode/mod.rs", &"\n".repeat(598));
+}
+
+/// Asserts that the files, each with the attribute a room's root needs, get exactly the `expected` complaints.
+#[track_caller]
+fn house(files: &[(&str, &str)], expected: &[&str]) {
+    let texts: Vec<_> = files.iter().map(|(path, text)| (*path, format!("#![deny(unsafe_code)] {text}"))).collect();
+    let found = check(&texts.iter().map(|(path, text)| (*path, text.as_str())).collect::<Vec<_>>());
+    assert_eq!(found, expected, "about {files:#?}");
+}
+
+#[test]
+fn an_import_circle_between_the_files_of_a_room_is_found() {
+    let circle = "src/plan/prior.rs -> src/plan/search.rs -> src/plan/prior.rs: import circle";
+    let root = ("src/plan/mod.rs", "mod prior; mod search; pub use prior::Prior; pub(crate) use search::Rules;");
+    let prior = ("src/plan/prior.rs", "use super::search::Rules; pub struct Prior;");
+    house(&[root, prior, ("src/plan/search.rs", "use crate::plan::prior; pub struct Rules;")], &[circle]);
+    house(&[root, prior, ("src/plan/search.rs", "fn f() { super::prior::g() } pub struct Rules;")], &[circle]);
+    // Through what the root gives on.
+    house(&[root, prior, ("src/plan/search.rs", "use super::Prior; pub struct Rules;")], &[circle]);
+    house(&[root, prior, ("src/plan/search.rs", "use crate::plan::{Prior as P}; pub struct Rules;")], &[circle]);
+    // Of three.
+    house(
+        &[
+            ("src/plan/mod.rs", "mod a; mod b; mod c;"),
+            ("src/plan/a.rs", "use super::b;"),
+            ("src/plan/b.rs", "use super::c::f;"),
+            ("src/plan/c.rs", "use super::a::g;"),
+        ],
+        &["src/plan/a.rs -> src/plan/b.rs -> src/plan/c.rs -> src/plan/a.rs: import circle"],
+    );
+}
+
+#[test]
+fn a_root_that_uses_its_children_and_is_used_by_them_is_a_circle() {
+    let circle = "src/hdr/mod.rs -> src/hdr/t35.rs -> src/hdr/mod.rs: import circle";
+    let child = ("src/hdr/t35.rs", "use super::damaged; pub fn wrap() {}");
+    house(&[("src/hdr/mod.rs", "mod t35; fn damaged() {} fn f() { t35::wrap() }"), child], &[circle]);
+    house(&[("src/hdr/mod.rs", "mod t35; use t35::wrap; fn damaged() {}"), child], &[circle]);
+    house(&[("src/hdr/mod.rs", "mod t35; pub use t35::wrap; fn damaged() {} fn f() { wrap() }"), child], &[circle]);
+}
+
+#[test]
+fn files_that_use_each_other_one_way_pass() {
+    let root = "mod prior; mod search; pub use prior::Prior; pub use search::Rules; pub use crate::base::Error;";
+    let prior = ("src/plan/prior.rs", "use super::{Rules, Error}; pub struct Prior;");
+    house(&[("src/plan/mod.rs", root), prior, ("src/plan/search.rs", "pub struct Rules;")], &[]);
+    let tests = "pub struct Rules; #[cfg(test)] mod tests { use super::super::Prior; }";
+    house(&[("src/plan/mod.rs", root), prior, ("src/plan/search.rs", tests)], &[]);
+    // A test module in a file of its own.
+    house(
+        &[
+            ("src/plan/mod.rs", "mod a; #[cfg(test)] mod tests; use a::f; fn g() {}"),
+            ("src/plan/a.rs", ""),
+            ("src/plan/tests.rs", "use super::g; use super::a;"),
+        ],
+        &[],
+    );
+    // What the root itself defines and only its children use.
+    house(&[("src/plan/mod.rs", "mod a; pub use a::f; fn g() {}"), ("src/plan/a.rs", "use super::g;")], &[]);
+}
+
+#[test]
+fn a_type_name_that_stands_twice_is_found() {
+    let twice = |first: &str, second: &str| {
+        house(
+            &[("src/av/mod.rs", first), ("src/hdr/mod.rs", &format!("\n{second}"))],
+            &["src/hdr/mod.rs:2: a type Level stands at src/av/mod.rs:1 already; names are unique"],
+        );
+    };
+    twice("pub struct Level;", "enum Level {}");
+    twice("mod inner { struct Level<T>(T); }", "pub(crate) trait Level {}");
+    twice("type Level = u8;", "fn f() { union Level { a: u8 } }");
+    twice("impl Level {} struct Level;", "type Level<T> = Vec<T>;");
+}
+
+#[test]
+fn type_names_that_stand_once_pass() {
+    let stage =
+        "trait Stage { type In; fn f() -> Self::In; } impl Stage for u8 { type In = u8; fn f() -> u8 { { 1 } } }";
+    let with_tests = "struct Level; impl Stage for Level { type In = u16; } #[cfg(test)] mod tests { struct Kept; }";
+    house(&[("src/av/mod.rs", stage), ("src/hdr/mod.rs", with_tests), ("src/pixel/mod.rs", "enum Kept {}")], &[]);
+}
+
+#[test]
+fn a_room_too_large_to_know_is_found() {
+    let long = "\n".repeat(590);
+    let files = ["a", "b", "c", "d", "e", "f"].map(|name| (format!("src/av/{name}.rs"), long.clone()));
+    let room = |root: &str, more: &str| {
+        let mut all = files.to_vec();
+        all.push(("src/av/mod.rs".to_owned(), format!("{root}\n#![deny(unsafe_code)]\n{more}")));
+        check(&all.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect::<Vec<_>>())
+    };
+    let found = room("//! Libav.", "");
+    assert!(found.len() == 1 && found[0].contains("has 3542 lines without tests, over 3500"), "{found:#?}");
+    assert_eq!(room("//! Libav.\n//! Size: the surface of a C library.", ""), Vec::<String>::new());
+    let tested = ["a", "b", "c", "d", "e", "f"].map(|name| format!("#[cfg(test)]\nmod {name};"));
+    assert_eq!(room("//! Libav.", &tested.join("\n")), Vec::<String>::new());
+}
+
+#[test]
+fn a_room_open_to_all_or_too_many_public_names_are_found() {
+    let open = "src/lib.rs:2: the room video is open to all; rooms are pub(crate)";
+    house(&[("src/lib.rs", "pub(crate) mod base; mod media;\npub mod video;")], &[open]);
+    house(&[("src/lib.rs", "mod base; pub mod data { pub use crate::base::*; }")], &[]);
+    let names = |n: usize| (0..n).map(|i| format!("A{i}")).collect::<Vec<_>>().join(", ");
+    let root = |n: usize| format!("mod base; use base::Private; pub use base::{{{}}}; pub fn f() {{}}", names(n));
+    house(&[("src/lib.rs", &root(69))], &[]);
+    house(&[("src/lib.rs", &root(70))], &["src/lib.rs:1: 71 public names; at most 70"]);
 }

@@ -1,6 +1,5 @@
 //! Which part of a film's picture is not black bars: pictures all over the film are measured, and vote.
 
-use super::CropFinding;
 use crate::base::{CancelToken, Rational, Result, Timestamp};
 use crate::media::{Frame, MediaInfo, StreamInfo, Transfer};
 use crate::pixel::{Borders, Converter, Level, Line, borders};
@@ -24,12 +23,12 @@ pub(super) struct CropSampler {
     seen: Vec<Borders>,
     /// What the keyframes said, where they are enough.
     verdict: Option<CropReport>,
-    reading: Reading,
+    reading: ReadThrough,
     failure: Option<String>,
 }
 
 /// Where a film that is read from its start is.
-struct Reading {
+struct ReadThrough {
     every: u64,
     index: u64,
 }
@@ -44,7 +43,7 @@ impl CropSampler {
             hdr: transfer.is_some_and(|t| [Transfer::PQ, Transfer::HLG].contains(&t)),
             seen: Vec::new(),
             verdict: None,
-            reading: Reading { every: 1, index: 0 },
+            reading: ReadThrough { every: 1, index: 0 },
             failure: None,
         }
     }
@@ -123,7 +122,7 @@ impl CropSampler {
     }
 
     /// What the pictures say.
-    pub(super) fn finish(self) -> CropFinding {
+    pub(super) fn finish(self) -> Finding<CropReport> {
         match (self.failure, self.verdict.or_else(|| judge(&self.seen, self.hdr))) {
             (Some(why), _) => Finding::Failed(why),
             (None, Some(crop)) => Finding::Found(crop),
@@ -137,7 +136,7 @@ fn judge(seen: &[Borders], hdr: bool) -> Option<CropReport> {
     let first = seen.first()?;
     let (width, height) = (first.columns.len() as u32, first.rows.len() as u32);
     let same = |b: &&Borders| (b.columns.len() as u32, b.rows.len() as u32) == (width, height);
-    let samples: Vec<Sample> = seen.iter().filter(same).map(Sample::of).collect();
+    let samples: Vec<LightSample> = seen.iter().filter(same).map(LightSample::of).collect();
     let rules = if hdr { CropRules::hdr(black_level(&samples)) } else { CropRules::sdr() };
     let boxes: Vec<_> = samples.iter().map(|s| picture_in(&s.rows, &s.columns, &rules)).collect();
     let vote = vote(&boxes, width, height);
@@ -155,21 +154,24 @@ fn judge(seen: &[Borders], hdr: bool) -> Option<CropReport> {
 }
 
 /// The darkest edge of all samples, in 8-bit steps.
-fn black_level(samples: &[Sample]) -> f32 {
+fn black_level(samples: &[LightSample]) -> f32 {
     let edges = samples.iter().flat_map(|s| [s.rows.first(), s.rows.last(), s.columns.first(), s.columns.last()]);
     edges.flatten().map(|line| line.mean).fold(f32::MAX, f32::min)
 }
 
 /// A measured picture in 8-bit steps.
-struct Sample {
+struct LightSample {
     rows: Vec<Light>,
     columns: Vec<Light>,
 }
 
-impl Sample {
+impl LightSample {
     fn of(borders: &Borders) -> Self {
         let step = f32::from(1u16 << (borders.depth.clamp(8, 16) - 8));
         let light = |l: &Line| Light { mean: l.mean / step, max: f32::from(l.max) / step };
-        Sample { rows: borders.rows.iter().map(light).collect(), columns: borders.columns.iter().map(light).collect() }
+        LightSample {
+            rows: borders.rows.iter().map(light).collect(),
+            columns: borders.columns.iter().map(light).collect(),
+        }
     }
 }

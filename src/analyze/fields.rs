@@ -1,7 +1,6 @@
 //! What the pictures of a film are made of: whole pictures, fields, or film spread over fields.
 #![deny(unsafe_code)]
 
-use super::FieldFinding;
 use crate::av::FieldMeter;
 use crate::base::{CancelToken, Rational, Result, Timestamp};
 use crate::media::{FieldCounts, FieldLook, Frame, StreamInfo};
@@ -112,7 +111,7 @@ impl FieldSampler {
     }
 
     /// What the places say.
-    pub(super) fn finish(mut self) -> FieldFinding {
+    pub(super) fn finish(mut self) -> Finding<FieldReport> {
         if let Some(why) = self.failure {
             return Finding::Failed(why);
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{Analysis, Looks, found};
+use super::analysis::{Analysis, Looks, found};
 use crate::base::{CancelToken, ErrorKind, Result};
 use crate::media::{Color, Crop, DolbyVision, HdrStatic, MediaInfo, PictureSettings};
 use crate::plan::{CropReport, PicturePlan, SourceFacts};

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::ffi::{Encoder, FRAME};
+use super::ffi::{FRAME, OpusEncoder};
 use super::layout::LayoutPlan;
 use super::timeline::{Seam, confirms, is_jump, position_of, sample_base, seam};
 use crate::av::{AudioFrame, Resampler};
@@ -73,7 +73,7 @@ pub type PacketSink<'a> = &'a mut dyn FnMut(Packet) -> Result<()>;
 /// nothing, so it cannot add up; a larger gap becomes silence and a larger overlap is cut, to the sample.
 /// Beyond an hour of gap or ten minutes of overlap the input is refused.
 pub struct AudioEncoder {
-    opus: Encoder,
+    opus: OpusEncoder,
     resampler: Resampler,
     channels: usize,
     source_rate: u32,
@@ -96,7 +96,7 @@ impl AudioEncoder {
     pub fn new(config: AudioConfig) -> Result<Self> {
         let plan = config.plan;
         let channels = plan.channels();
-        let opus = Encoder::new(channels, plan.mapping_family(), config.bitrate.unwrap_or(plan.bitrate()))
+        let opus = OpusEncoder::new(channels, plan.mapping_family(), config.bitrate.unwrap_or(plan.bitrate()))
             .map_err(|e| e.in_stage("audio"))?;
         let resampler = Resampler::new(OPUS_RATE, channels, Box::new(move |layout| plan.mix(layout)));
         Ok(AudioEncoder {

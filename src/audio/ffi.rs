@@ -33,7 +33,7 @@ fn check(code: c_int, what: &str) -> Result<c_int> {
 }
 
 /// An `OpusMSEncoder` at 48 kHz and 20 ms frames, VBR, complexity 10.
-pub(super) struct Encoder {
+pub(super) struct OpusEncoder {
     raw: NonNull<sys::OpusMSEncoder>,
     channels: usize,
     mapping: ChannelMapping,
@@ -41,9 +41,9 @@ pub(super) struct Encoder {
 }
 
 // SAFETY: an OpusMSEncoder is plain memory that no thread owns; it is used through `&mut` only.
-unsafe impl Send for Encoder {}
+unsafe impl Send for OpusEncoder {}
 
-impl Encoder {
+impl OpusEncoder {
     /// An encoder of `channels` channels in Vorbis order: 1 or 2 in mapping family 0, 1 to 8 in family 1.
     pub(super) fn new(channels: usize, family: u8, bitrate: u32) -> Result<Self> {
         if !(1..=8).contains(&channels) {
@@ -70,7 +70,7 @@ impl Encoder {
         let (streams, coupled) = (streams as u8, coupled as u8);
         let mapping = ChannelMapping { family, streams, coupled, table: table[..channels].to_vec() };
         // Owned from here on, so that it is freed on every way out.
-        let mut encoder = Encoder { raw, channels, mapping, pre_skip: 0 };
+        let mut encoder = OpusEncoder { raw, channels, mapping, pre_skip: 0 };
         encoder.set(sys::OPUS_SET_BITRATE_REQUEST, bitrate.min(i32::MAX as u32) as c_int, "bit rate")?;
         encoder.set(sys::OPUS_SET_VBR_REQUEST, 1, "variable bit rate")?;
         encoder.set(sys::OPUS_SET_VBR_CONSTRAINT_REQUEST, 0, "variable bit rate")?;
@@ -128,7 +128,7 @@ impl Encoder {
     }
 }
 
-impl Drop for Encoder {
+impl Drop for OpusEncoder {
     fn drop(&mut self) {
         // SAFETY: we own the encoder and drop it once.
         unsafe { sys::opus_multistream_encoder_destroy(self.raw.as_ptr()) }

@@ -37,7 +37,7 @@ speakers! {
 }
 
 /// One layout of mapping family 1 (the first two also of family 0).
-struct Target {
+struct LayoutTarget {
     /// FFmpeg's name of the layout.
     name: &'static str,
     /// Bits a second.
@@ -51,15 +51,19 @@ use Speaker as S;
 /// RFC 7845 §5.1.1.2. The rates of 1, 2, 6 and 8 channels are the design's; the others follow from 5.1's
 /// 51.2 kb/s for each channel with a full range (3.0: 154, quad: 205, 5.0: 256 less 8 for the LFE), rounded to
 /// 8 kb/s upwards, and 6.1 lies midway between 5.1 and 7.1.
-static TARGETS: [Target; 8] = [
-    Target { name: "mono", bitrate: 64_000, speakers: &[S::FC] },
-    Target { name: "stereo", bitrate: 128_000, speakers: &[S::FL, S::FR] },
-    Target { name: "3.0", bitrate: 160_000, speakers: &[S::FL, S::FC, S::FR] },
-    Target { name: "quad", bitrate: 208_000, speakers: &[S::FL, S::FR, S::BL, S::BR] },
-    Target { name: "5.0", bitrate: 248_000, speakers: &[S::FL, S::FC, S::FR, S::BL, S::BR] },
-    Target { name: "5.1", bitrate: 256_000, speakers: &[S::FL, S::FC, S::FR, S::BL, S::BR, S::LFE] },
-    Target { name: "6.1", bitrate: 320_000, speakers: &[S::FL, S::FC, S::FR, S::SL, S::SR, S::BC, S::LFE] },
-    Target { name: "7.1", bitrate: 384_000, speakers: &[S::FL, S::FC, S::FR, S::SL, S::SR, S::BL, S::BR, S::LFE] },
+static TARGETS: [LayoutTarget; 8] = [
+    LayoutTarget { name: "mono", bitrate: 64_000, speakers: &[S::FC] },
+    LayoutTarget { name: "stereo", bitrate: 128_000, speakers: &[S::FL, S::FR] },
+    LayoutTarget { name: "3.0", bitrate: 160_000, speakers: &[S::FL, S::FC, S::FR] },
+    LayoutTarget { name: "quad", bitrate: 208_000, speakers: &[S::FL, S::FR, S::BL, S::BR] },
+    LayoutTarget { name: "5.0", bitrate: 248_000, speakers: &[S::FL, S::FC, S::FR, S::BL, S::BR] },
+    LayoutTarget { name: "5.1", bitrate: 256_000, speakers: &[S::FL, S::FC, S::FR, S::BL, S::BR, S::LFE] },
+    LayoutTarget { name: "6.1", bitrate: 320_000, speakers: &[S::FL, S::FC, S::FR, S::SL, S::SR, S::BC, S::LFE] },
+    LayoutTarget {
+        name: "7.1",
+        bitrate: 384_000,
+        speakers: &[S::FL, S::FC, S::FR, S::SL, S::SR, S::BL, S::BR, S::LFE],
+    },
 ];
 
 /// Another name for the same loudspeaker, in order of preference: used at full level, where the layout has
@@ -105,7 +109,7 @@ fn exact_place(speaker: Speaker, source: &[Speaker], target: &[Speaker]) -> Opti
 }
 
 /// Whether every speaker has a place of its own.
-fn holds(target: &Target, source: &[Speaker]) -> bool {
+fn holds(target: &LayoutTarget, source: &[Speaker]) -> bool {
     let mut used = [false; 8];
     source.iter().all(|s| {
         exact_place(*s, source, target.speakers).is_some_and(|place| !std::mem::replace(&mut used[place], true))
@@ -228,7 +232,7 @@ struct Gains {
 }
 
 impl Gains {
-    fn new(source: &[Speaker], target: &Target) -> Self {
+    fn new(source: &[Speaker], target: &LayoutTarget) -> Self {
         let (inputs, outputs) = (source.len(), target.speakers.len());
         let mut gains = Gains { inputs, matrix: vec![0.0; inputs * outputs], folded: Vec::new(), dropped: Vec::new() };
         let mut used = [false; 8];

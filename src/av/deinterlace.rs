@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::ffi::filter::{Filter, Graph};
+use super::ffi::filter::{Filter, FilterGraph};
 use super::ffi::frame::VideoFrame;
 use crate::base::{Error, ErrorKind, Result};
 use crate::media::{Frame, Parity, Selection};
@@ -21,7 +21,7 @@ use crate::media::{Frame, Parity, Selection};
 pub struct Deinterlacer {
     filter: Filter,
     selection: Selection,
-    graph: Option<Graph>,
+    graph: Option<FilterGraph>,
     /// Pushed and not given out.
     waiting: VecDeque<Frame>,
 }
@@ -57,7 +57,7 @@ impl Deinterlacer {
         let pts = frame.pts;
         let graph = match &mut self.graph {
             Some(graph) => graph,
-            none => none.insert(Graph::new(&self.filter, picture).map_err(|e| e.at(pts))?),
+            none => none.insert(FilterGraph::new(&self.filter, picture).map_err(|e| e.at(pts))?),
         };
         graph.push(picture).map_err(|e| e.at(pts))?;
         self.waiting.push_back(frame);

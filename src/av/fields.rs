@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::ffi::filter::{Filter, Graph};
+use super::ffi::filter::{Filter, FilterGraph};
 use super::ffi::frame::VideoFrame;
 use super::weave::weave;
 use crate::base::{Error, ErrorKind, Result};
@@ -25,7 +25,7 @@ pub struct FieldVerdict {
 /// Law: each picture pushed is one look. What is seen depends on the pictures alone.
 #[derive(Default)]
 pub struct FieldMeter {
-    graph: Option<Graph>,
+    graph: Option<FilterGraph>,
     /// Of the pictures pushed and not given out by the filter.
     waiting: VecDeque<FieldFlags>,
     /// The last two the filter gave out: the look at the later of them is not complete.
@@ -53,7 +53,7 @@ impl FieldMeter {
         }
         let graph = match &mut self.graph {
             Some(graph) => graph,
-            none => none.insert(Graph::new(&IDET, picture).map_err(|e| e.at(frame.pts))?),
+            none => none.insert(FilterGraph::new(&IDET, picture).map_err(|e| e.at(frame.pts))?),
         };
         graph.push(picture).map_err(|e| e.at(frame.pts))?;
         self.waiting.push_back(picture.field_flags());
@@ -83,7 +83,7 @@ impl FieldMeter {
     }
 
     fn drain(&mut self) -> Result<()> {
-        while let Some(seen) = self.graph.as_mut().map_or(Ok(None), Graph::pull)? {
+        while let Some(seen) = self.graph.as_mut().map_or(Ok(None), FilterGraph::pull)? {
             let flags = self
                 .waiting
                 .pop_front()

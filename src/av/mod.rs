@@ -4,6 +4,8 @@
 //! Owns every contact with FFmpeg's libraries and nothing of what to do with them: which streams to take,
 //! what a damaged packet means, which layout to mix to are decided by the rooms above. All `unsafe` of this
 //! room is under `ffi/`. Supports FFmpeg 5.1 and later.
+//!
+//! Size: the surface of a C library, wrapped once: input, decoders, encoders, filters, conversions, output.
 #![deny(unsafe_code)]
 
 mod deinterlace;

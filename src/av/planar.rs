@@ -16,32 +16,32 @@ pub(super) struct RowsMut<'a> {
 
 /// How samples lie in the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Samples {
+pub(super) enum SampleForm {
     /// One byte a sample (NV12).
     Bytes,
     /// Native-endian 16-bit words that carry the value this many bits too high (P010: 6).
     Words(u32),
 }
 
-impl Samples {
+impl SampleForm {
     /// Bytes a sample.
     pub(super) fn size(self) -> usize {
         match self {
-            Samples::Bytes => 1,
-            Samples::Words(_) => 2,
+            SampleForm::Bytes => 1,
+            SampleForm::Words(_) => 2,
         }
     }
 }
 
 /// Copies `rows` rows of `width` samples of one plane.
-pub(super) fn copy_plane(source: Rows, target: RowsMut, (width, rows): (usize, usize), samples: Samples) {
+pub(super) fn copy_plane(source: Rows, target: RowsMut, (width, rows): (usize, usize), samples: SampleForm) {
     let bytes = width * samples.size();
     let targets = target.bytes.chunks_mut(target.stride);
     for (from, to) in source.bytes.chunks(source.stride).zip(targets).take(rows) {
         let (from, to) = (&from[..bytes], &mut to[..bytes]);
         match samples {
-            Samples::Bytes => to.copy_from_slice(from),
-            Samples::Words(shift) => {
+            SampleForm::Bytes => to.copy_from_slice(from),
+            SampleForm::Words(shift) => {
                 let (from, to) = (from.as_chunks::<2>().0, to.as_chunks_mut::<2>().0);
                 for (from, to) in from.iter().zip(to) {
                     *to = (u16::from_ne_bytes(*from) >> shift).to_ne_bytes();
@@ -57,19 +57,19 @@ pub(super) fn split_plane(
     first: RowsMut,
     second: RowsMut,
     (width, rows): (usize, usize),
-    samples: Samples,
+    samples: SampleForm,
 ) {
     let bytes = width * samples.size();
     let targets = first.bytes.chunks_mut(first.stride).zip(second.bytes.chunks_mut(second.stride));
     for (from, (a, b)) in source.bytes.chunks(source.stride).zip(targets).take(rows) {
         let (from, a, b) = (&from[..2 * bytes], &mut a[..bytes], &mut b[..bytes]);
         match samples {
-            Samples::Bytes => {
+            SampleForm::Bytes => {
                 for (pair, (a, b)) in from.as_chunks::<2>().0.iter().zip(a.iter_mut().zip(b)) {
                     [*a, *b] = *pair;
                 }
             }
-            Samples::Words(shift) => {
+            SampleForm::Words(shift) => {
                 let (a, b) = (a.as_chunks_mut::<2>().0, b.as_chunks_mut::<2>().0);
                 for ([a0, a1, b0, b1], (a, b)) in from.as_chunks::<4>().0.iter().zip(a.iter_mut().zip(b)) {
                     *a = (u16::from_ne_bytes([*a0, *a1]) >> shift).to_ne_bytes();
@@ -101,7 +101,7 @@ mod tests {
         // A picture 5 wide and 3 high has chroma of 3 by 2. The last row ends with its last sample.
         let source = [1, 2, 3, 4, 5, 6, 99, 99, 7, 8, 9, 10, 11, 12];
         let (mut u, mut v) = ([0; 7], [0; 8]);
-        split_plane(rows(&source, 8), rows_mut(&mut u, 4), rows_mut(&mut v, 5), (3, 2), Samples::Bytes);
+        split_plane(rows(&source, 8), rows_mut(&mut u, 4), rows_mut(&mut v, 5), (3, 2), SampleForm::Bytes);
         assert_eq!(u, [1, 3, 5, 0, 7, 9, 11]);
         assert_eq!(v, [2, 4, 6, 0, 0, 8, 10, 12]);
     }
@@ -112,7 +112,7 @@ mod tests {
         let values = [0u16, 1, 512, 1022, 1023, 64];
         let source = words(&values.map(|v| v << 6));
         let (mut u, mut v) = ([0; 6], [0; 6]);
-        split_plane(rows(&source, 12), rows_mut(&mut u, 6), rows_mut(&mut v, 6), (3, 1), Samples::Words(6));
+        split_plane(rows(&source, 12), rows_mut(&mut u, 6), rows_mut(&mut v, 6), (3, 1), SampleForm::Words(6));
         assert_eq!(u.to_vec(), words(&[0, 512, 1023]));
         assert_eq!(v.to_vec(), words(&[1, 1022, 64]));
     }
@@ -121,12 +121,12 @@ mod tests {
     fn luma_is_copied_row_by_row_between_unlike_strides() {
         let source = [1, 2, 3, 99, 4, 5, 6];
         let mut target = [0; 8];
-        copy_plane(rows(&source, 4), rows_mut(&mut target, 5), (3, 2), Samples::Bytes);
+        copy_plane(rows(&source, 4), rows_mut(&mut target, 5), (3, 2), SampleForm::Bytes);
         assert_eq!(target, [1, 2, 3, 0, 0, 4, 5, 6]);
 
         let source = words(&[1023 << 6, 0, 940 << 6, 0xffff, 64 << 6, 1 << 6, 2 << 6]);
         let mut target = vec![0; 12];
-        copy_plane(rows(&source, 8), rows_mut(&mut target, 6), (3, 2), Samples::Words(6));
+        copy_plane(rows(&source, 8), rows_mut(&mut target, 6), (3, 2), SampleForm::Words(6));
         assert_eq!(target, words(&[1023, 0, 940, 64, 1, 2]));
     }
 
@@ -134,7 +134,7 @@ mod tests {
     fn twelve_bits_have_a_shift_of_their_own() {
         let source = words(&[4095 << 4, 1 << 4]);
         let mut target = vec![0; 4];
-        copy_plane(rows(&source, 4), rows_mut(&mut target, 4), (2, 1), Samples::Words(4));
+        copy_plane(rows(&source, 4), rows_mut(&mut target, 4), (2, 1), SampleForm::Words(4));
         assert_eq!(target, words(&[4095, 1]));
     }
 }

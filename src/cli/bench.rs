@@ -5,8 +5,9 @@ use std::fmt::Write;
 use drapto::{BenchReport, CancelToken, EncodeSettings, Error, ErrorKind, Quality, Result};
 
 use super::args::BenchArgs;
-use super::progress::Progress;
-use super::{print, print_json, signals};
+use super::progress::ProgressSink;
+use super::signals;
+use super::text::{print, print_json};
 
 pub fn run(args: &BenchArgs) -> Result<()> {
     let cancel = CancelToken::new();
@@ -18,7 +19,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     if args.frames == 0 {
         return Err(Error::new(ErrorKind::Usage, "a bench of 0 frames measures nothing"));
     }
-    let progress = Progress::choose(false, false);
+    let progress = ProgressSink::choose(false, false);
     let report = drapto::bench(&settings, args.frames, args.alone, &progress, &cancel);
     progress.finish();
     let _ = std::fs::remove_file(&output);

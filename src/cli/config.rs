@@ -6,7 +6,7 @@ use std::io::ErrorKind as IoErrorKind;
 use drapto::{EncodeRequest, Error, ErrorKind, Origin, Quality, Result, Setting, SettingValues, settings, template};
 
 use super::args::ConfigCommand;
-use super::print;
+use super::text::print;
 
 pub fn run(command: &ConfigCommand) -> Result<()> {
     match command {

@@ -3,7 +3,8 @@
 use drapto::{CancelToken, CropReport, Result};
 
 use super::args::CropArgs;
-use super::{print, print_json, signals};
+use super::signals;
+use super::text::{print, print_json};
 
 pub fn run(args: &CropArgs) -> Result<()> {
     let cancel = CancelToken::new();

@@ -8,8 +8,9 @@ use drapto::{CancelToken, EncodeRequest, Error, ErrorKind, Event, JobHandle, Out
 
 use super::args::EncodeArgs;
 use super::logs::LogFile;
-use super::progress::Progress;
-use super::{print, print_json, signals, summary};
+use super::progress::ProgressSink;
+use super::text::{print, print_json};
+use super::{signals, summary};
 
 pub fn run(args: EncodeArgs) -> Result<()> {
     let (values, unknown) = layers(args.config.as_deref(), &args.chosen.0)?;
@@ -24,7 +25,7 @@ pub fn run(args: EncodeArgs) -> Result<()> {
     let job = drapto::job_dir(&settings);
     let log = LogFile::start(job.as_deref(), settings.temp_dir.as_deref(), args.log_level, settings.keep_temp)?;
     tracing::info!(?settings, "encode");
-    let progress = Arc::new(Progress::choose(args.quiet, args.events.is_some()));
+    let progress = Arc::new(ProgressSink::choose(args.quiet, args.events.is_some()));
     for message in unknown {
         progress.event(&Event::Warning { message });
     }

@@ -24,7 +24,7 @@ mod vmaf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use drapto::{Error, ErrorKind, Result};
+use drapto::{ErrorKind, Result};
 
 use args::{Cli, Command};
 
@@ -63,23 +63,4 @@ fn run(cli: Cli) -> Result<()> {
         Command::Bench(args) => bench::run(&args),
         Command::Config(args) => config::run(&args.command),
     }
-}
-
-/// Prints a result to standard output; a closed pipe is the reader's good right.
-fn print(text: &str) -> Result<()> {
-    use std::io::Write;
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Error::new(ErrorKind::Output, "cannot write to standard output").caused_by(e))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Prints a result as JSON.
-fn print_json(value: &impl serde::Serialize) -> Result<()> {
-    let text = serde_json::to_string_pretty(value)
-        .map_err(|e| Error::new(ErrorKind::Encode, "cannot write the result as JSON").caused_by(e))?;
-    print(&(text + "\n"))
 }

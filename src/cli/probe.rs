@@ -5,7 +5,8 @@ use std::fmt::Write;
 use drapto::{CancelToken, PictureReport, ProbeReport, Result, StreamInfo};
 
 use super::args::ProbeArgs;
-use super::{print, print_json, signals, text};
+use super::text::{print, print_json};
+use super::{signals, text};
 
 pub fn run(args: &ProbeArgs) -> Result<()> {
     let cancel = CancelToken::new();

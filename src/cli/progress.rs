@@ -13,9 +13,9 @@ use super::text;
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// Events as the user sees them.
-pub struct Progress {
+pub struct ProgressSink {
     view: View,
-    scored: Mutex<Scored>,
+    scored: Mutex<ScoreSum>,
 }
 
 /// How they reach the user.
@@ -32,12 +32,12 @@ enum View {
 
 /// Finished chunks: their frames, and the sum of 1 / (VMAF + 1) over them.
 #[derive(Default)]
-struct Scored {
+struct ScoreSum {
     frames: f64,
     inverse: f64,
 }
 
-impl Scored {
+impl ScoreSum {
     fn add(&mut self, frames: u64, vmaf: f64) {
         self.frames += frames as f64;
         self.inverse += frames as f64 / (vmaf + 1.0);
@@ -49,7 +49,7 @@ impl Scored {
     }
 }
 
-impl Progress {
+impl ProgressSink {
     /// Chooses by flags and by whether standard error is a terminal.
     pub fn choose(quiet: bool, json: bool) -> Self {
         let view = match (json, quiet, std::io::stderr().is_terminal()) {
@@ -63,7 +63,7 @@ impl Progress {
             }
             _ => View::Lines(Mutex::new(Instant::now())),
         };
-        Progress { view, scored: Mutex::default() }
+        ProgressSink { view, scored: Mutex::default() }
     }
 
     /// Takes the view off the screen.
@@ -111,7 +111,7 @@ fn style(known_length: bool) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-impl Sink for Progress {
+impl Sink for ProgressSink {
     fn job_event(&self, job: JobId, event: &Event) {
         match &self.view {
             View::Json => write_json(&JobEvent { event, job }),
@@ -159,7 +159,7 @@ impl Sink for Progress {
     }
 }
 
-impl Progress {
+impl ProgressSink {
     fn progress(&self, frames: u64, fps: f64, speed: f64, bytes: u64, eta_s: Option<f64>) {
         let eta = eta_s.map_or(String::new(), |s| format!(" ETA {}", text::duration(s)));
         let mean = self.scored.lock().ok().and_then(|scored| scored.mean());

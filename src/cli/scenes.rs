@@ -5,7 +5,8 @@ use std::fmt::Write;
 use drapto::{CancelToken, Result, ScenesReport};
 
 use super::args::ScenesArgs;
-use super::{print, print_json, signals};
+use super::signals;
+use super::text::{print, print_json};
 
 pub fn run(args: &ScenesArgs) -> Result<()> {
     let cancel = CancelToken::new();

@@ -3,7 +3,8 @@
 use drapto::{CancelToken, Error, ErrorKind, Result};
 
 use super::args::VerifyArgs;
-use super::{print, print_json, signals};
+use super::signals;
+use super::text::{print, print_json};
 
 pub fn run(args: &VerifyArgs) -> Result<()> {
     let cancel = CancelToken::new();

@@ -3,14 +3,15 @@
 use drapto::{CancelToken, Result, VmafOptions};
 
 use super::args::VmafArgs;
-use super::progress::Progress;
-use super::{print, print_json, signals};
+use super::progress::ProgressSink;
+use super::signals;
+use super::text::{print, print_json};
 
 pub fn run(args: &VmafArgs) -> Result<()> {
     let cancel = CancelToken::new();
     signals::install(&cancel)?;
     let options = VmafOptions { stride: Some(args.stride), model: args.model.clone() };
-    let progress = Progress::choose(false, false);
+    let progress = ProgressSink::choose(false, false);
     let scores = drapto::vmaf(&args.reference, &args.distorted, &options, &progress, &cancel);
     progress.finish();
     let scores = scores?;
@@ -25,6 +26,6 @@ pub fn run(args: &VmafArgs) -> Result<()> {
         scores.min,
         scores.frames,
         scores.stride.get(),
-        scores.model
+        scores.metric
     ))
 }

@@ -3,6 +3,8 @@
 //! Owns the formats, the order of packets in a file and the codecs as each format stores them. Refuses to decode or
 //! encode, to choose tracks, and to know what a source is. What a file is to hold is told in the words of
 //! [`FileParams`](crate::media::FileParams), which are no container's.
+//!
+//! Size: three formats; a writer of our own for Matroska and readers that share nothing with the writers.
 #![deny(unsafe_code)]
 
 use std::fs::File;

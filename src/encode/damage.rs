@@ -1,18 +1,23 @@
 //! Whether too much of a source was lost.
 
-use super::run::{Findings, Run};
 use crate::base::{Error, ErrorKind, Result, Timestamp};
 use crate::media::MediaInfo;
+use crate::source::DecodeStats;
+use crate::stages::demux::DemuxFindings;
 
 /// More lost pictures than this fail a run, unless damage was accepted.
 const MAX_DAMAGE: f64 = 0.01;
 
-/// Fails a run that lost too much of its source; notes lesser losses for the report.
+/// Fails a run that lost too much of its source, unless it is to `accept` that; the warning about what was lost, if anything.
 ///
 /// # Errors
 /// `Input`, with the first error that was met.
-pub(super) fn judge(run: &Run<'_>, findings: &mut Findings) -> Result<()> {
-    let decode = &findings.decode.stats;
+pub(super) fn judge(
+    info: &MediaInfo,
+    demux: &DemuxFindings,
+    decode: &DecodeStats,
+    accept: bool,
+) -> Result<Option<String>> {
     let mut damage = decode.damage();
     let mut words = Vec::new();
     if decode.damaged_packets + decode.damaged_frames > 0 {
@@ -21,23 +26,22 @@ pub(super) fn judge(run: &Run<'_>, findings: &mut Findings) -> Result<()> {
             decode.damaged_packets, decode.damaged_frames, decode.frames
         ));
     }
-    if let Some(stopped) = &findings.demux.stopped {
+    if let Some(stopped) = &demux.stopped {
         words.push(format!("reading stopped early: {stopped}"));
     }
-    if let Some(missing) = missing(run.info, findings.demux.end_s) {
+    if let Some(missing) = missing(info, demux.end_s) {
         damage = damage.max(missing);
         words.push(format!("{:.1} % of the film is missing at its end", missing * 100.0));
     }
     if words.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let message = format!("the source is damaged: {}", words.join("; "));
-    if damage > MAX_DAMAGE && !run.settings.accept_damage {
+    if damage > MAX_DAMAGE && !accept {
         let cause = decode.first_error.clone().map(|e| format!(" (first: {e})")).unwrap_or_default();
         return Err(Error::new(ErrorKind::Input, format!("{message}{cause}; --accept-damage encodes it all the same")));
     }
-    findings.warnings.push(message);
-    Ok(())
+    Ok(Some(message))
 }
 
 /// The share of the film that the container promises and the packets do not hold.

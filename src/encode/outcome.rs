@@ -234,7 +234,7 @@ fn quality(findings: &Findings) -> QualityReport {
         p5: scores.map(|s| s.p5),
         min: scores.map(|s| s.min),
         stride: scores.map(|s| s.stride.get()),
-        model: scores.map(|s| s.model.name().to_owned()),
+        model: scores.map(|s| s.metric.name().to_owned()),
     }
 }
 

@@ -31,13 +31,13 @@ use crate::stages::demux::{Demux, DemuxFindings, Route};
 use crate::stages::mux::{Mux, MuxMessage, TrackOut};
 use crate::stages::pairing::{FrameNote, Kept};
 use crate::stages::picture::{
-    AsReference, Check, CheckFound, Coding, Convert, ConvertFound, Decode, DecodeFound, Encode, EncodeFound,
+    AsReference, Check, CheckFound, CodedPicture, Convert, ConvertFound, Decode, DecodeFound, Encode, EncodeFound,
 };
 use crate::stages::progress::Progress;
 use crate::stages::sound::{AudioFindings, EncodeSound};
 use crate::stages::spec::factory;
 use crate::stages::streams::{StreamDecision, Task};
-use crate::stages::track::{Track, TrackPlan, VideoFindings};
+use crate::stages::track::{TrackPlan, TrackStage, VideoFindings};
 use crate::stages::treat::{Treat, dolby_vision_record};
 use crate::store::job::Job;
 
@@ -158,7 +158,7 @@ pub(super) fn build(graph: &mut Graph, plan: PassPlan<'_>, mut input: Input) -> 
         });
     }
     let main = tracks.sources.get(tracks.video).copied().unwrap_or(0);
-    let mut pictures = Pictures::new(graph, &plan, &input, main)?;
+    let mut pictures = PassPictures::new(graph, &plan, &input, main)?;
     if let Some(outlet) = pictures.packets.take() {
         routes[main] = Route::Decode(outlet);
     }
@@ -169,7 +169,7 @@ pub(super) fn build(graph: &mut Graph, plan: PassPlan<'_>, mut input: Input) -> 
 
     let mut outputs = Vec::new();
     for (number, (output, (mux, messages))) in plan.outputs.into_iter().zip(muxes).enumerate() {
-        let row = Row { number, track: tracks.video, mux, main };
+        let row = PassRow { number, track: tracks.video, mux, main };
         let PassOutput { file, path, .. } = &output;
         let writer = Mux::new(
             Format::Matroska,
@@ -196,18 +196,18 @@ fn row_name(kind: &'static str, number: usize) -> crate::flow::StageName {
 }
 
 /// The decoded pictures of the source, where any file encodes them.
-struct Pictures {
+struct PassPictures {
     packets: Option<Outlet<InputPacket>>,
     /// One port for each file that encodes, the next last.
     ports: Vec<Port<Frame>>,
     decoded: Option<Promise<DecodeFound>>,
 }
 
-impl Pictures {
+impl PassPictures {
     fn new(graph: &mut Graph, plan: &PassPlan<'_>, input: &Input, main: usize) -> Result<Self> {
         let encoding = plan.outputs.iter().filter(|output| output.finished.is_none());
         let Some(first) = encoding.clone().next() else {
-            return Ok(Pictures { packets: None, ports: Vec::new(), decoded: None });
+            return Ok(PassPictures { packets: None, ports: Vec::new(), decoded: None });
         };
         let (packets, port) = graph.channel::<InputPacket>(PACKETS);
         let options = video_options(&first.settings.hwaccel)?;
@@ -217,12 +217,12 @@ impl Pictures {
             1 => vec![frames],
             n => graph.tee(frames, n),
         };
-        Ok(Pictures { packets: Some(packets), ports, decoded: Some(decoded) })
+        Ok(PassPictures { packets: Some(packets), ports, decoded: Some(decoded) })
     }
 }
 
 /// The stages of one file's picture.
-struct Row {
+struct PassRow {
     number: usize,
     /// The video's track.
     track: usize,
@@ -231,12 +231,12 @@ struct Row {
     main: usize,
 }
 
-impl Row {
+impl PassRow {
     fn build(
         self,
         graph: &mut Graph,
         output: PassOutput<'_>,
-        pictures: &mut Pictures,
+        pictures: &mut PassPictures,
     ) -> Result<(PicturePromises, Promise<Option<VideoFindings>>)> {
         let (settings, picture) = (output.settings, output.picture);
         let video = picture.video()?.clone();
@@ -252,7 +252,7 @@ impl Row {
             let (units, _) = graph.source(row_name("chunks", self.number), PACKETS, move |out, context| {
                 chunks(&job, &film, out, context)
             });
-            let track = Track::<FrameNote>::new(plan, output.progress);
+            let track = TrackStage::<FrameNote>::new(plan, output.progress);
             let track = graph.add_to(row_name("track", self.number), units, track, self.mux);
             return Ok((PicturePromises::Finished { crf }, track));
         }
@@ -270,7 +270,7 @@ impl Row {
         };
         let (converted, convert) = graph.add(row_name("convert", self.number), frames, convert, FRAMES);
         let words = encoder.version();
-        let Row { number, mux, main, .. } = self;
+        let PassRow { number, mux, main, .. } = self;
         let encoding = Encoding { number, mux, main, settings, plan, converted, decoded, progress: output.progress };
         let (encode, check, track) = if settings.measure {
             let metric = MetricSpec::vmaf(None);
@@ -307,9 +307,9 @@ impl Encoding<'_> {
         let codec = plan.codec;
         let encode = Encode::<K>::new(settings.clone(), plan.video.clone(), main, decoded);
         let (coded, encode) = graph.add(row_name("encode", number), converted, encode, bound);
-        let [to_check, to_track]: [Port<Coding<K>>; 2] = two(graph.tee(coded, 2));
+        let [to_check, to_track]: [Port<CodedPicture<K>>; 2] = two(graph.tee(coded, 2));
         let check = graph.sink(row_name("check", number), to_check, check(codec));
-        let track = graph.add_to(row_name("track", number), to_track, Track::<K>::new(plan, progress), mux);
+        let track = graph.add_to(row_name("track", number), to_track, TrackStage::<K>::new(plan, progress), mux);
         (encode, check, track)
     }
 }

@@ -86,7 +86,7 @@ pub(crate) fn encode_all(
         .map_err(place)?;
     runs.iter().for_each(Run::started);
     let chunked = runs.iter().map(Run::chunks).collect::<Result<Vec<_>>>().map_err(place)?;
-    let job = Job { runs, files, chunked };
+    let job = EncodeJob { runs, files, chunked };
     job.finish(&clock).map_err(place)
 }
 
@@ -172,15 +172,15 @@ fn main_stream<'a>(info: &'a MediaInfo, decisions: &[StreamDecision]) -> Result<
 }
 
 /// A job whose pictures are searched where they have a target; what is left is the pass that writes its files.
-struct Job<'a> {
+struct EncodeJob<'a> {
     runs: Vec<Run<'a>>,
     files: Vec<PartialOutput>,
     chunked: Vec<Option<ChunkedFilm>>,
 }
 
-impl Job<'_> {
+impl EncodeJob<'_> {
     fn finish(self, clock: &Stopwatch) -> Result<Vec<Report>> {
-        let Job { runs, files, chunked } = self;
+        let EncodeJob { runs, files, chunked } = self;
         let encodes = chunked.iter().any(Option::is_none);
         let (findings, stages, time) = pass(&runs, &files, &chunked, encodes)?;
         let PassFindings { demux, decode, audio, outputs } = findings;
@@ -193,7 +193,9 @@ impl Job<'_> {
                 findings.carried.hdr10_plus = 0;
             }
             // Chunks that are finished stay: with --accept-damage the same command goes on from them.
-            damage::judge(run, &mut findings)?;
+            let (demux, decode) = (&findings.demux, &findings.decode.stats);
+            let warning = damage::judge(run.info, demux, decode, run.settings.accept_damage)?;
+            findings.warnings.extend(warning);
             found.push(findings);
         }
         if let Some(run) = runs.first() {

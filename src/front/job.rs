@@ -125,7 +125,7 @@ pub fn start_with(request: EncodeRequest, sink: Arc<dyn Sink>, parent: &CancelTo
     request.check()?;
     let id = JobId(NEXT.fetch_add(1, Ordering::Relaxed));
     let (cancel, vitals) = (parent.child(), Vitals::default());
-    let job = Job { id, sink, cancel: cancel.clone(), vitals: vitals.clone() };
+    let job = JobThread { id, sink, cancel: cancel.clone(), vitals: vitals.clone() };
     let thread = std::thread::Builder::new()
         .name(format!("drapto-job-{id}"))
         .spawn(move || job.run(&request))
@@ -180,14 +180,14 @@ impl Drop for JobHandle {
     }
 }
 
-struct Job {
+struct JobThread {
     id: JobId,
     sink: Arc<dyn Sink>,
     cancel: CancelToken,
     vitals: Vitals,
 }
 
-impl Job {
+impl JobThread {
     fn run(self, request: &EncodeRequest) -> Result<Outcome> {
         self.vitals.set(RunState::Running);
         let ended = catch_unwind(AssertUnwindSafe(|| self.outputs(request)));
@@ -231,13 +231,13 @@ fn with(mut report: Report, said: Vec<String>) -> Report {
 
 /// Gives events the job's number, and says the request's warnings after the first of them.
 struct JobSink<'a> {
-    job: &'a Job,
+    job: &'a JobThread,
     warnings: &'a [String],
 }
 
 impl Sink for JobSink<'_> {
     fn event(&self, event: &Event) {
-        let Job { id, sink, .. } = self.job;
+        let JobThread { id, sink, .. } = self.job;
         sink.job_event(*id, event);
         if let Event::Started { .. } = event {
             for message in self.warnings {

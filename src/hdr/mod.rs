@@ -18,10 +18,11 @@ use dolby_vision::rpu::dovi_rpu::DoviRpu;
 use dolby_vision::rpu::extension_metadata::blocks::ExtMetadataBlock;
 use dolby_vision::rpu::rpu_data_nlq::DoviELType;
 
-use crate::base::{Error, ErrorKind, Result};
+use crate::base::Result;
 use crate::media::{DolbyVision, EnhancementLayer, RpuConversion, RpuWindow, Transfer};
 
 pub use record::{RECORD_BYTES, level, record};
+use t35::damaged;
 
 fn parse(bytes: &[u8]) -> Result<DoviRpu> {
     let rpu = match bytes.first() {
@@ -59,10 +60,6 @@ fn is_intact(rpu: &[u8]) -> bool {
         (0..8).fold(crc ^ u32::from(*byte) << 24, |crc, _| crc << 1 ^ if crc >> 31 == 1 { 0x04C1_1DB7 } else { 0 })
     });
     crc == u32::from_be_bytes([a, b, c, d])
-}
-
-fn damaged(why: &str) -> Error {
-    Error::new(ErrorKind::Unsupported, format!("a Dolby Vision RPU cannot be used: {why}"))
 }
 
 /// What a stream is by one of its RPUs, and by what its container says, if anything.

@@ -4,9 +4,7 @@
 //! in AV1). The crate's own wrapping fails for RPUs of 256 bytes and trusts the length it reads, so both are here.
 #![deny(unsafe_code)]
 
-use crate::base::Result;
-
-use super::damaged;
+use crate::base::{Error, ErrorKind, Result};
 
 /// United States.
 pub(super) const COUNTRY: u8 = 0xB5;
@@ -54,6 +52,10 @@ pub(super) fn unwrap(message: &[u8]) -> Result<Vec<u8>> {
     let container = message.strip_prefix(&[COUNTRY]).and_then(|m| m.strip_prefix(&PROVIDER));
     let mut bits = BitReader { bytes: container.ok_or_else(|| damaged("no RPU message"))?, at: 0 };
     extract(&mut bits).ok_or_else(|| damaged("the message is not well formed or is cut short"))
+}
+
+pub(super) fn damaged(why: &str) -> Error {
+    Error::new(ErrorKind::Unsupported, format!("a Dolby Vision RPU cannot be used: {why}"))
 }
 
 fn extract(bits: &mut BitReader<'_>) -> Option<Vec<u8>> {

@@ -160,19 +160,19 @@ impl Frame {
             let (sx, sy) = if plane == 0 { (0, 0) } else { (sx, sy) };
             (rect.y >> sy) as usize * self.planes.stride(plane) + (rect.x >> sx) as usize * bytes
         });
-        let planes = Arc::new(Window { planes: self.planes, starts });
+        let planes = Arc::new(PartOf { planes: self.planes, starts });
         Some(Frame { width: rect.width, height: rect.height, planes, ..self })
     }
 }
 
 /// A part of a picture: the same memory from later samples on.
-struct Window {
+struct PartOf {
     planes: Arc<dyn Planes>,
     /// Bytes before the first sample of each plane.
     starts: [usize; 3],
 }
 
-impl Planes for Window {
+impl Planes for PartOf {
     fn plane(&self, index: usize) -> &[u8] {
         let start = self.starts.get(index).copied().unwrap_or(0);
         self.planes.plane(index).get(start..).unwrap_or_default()

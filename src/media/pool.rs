@@ -11,7 +11,7 @@ use super::{PixelFormat, Planes, Subsampling};
 /// A cache line: the unit of allocation, so that every plane and row starts 64-byte aligned for SIMD.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C, align(64))]
-struct Line([u8; LINE]);
+struct CacheLine([u8; LINE]);
 
 const LINE: usize = 64;
 
@@ -33,7 +33,7 @@ impl PoolStats {
 }
 
 struct Shared {
-    free: Mutex<Vec<Vec<Line>>>,
+    free: Mutex<Vec<Vec<CacheLine>>>,
     allocations: AtomicU64,
     reuses: AtomicU64,
 }
@@ -45,18 +45,18 @@ struct Shared {
 #[derive(Clone)]
 pub struct FramePool {
     shared: Arc<Shared>,
-    layout: Layout,
+    layout: BufferLayout,
 }
 
 #[derive(Clone, Copy)]
-struct Layout {
+struct BufferLayout {
     strides: [usize; 3],
     /// Offset of each plane in lines, and the end.
     offsets: [usize; 4],
     lens: [usize; 3],
 }
 
-impl Layout {
+impl BufferLayout {
     fn new(width: u32, height: u32, subsampling: Subsampling, bytes: usize) -> Self {
         let (sx, sy) = subsampling.chroma_shift();
         let (w, h) = (width as usize, height as usize);
@@ -64,7 +64,7 @@ impl Layout {
             Subsampling::Yuv400 => (0, 0),
             _ => ((w + (1 << sx) - 1) >> sx, (h + (1 << sy) - 1) >> sy),
         };
-        let mut layout = Layout { strides: [0; 3], offsets: [0; 4], lens: [0; 3] };
+        let mut layout = BufferLayout { strides: [0; 3], offsets: [0; 4], lens: [0; 3] };
         for (i, (pw, ph)) in [(w, h), chroma, chroma].into_iter().enumerate() {
             let lines = (pw * bytes).div_ceil(LINE);
             layout.strides[i] = lines * LINE;
@@ -90,7 +90,7 @@ impl FramePool {
                 allocations: AtomicU64::new(0),
                 reuses: AtomicU64::new(0),
             }),
-            layout: Layout::new(width, height, subsampling, bytes),
+            layout: BufferLayout::new(width, height, subsampling, bytes),
         }
     }
 
@@ -104,7 +104,7 @@ impl FramePool {
             }
             None => {
                 self.shared.allocations.fetch_add(1, Ordering::Relaxed);
-                vec![Line::zeroed(); self.layout.offsets[3]]
+                vec![CacheLine::zeroed(); self.layout.offsets[3]]
             }
         };
         PoolBuffer { lines, layout: self.layout, shared: Arc::clone(&self.shared) }
@@ -121,8 +121,8 @@ impl FramePool {
 
 /// A picture buffer with one owner; wrap it in an `Arc` as [`Planes`] once it is filled.
 pub struct PoolBuffer {
-    lines: Vec<Line>,
-    layout: Layout,
+    lines: Vec<CacheLine>,
+    layout: BufferLayout,
     shared: Arc<Shared>,
 }
 

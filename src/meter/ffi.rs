@@ -1,7 +1,7 @@
 //! The only unsafe code of this room: owners of libvmaf's context, model and picture.
 //!
 //! Each type frees what it holds when dropped and keeps no pointer it does not own; the one link between them,
-//! a context's use of a model, is kept alive by holding both in [`Context`].
+//! a context's use of a model, is kept alive by holding both in [`ModelContext`].
 
 use std::ffi::{CStr, c_int, c_uint};
 use std::ptr::{self, NonNull};
@@ -25,9 +25,9 @@ pub(super) fn version() -> String {
     unsafe { CStr::from_ptr(sys::vmaf_version()) }.to_string_lossy().into_owned()
 }
 
-struct Model(NonNull<sys::VmafModel>);
+struct LoadedModel(NonNull<sys::VmafModel>);
 
-impl Model {
+impl LoadedModel {
     /// Loads a built-in model by its name in libvmaf.
     fn load(name: &CStr, clip: bool) -> Result<Self> {
         let flags = if clip {
@@ -41,7 +41,7 @@ impl Model {
         // name in the configuration asks for the default.
         let code = unsafe { sys::vmaf_model_load(&mut model, &mut config, name.as_ptr()) };
         match NonNull::new(model) {
-            Some(model) if code == 0 => Ok(Model(model)),
+            Some(model) if code == 0 => Ok(LoadedModel(model)),
             _ => Err(Error::new(
                 ErrorKind::Unsupported,
                 format!("libvmaf {} has no built-in model {}", version(), name.to_string_lossy()),
@@ -50,29 +50,28 @@ impl Model {
     }
 }
 
-impl Drop for Model {
+impl Drop for LoadedModel {
     fn drop(&mut self) {
         // SAFETY: the pointer came from vmaf_model_load, is destroyed only here, and the context that used it
-        // is gone: Context closes itself before its field `model` is dropped.
+        // is gone: in ModelContext it is the field before this one.
         unsafe { sys::vmaf_model_destroy(self.0.as_ptr()) }
     }
 }
 
-/// A context that computes the features of one model.
-pub(super) struct Context {
-    raw: NonNull<sys::VmafContext>,
-    /// Mounted in the context, which keeps a pointer to it.
-    model: Model,
-}
+/// A context: it takes pairs of pictures and keeps what they score.
+struct VmafContext(NonNull<sys::VmafContext>);
 
 // SAFETY: libvmaf binds nothing to the thread that made a context (no thread-local state; its own threads
-// synchronise by mutex), and every use here goes through &mut or by value, so one thread at a time.
-unsafe impl Send for Context {}
+// synchronise by mutex), and every use here goes through &mut or by value, so one thread at a time. A model is
+// used by the context it is mounted in alone.
+unsafe impl Send for VmafContext {}
+// SAFETY: as of Context: plain memory that only the context beside it reads, under the same &mut.
+unsafe impl Send for LoadedModel {}
 
-impl Context {
-    /// A context for the built-in model `name` that computes on `threads` threads of its own (0: on the
-    /// caller's) and scores each `subsample`-th picture.
-    pub(super) fn new(name: &CStr, clip: bool, threads: u32, subsample: u32) -> Result<Self> {
+impl VmafContext {
+    /// A context that computes on `threads` threads of its own (0: on the caller's) and scores each
+    /// `subsample`-th picture.
+    fn open(threads: u32, subsample: u32) -> Result<Self> {
         // SAFETY: the configuration is plain integers in every version, for which zero is a value. Fields that
         // came after 2.3 stay zero, so they need not be named.
         let mut config: sys::VmafConfiguration = unsafe { std::mem::zeroed() };
@@ -83,41 +82,109 @@ impl Context {
         let mut raw = ptr::null_mut();
         // SAFETY: the out pointer lives through the call and the configuration is passed by value.
         check(unsafe { sys::vmaf_init(&mut raw, config) }, "open a context")?;
-        let raw = NonNull::new(raw).ok_or_else(|| Error::new(ErrorKind::Encode, "libvmaf gave no context"))?;
-        // After vmaf_init, because that is what silences the log of a model that fails to load.
-        let model = Model::load(name, clip).inspect_err(|_| {
-            // SAFETY: the context was opened above, is in no other hands, and is closed once.
-            unsafe { sys::vmaf_close(raw.as_ptr()) };
-        })?;
-        let context = Context { raw, model };
-        // SAFETY: both pointers are alive; the model outlives the context (see Drop).
-        let code = unsafe { sys::vmaf_use_features_from_model(context.raw.as_ptr(), context.model.0.as_ptr()) };
-        check(code, "use the model")?;
-        Ok(context)
+        NonNull::new(raw).map(VmafContext).ok_or_else(|| Error::new(ErrorKind::Encode, "libvmaf gave no context"))
     }
 
-    /// Gives a pair to the context. Pictures must come with `index` 0, 1, 2 and so on.
-    pub(super) fn read(&mut self, mut reference: Picture, mut distorted: Picture, index: u32) -> Result<()> {
+    fn read(&mut self, mut reference: MeterPicture, mut distorted: MeterPicture, index: u32) -> Result<()> {
         // SAFETY: the context is alive and both pictures own their memory. libvmaf takes its references out of
         // the structs and clears them where it succeeds; what it left is freed by their Drop.
         let code =
-            unsafe { sys::vmaf_read_pictures(self.raw.as_ptr(), &mut reference.0, &mut distorted.0, index as c_uint) };
+            unsafe { sys::vmaf_read_pictures(self.0.as_ptr(), &mut reference.0, &mut distorted.0, index as c_uint) };
         check(code, "compute the features of a frame")
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        // SAFETY: the context is alive; two null pictures are the documented way to flush.
+        let code = unsafe { sys::vmaf_read_pictures(self.0.as_ptr(), ptr::null_mut(), ptr::null_mut(), 0) };
+        check(code, "finish its features")
+    }
+}
+
+impl Drop for VmafContext {
+    fn drop(&mut self) {
+        // SAFETY: the context was opened in `open` and is closed only here. It waits for its threads first.
+        unsafe { sys::vmaf_close(self.0.as_ptr()) };
+    }
+}
+
+/// A context that computes one feature, such as `psnr`, of each pair alone.
+pub(super) struct FeatureContext {
+    context: VmafContext,
+    /// The name its scores are kept under.
+    score: &'static CStr,
+}
+
+impl FeatureContext {
+    /// A context for `extractor`, whose scores are kept as `score`, on `threads` threads of its own (0: the
+    /// caller's).
+    pub(super) fn new(extractor: &CStr, score: &'static CStr, threads: u32) -> Result<Self> {
+        let context = VmafContext::open(threads, 1)?;
+        // SAFETY: the context is alive, the name is NUL-terminated and only read, and no dictionary means the
+        // extractor's own defaults.
+        let code = unsafe { sys::vmaf_use_feature(context.0.as_ptr(), extractor.as_ptr(), ptr::null_mut()) };
+        check(code, &format!("compute the feature {}", extractor.to_string_lossy()))?;
+        Ok(FeatureContext { context, score })
+    }
+
+    /// As [`ModelContext::read`].
+    pub(super) fn read(&mut self, reference: MeterPicture, distorted: MeterPicture, index: u32) -> Result<()> {
+        self.context.read(reference, distorted, index)
+    }
+
+    /// As [`ModelContext::flush`].
+    pub(super) fn flush(&mut self) -> Result<()> {
+        self.context.flush()
+    }
+
+    /// The score of picture `index`: once read where the context has no threads, else once flushed.
+    pub(super) fn score(&mut self, index: u32) -> Result<f64> {
+        let mut score = f64::NAN;
+        // SAFETY: the context is alive, the name is NUL-terminated and `score` lives through the call.
+        let code = unsafe {
+            sys::vmaf_feature_score_at_index(self.context.0.as_ptr(), self.score.as_ptr(), &mut score, index as c_uint)
+        };
+        check(code, "score a frame")?;
+        Ok(score)
+    }
+}
+
+/// A context that computes the features of one model and scores by it.
+pub(super) struct ModelContext {
+    /// Dropped, and so closed, before the model it points to.
+    context: VmafContext,
+    model: LoadedModel,
+}
+
+impl ModelContext {
+    /// A context for the built-in model `name` that computes on `threads` threads of its own (0: on the
+    /// caller's) and scores each `subsample`-th picture.
+    pub(super) fn new(name: &CStr, clip: bool, threads: u32, subsample: u32) -> Result<Self> {
+        let context = VmafContext::open(threads, subsample)?;
+        // After vmaf_init, because that is what silences the log of a model that fails to load.
+        let model = LoadedModel::load(name, clip)?;
+        // SAFETY: both pointers are alive; the model outlives the context (the order of the fields).
+        let code = unsafe { sys::vmaf_use_features_from_model(context.0.as_ptr(), model.0.as_ptr()) };
+        let opened = ModelContext { context, model };
+        check(code, "use the model")?;
+        Ok(opened)
+    }
+
+    /// Gives a pair to the context. Pictures must come with `index` 0, 1, 2 and so on.
+    pub(super) fn read(&mut self, reference: MeterPicture, distorted: MeterPicture, index: u32) -> Result<()> {
+        self.context.read(reference, distorted, index)
     }
 
     /// Ends the stream: no picture can be read after it.
     pub(super) fn flush(&mut self) -> Result<()> {
-        // SAFETY: the context is alive; two null pictures are the documented way to flush.
-        let code = unsafe { sys::vmaf_read_pictures(self.raw.as_ptr(), ptr::null_mut(), ptr::null_mut(), 0) };
-        check(code, "finish its features")
+        self.context.flush()
     }
 
     /// The score of picture `index`, once flushed.
     pub(super) fn score(&mut self, index: u32) -> Result<f64> {
         let mut score = f64::NAN;
+        let (context, model) = (self.context.0.as_ptr(), self.model.0.as_ptr());
         // SAFETY: context and model are alive and `score` lives through the call.
-        let code =
-            unsafe { sys::vmaf_score_at_index(self.raw.as_ptr(), self.model.0.as_ptr(), &mut score, index as c_uint) };
+        let code = unsafe { sys::vmaf_score_at_index(context, model, &mut score, index as c_uint) };
         check(code, "score a frame")?;
         Ok(score)
     }
@@ -125,12 +192,11 @@ impl Context {
     /// libvmaf's own pooling over pictures 0 to `last`: `(mean, harmonic mean, min)`.
     #[cfg(test)]
     pub(super) fn pooled(&mut self, last: u32) -> Result<(f64, f64, f64)> {
+        let (context, model) = (self.context.0.as_ptr(), self.model.0.as_ptr());
         let pool = |method| {
             let mut score = f64::NAN;
             // SAFETY: context and model are alive and `score` lives through the call.
-            let code = unsafe {
-                sys::vmaf_score_pooled(self.raw.as_ptr(), self.model.0.as_ptr(), method, &mut score, 0, last)
-            };
+            let code = unsafe { sys::vmaf_score_pooled(context, model, method, &mut score, 0, last) };
             check(code, "pool its scores").map(|()| score)
         };
         Ok((
@@ -141,21 +207,13 @@ impl Context {
     }
 }
 
-impl Drop for Context {
-    fn drop(&mut self) {
-        // SAFETY: the context was opened in new and is closed only here. It waits for its threads first, and
-        // the model it points to is dropped after this, as a field.
-        unsafe { sys::vmaf_close(self.raw.as_ptr()) };
-    }
-}
-
 /// A picture in libvmaf's own memory, zeroed, until a context takes it.
 ///
 /// libvmaf frees the planes itself by a callback its public header does not let one set, so the samples of a
 /// frame have to be copied in; a picture of foreign planes is not possible.
-pub(super) struct Picture(sys::VmafPicture);
+pub(super) struct MeterPicture(sys::VmafPicture);
 
-impl Picture {
+impl MeterPicture {
     /// A picture of `width` × `height`: 4:2:0, or luma only.
     pub(super) fn alloc(width: u32, height: u32, depth: u8, chroma: bool) -> Result<Self> {
         // SAFETY: the struct is integers and pointers, for which zero is a value.
@@ -168,7 +226,7 @@ impl Picture {
             // What a failed call left in the struct was freed by it, so it is not to be unreferenced.
             check(code, "allocate a picture")?;
         }
-        Ok(Picture(picture))
+        Ok(MeterPicture(picture))
     }
 
     /// `(width, height)` of plane `index` in samples; zeros where there is no such plane.
@@ -195,7 +253,7 @@ impl Picture {
     }
 }
 
-impl Drop for Picture {
+impl Drop for MeterPicture {
     fn drop(&mut self) {
         if !self.0.ref_.is_null() {
             // SAFETY: a non-null `ref` is a reference this struct still owns: taking it clears the field.

@@ -1,89 +1,32 @@
-//! What every metric is to those who feed it, and how one is asked for.
+//! The one trait that every metric is used through.
 #![deny(unsafe_code)]
 
-use serde::{Deserialize, Serialize};
-
-use super::{FrameScore, Model, RunningSession, Scores, SessionConfig, Stride};
+use super::{FrameScore, Scores};
 use crate::base::Result;
 use crate::media::Frame;
 
-/// A measure of how close pictures are to their references.
+/// Scores pairs of frames of one stream.
 ///
-/// Law: *every* pair of a stream is pushed, in display order, its indices rising by one. Any one thread at a time may hold
-/// it; dropping it discards what was measured.
+/// Law: *every* pair of the stream is pushed, in order, also those a stride leaves out (a metric may compare a picture
+/// with the one before it); indices rise by one from the first. `push` copies what it needs, so the frames may go at
+/// once. What `known` gives only grows, in order of index, and is the beginning of what `finish` gives, bit for bit;
+/// how soon a score is known is the metric's own affair, so long as it depends on how many pairs were pushed alone.
+/// Dropping discards. One thread at a time, any thread.
 pub trait Metric: Send {
     /// Takes the pair number `index`: the caller guarantees that the two show the same moment.
     ///
     /// # Errors
-    /// `Unsupported` for frames of another size or format than it was opened for, `Usage` for an index out of turn, `Encode`
-    /// where the library fails.
+    /// `Unsupported`, at the reference's time, where a frame's size or format is not what the metric was opened for or
+    /// its planes are shorter than that; `Usage` where `index` does not follow the last one; `Encode` where the
+    /// library below fails. Only after an `Unsupported` or `Usage` may the metric be used on: the pair was not taken.
     fn push(&mut self, index: u64, reference: &Frame, distorted: &Frame) -> Result<()>;
 
-    /// The scores that are known so far, in order.
+    /// The scores that are known so far.
     fn known(&self) -> &[FrameScore];
 
-    /// All scores.
+    /// Ends the stream and pools its scores.
     ///
     /// # Errors
-    /// `Input` where no pair was pushed, `Encode` where the library fails.
+    /// `Input` where no pair was pushed; `Encode` where the library below fails or a score is no number.
     fn finish(self: Box<Self>) -> Result<Scores>;
-}
-
-/// Which metric.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum MetricKind {
-    /// VMAF by this model, or by the one for the picture's size.
-    Vmaf {
-        /// Which model.
-        model: Option<Model>,
-    },
-}
-
-/// How pictures are measured, without what depends on them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MetricSpec {
-    /// Which metric.
-    pub kind: MetricKind,
-    /// Every how many-th pair is scored.
-    pub stride: Stride,
-    /// Threads of the library's own; 0 computes in the calling thread.
-    #[serde(default)]
-    pub threads: u32,
-}
-
-impl MetricSpec {
-    /// VMAF of every frame, by `model` or by the one for the picture's size, in the calling thread.
-    pub fn vmaf(model: Option<Model>) -> Self {
-        MetricSpec { kind: MetricKind::Vmaf { model }, stride: Stride::EVERY, threads: 0 }
-    }
-
-    /// Opens the metric for 4:2:0 pictures of this size and depth.
-    ///
-    /// # Errors
-    /// As [`Session::new`](super::Session::new).
-    pub fn open(&self, width: u32, height: u32, depth: u8) -> Result<Box<dyn Metric>> {
-        match self.kind {
-            MetricKind::Vmaf { model } => {
-                let model = model.unwrap_or_else(|| Model::for_size(width, height));
-                let config = SessionConfig::new(model, width, height, depth);
-                let config = SessionConfig { stride: self.stride, threads: self.threads, ..config };
-                Ok(Box::new(RunningSession::new(config)?))
-            }
-        }
-    }
-}
-
-impl Metric for RunningSession {
-    fn push(&mut self, index: u64, reference: &Frame, distorted: &Frame) -> Result<()> {
-        self.score(index, reference, distorted)
-    }
-
-    fn known(&self) -> &[FrameScore] {
-        RunningSession::known(self)
-    }
-
-    fn finish(self: Box<Self>) -> Result<Scores> {
-        RunningSession::finish(*self)
-    }
 }

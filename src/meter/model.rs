@@ -130,6 +130,7 @@ impl Serialize for Model {
 }
 
 impl<'de> Deserialize<'de> for Model {
+    /// From a name, as [`Model::parse`].
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         Model::parse(&String::deserialize(d)?).map_err(serde::de::Error::custom)
     }

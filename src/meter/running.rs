@@ -1,7 +1,7 @@
 //! Scores while a stream still runs.
 #![deny(unsafe_code)]
 
-use super::{FrameScore, Scores, Session, SessionConfig};
+use super::{FrameScore, Metric, Scores, Session, SessionConfig};
 use crate::base::Result;
 use crate::media::Frame;
 
@@ -27,12 +27,12 @@ pub struct RunningSession {
     start: u64,
     fed: u64,
     /// The session of the block that is being fed, and that of the next one once its first frames came.
-    current: Option<Block>,
-    next: Option<Block>,
+    current: Option<RunningBlock>,
+    next: Option<RunningBlock>,
     known: Vec<FrameScore>,
 }
 
-struct Block {
+struct RunningBlock {
     session: Session,
     /// Position in the stream of the first frame whose score counts, and of the first one whose score no longer does.
     first: u64,
@@ -50,8 +50,8 @@ impl RunningSession {
         Ok(running)
     }
 
-    fn open(&self, first: u64) -> Result<Block> {
-        Ok(Block {
+    fn open(&self, first: u64) -> Result<RunningBlock> {
+        Ok(RunningBlock {
             session: Session::new(self.config)?,
             first,
             end: self.length.map_or(u64::MAX, |length| first + length),
@@ -96,6 +96,20 @@ impl RunningSession {
     /// Ends the session and pools its scores; errors as [`Session::finish`].
     pub fn finish(mut self) -> Result<Scores> {
         self.close_current()?;
-        Scores::pool(self.config.model, self.config.stride, self.fed, self.known)
+        Scores::pool(self.config.kind(), self.config.stride, self.fed, self.known)
+    }
+}
+
+impl Metric for RunningSession {
+    fn push(&mut self, index: u64, reference: &Frame, distorted: &Frame) -> Result<()> {
+        self.score(index, reference, distorted)
+    }
+
+    fn known(&self) -> &[FrameScore] {
+        &self.known
+    }
+
+    fn finish(self: Box<Self>) -> Result<Scores> {
+        RunningSession::finish(*self)
     }
 }

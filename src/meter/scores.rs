@@ -3,9 +3,9 @@
 
 use std::num::NonZeroU32;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
-use super::Model;
+use super::MetricKind;
 use crate::base::{Error, ErrorKind, Result};
 
 /// Each how many frames one is scored, counted from the session's first.
@@ -50,12 +50,12 @@ impl Default for Stride {
 }
 
 /// The score of one pair of frames.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FrameScore {
     /// The index the pair was given with.
     pub index: u64,
-    /// VMAF.
-    pub vmaf: f64,
+    /// Its score by the session's metric.
+    pub score: f64,
 }
 
 /// The result of a session. Serialises without the single frames.
@@ -74,25 +74,30 @@ pub struct Scores {
     pub frames: u64,
     /// Each how many of them one was scored.
     pub stride: Stride,
-    /// The model.
-    pub model: Model,
+    /// The metric; VMAF names its model. Serialises as `model`, by name.
+    #[serde(rename = "model", serialize_with = "by_name")]
+    pub metric: MetricKind,
     /// The frames that were scored, in order.
     #[serde(skip)]
     pub per_frame: Vec<FrameScore>,
 }
 
+fn by_name<S: Serializer>(metric: &MetricKind, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(metric.name())
+}
+
 impl Scores {
-    /// Pools `per_frame`.
+    /// Pools `per_frame` of `metric`.
     ///
     /// # Errors
     /// `Input` where nothing was scored; `Encode` where a score is no number.
-    pub(super) fn pool(model: Model, stride: Stride, frames: u64, per_frame: Vec<FrameScore>) -> Result<Scores> {
-        if let Some(bad) = per_frame.iter().find(|s| !s.vmaf.is_finite()) {
-            return Err(Error::new(ErrorKind::Encode, format!("libvmaf scored frame {} as {}", bad.index, bad.vmaf)));
+    pub(super) fn pool(metric: MetricKind, stride: Stride, frames: u64, per_frame: Vec<FrameScore>) -> Result<Scores> {
+        if let Some(bad) = per_frame.iter().find(|s| !s.score.is_finite()) {
+            return Err(Error::new(ErrorKind::Encode, format!("libvmaf scored frame {} as {}", bad.index, bad.score)));
         }
         let none = || Error::new(ErrorKind::Input, "there is no pair of frames to score");
-        let Pooled { mean, harmonic_mean, p5, min } = Pooled::of(per_frame.iter().map(|s| s.vmaf)).ok_or_else(none)?;
-        Ok(Scores { mean, harmonic_mean, p5, min, frames, stride, model, per_frame })
+        let Pooled { mean, harmonic_mean, p5, min } = Pooled::of(per_frame.iter().map(|s| s.score)).ok_or_else(none)?;
+        Ok(Scores { mean, harmonic_mean, p5, min, frames, stride, metric, per_frame })
     }
 }
 

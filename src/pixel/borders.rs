@@ -4,6 +4,7 @@
 //! tells of a logo or a subtitle that stands in a bar.
 #![deny(unsafe_code)]
 
+use super::borders_scalar::{Sample, Sum, add_rows};
 use super::widen::Level;
 use crate::base::{Error, ErrorKind, Result};
 use crate::media::{Frame, PixelFormat};
@@ -45,76 +46,6 @@ pub fn borders(level: Level, frame: &Frame) -> Result<Borders> {
     let lines =
         measured.ok_or_else(|| Error::new(ErrorKind::Unsupported, "the luma plane is cut short").at(frame.pts))?;
     Ok(Borders { depth, ..lines })
-}
-
-/// A sample as it lies in memory.
-pub(super) trait Sample: Copy {
-    /// What the brightest is kept in: as wide as the sample, so that as many fit a register.
-    type Value: Copy + Ord + Default + Into<u16>;
-    fn value(self) -> Self::Value;
-}
-
-impl Sample for u8 {
-    type Value = u8;
-    fn value(self) -> u8 {
-        self
-    }
-}
-
-impl Sample for [u8; 2] {
-    type Value = u16;
-    fn value(self) -> u16 {
-        u16::from_ne_bytes(self)
-    }
-}
-
-/// The sum of a column over some rows.
-pub(super) trait Sum: Copy + Default {
-    /// Rows whose sum it holds at most; even.
-    const ROWS: usize;
-    fn add(&mut self, value: u16);
-    fn total(self) -> u64;
-}
-
-/// Of 8-bit samples: half as wide, so twice as many at once.
-impl Sum for u16 {
-    const ROWS: usize = 256;
-    fn add(&mut self, value: u16) {
-        *self += value;
-    }
-    fn total(self) -> u64 {
-        u64::from(self)
-    }
-}
-
-impl Sum for u32 {
-    const ROWS: usize = 1 << 16;
-    fn add(&mut self, value: u16) {
-        *self += u32::from(value);
-    }
-    fn total(self) -> u64 {
-        u64::from(self)
-    }
-}
-
-/// Adds two rows of one length to the columns' sums and maxima; the rows' own sums and maxima.
-#[inline(always)]
-pub(super) fn add_rows<S: Sample, A: Sum>(rows: [&[S]; 2], sums: &mut [A], maxima: &mut [S::Value]) -> [(u64, u16); 2] {
-    // One pass for each measure: they vectorise at different widths, and the rows are in the nearest cache.
-    let both = || rows[0].iter().zip(rows[1]);
-    for ((a, b), max) in both().zip(maxima) {
-        *max = (*max).max(a.value().max(b.value()));
-    }
-    for ((a, b), sum) in both().zip(sums) {
-        sum.add(a.value().into());
-        sum.add(b.value().into());
-    }
-    rows.map(|row| {
-        let max = row.iter().map(|s| s.value()).fold(S::Value::default(), Ord::max);
-        // Parts of 4096 keep the sum within 32 bits, which vectorise.
-        let part = |part: &[S]| part.iter().map(|s| u32::from(s.value().into())).sum::<u32>();
-        (row.chunks(4096).map(|p| u64::from(part(p))).sum(), max.into())
-    })
 }
 
 struct Plane<'a> {

@@ -53,7 +53,7 @@ pub struct PictureMeasurer {
 }
 
 /// A block's samples by row.
-type Block = [[u16; BLOCK]; BLOCK];
+type LumaBlock = [[u16; BLOCK]; BLOCK];
 
 /// A picture averaged down; samples in 1/16 of an 8-bit step.
 struct Small {
@@ -210,14 +210,14 @@ impl Small {
     }
 
     fn best_match(&self, old: &Small, x: usize, y: usize) -> u32 {
-        let block: Block = std::array::from_fn(|r| *self.row_at(x, y + r));
+        let block: LumaBlock = std::array::from_fn(|r| *self.row_at(x, y + r));
         let reach = |at: usize, size: usize| at.saturating_sub(REACH)..=(at + REACH).min(size - BLOCK);
         let places = reach(y, self.height).flat_map(|oy| reach(x, self.width).map(move |ox| (ox, oy)));
         places.map(|(ox, oy)| old.difference(&block, ox, oy)).min().unwrap_or(u32::MAX)
     }
 
     /// The sum of absolute differences between `block` and the samples from `(x, y)`.
-    fn difference(&self, block: &Block, x: usize, y: usize) -> u32 {
+    fn difference(&self, block: &LumaBlock, x: usize, y: usize) -> u32 {
         // Samples have 12 bits, so the sums of eight fit in 16: one register a row.
         let mut lanes = [0u16; BLOCK];
         for (r, new) in block.iter().enumerate() {

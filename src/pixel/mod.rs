@@ -12,7 +12,9 @@ mod borders;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
 mod borders_avx2;
+mod borders_scalar;
 mod measure;
+mod rows;
 mod widen;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
@@ -26,7 +28,8 @@ use std::sync::Arc;
 
 pub use borders::{Borders, Line, borders};
 pub use measure::{PictureMeasure, PictureMeasurer};
-pub use widen::{Level, Mapping, Source, Stores, Target, widen_plane};
+pub use rows::{ByteRows, Mapping, SampleRows, Stores};
+pub use widen::{Level, widen_plane};
 
 use crate::av::Scaler;
 use crate::base::{Error, ErrorKind, Result};
@@ -136,9 +139,9 @@ impl Converter {
                 (ColorRange::Full, _) => Mapping::FullChroma,
                 (ColorRange::Limited | ColorRange::Unspecified, _) => Mapping::Limited,
             };
-            let src = Source { bytes: frame.planes.plane(i), stride: frame.planes.stride(i) };
+            let src = ByteRows { bytes: frame.planes.plane(i), stride: frame.planes.stride(i) };
             // Pool memory is aligned to 64 bytes, so seeing it as samples cannot fail.
-            let dst = Target { samples: bytemuck::cast_slice_mut(bytes), stride: stride / 2 };
+            let dst = SampleRows { samples: bytemuck::cast_slice_mut(bytes), stride: stride / 2 };
             widen_plane(self.level, mapping, stores, src, dst, frame.plane_size(i)).ok_or_else(|| {
                 unsupported(&frame, format!("plane {i} of {}x{} is cut short", frame.width, frame.height))
             })?;

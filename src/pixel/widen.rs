@@ -6,19 +6,8 @@
 
 use std::sync::OnceLock;
 
+use super::rows::{ByteRows, Mapping, RowPairs, SampleRows, Stores};
 use super::widen_scalar;
-
-/// How an 8-bit code value becomes a 10-bit one (ITU-T H.273, section 8.3: the equations of
-/// `VideoFullRangeFlag`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Mapping {
-    /// Limited range, luma and chroma: all of its values scale with 2^(depth − 8), so this is `4x`, exactly.
-    Limited,
-    /// Full range luma: `round(1023 · x / 255)`; white stays white (255 → 1023).
-    FullLuma,
-    /// Full range chroma: `512 + round(1023 · (x − 128) / 255)`, clipped at 0; grey stays grey (128 → 512).
-    FullChroma,
-}
 
 /// A kernel. All of them give the same bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,52 +52,6 @@ impl Level {
     }
 }
 
-/// Where the kernel's stores go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stores {
-    /// Through the caches: best while the picture still is there when it is read.
-    Cached,
-    /// Past the caches, where the kernel can and the rows are aligned to 32 bytes: saves reading each line of
-    /// the output before it is overwritten.
-    Streaming,
-}
-
-impl Stores {
-    /// The better choice for pictures of `bytes` of output.
-    ///
-    /// Measured on a Xeon with 2 MiB of L2 a core, buffers of a pool in turn, with the encoder's copy out of
-    /// them included: streaming loses a third at 704×480 (1 MB), breaks even at 1280×720 (2.8 MB) and wins a
-    /// quarter at 1920×1080 (6.2 MB), where the conversion alone goes from 8 to 14 GB/s.
-    pub fn for_picture(bytes: usize) -> Stores {
-        if bytes > 4 << 20 { Stores::Streaming } else { Stores::Cached }
-    }
-}
-
-/// Rows of 8-bit samples, `stride` bytes apart.
-#[derive(Clone, Copy)]
-pub struct Source<'a> {
-    /// From the first sample of row 0 at least to the last sample of the last row.
-    pub bytes: &'a [u8],
-    /// Bytes from row to row.
-    pub stride: usize,
-}
-
-/// Rows for 10-bit samples, `stride` samples apart.
-pub struct Target<'a> {
-    /// From the first sample of row 0 at least to the last sample of the last row.
-    pub samples: &'a mut [u16],
-    /// Samples (not bytes) from row to row.
-    pub stride: usize,
-}
-
-/// Samples from the first of row 0 to the last of the last row; `None` where rows overlap or it overflows.
-fn extent(width: usize, height: usize, stride: usize) -> Option<usize> {
-    if stride < width {
-        return None;
-    }
-    (height - 1).checked_mul(stride)?.checked_add(width)
-}
-
 /// Converts `width` × `height` samples. Samples of the target outside of them keep their values.
 ///
 /// `None`, with nothing written, where the rows do not lie within the slices. A level this processor does not
@@ -118,17 +61,14 @@ pub fn widen_plane(
     level: Level,
     mapping: Mapping,
     stores: Stores,
-    src: Source<'_>,
-    dst: Target<'_>,
+    src: ByteRows<'_>,
+    dst: SampleRows<'_>,
     (width, height): (usize, usize),
 ) -> Option<()> {
     if width == 0 || height == 0 {
         return Some(());
     }
-    if extent(width, height, src.stride)? > src.bytes.len() || extent(width, height, dst.stride)? > dst.samples.len() {
-        return None;
-    }
-    let rows = Rows { src, dst, width, height };
+    let rows = RowPairs::new(src, dst, (width, height))?;
     match level {
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 => super::widen_avx2::widen(mapping, stores, rows),
@@ -137,26 +77,6 @@ pub fn widen_plane(
         _ => widen_scalar::widen(mapping, rows),
     }
     Some(())
-}
-
-/// What a kernel gets: rows that were checked to lie within their slices.
-pub(super) struct Rows<'a> {
-    src: Source<'a>,
-    dst: Target<'a>,
-    width: usize,
-    height: usize,
-}
-
-impl Rows<'_> {
-    /// Calls `f` with each pair of rows, both `width` long.
-    #[inline(always)]
-    pub(super) fn for_each(&mut self, mut f: impl FnMut(&[u8], &mut [u16])) {
-        for y in 0..self.height {
-            let src = &self.src.bytes[y * self.src.stride..][..self.width];
-            let dst = &mut self.dst.samples[y * self.dst.stride..][..self.width];
-            f(src, dst);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -168,7 +88,7 @@ mod tests {
 
     fn row(level: Level, mapping: Mapping, stores: Stores, src: &[u8], dst: &mut [u16]) {
         let n = src.len();
-        let (src, dst) = (Source { bytes: src, stride: n }, Target { samples: dst, stride: n });
+        let (src, dst) = (ByteRows { bytes: src, stride: n }, SampleRows { samples: dst, stride: n });
         widen_plane(level, mapping, stores, src, dst, (n, usize::from(n > 0))).unwrap();
     }
 
@@ -241,8 +161,8 @@ mod tests {
             let src = &src[..(height - 1) * stride_in + width];
             let convert = |level, stores| {
                 let mut out = vec![0xABCD; (height - 1) * stride_out + width];
-                let target = Target { samples: &mut out, stride: stride_out };
-                widen_plane(level, mapping, stores, Source { bytes: src, stride: stride_in }, target, (width, height))
+                let target = SampleRows { samples: &mut out, stride: stride_out };
+                widen_plane(level, mapping, stores, ByteRows { bytes: src, stride: stride_in }, target, (width, height))
                     .map(|()| out)
             };
             let expected = convert(Level::Scalar, Stores::Cached).unwrap();
@@ -266,8 +186,8 @@ mod tests {
                 Level::detect(),
                 Mapping::Limited,
                 Stores::Cached,
-                Source { bytes: &src, stride: stride_in },
-                Target { samples: &mut dst, stride: stride_out },
+                ByteRows { bytes: &src, stride: stride_in },
+                SampleRows { samples: &mut dst, stride: stride_out },
                 size,
             );
             assert!(result.is_none(), "{stride_in} {stride_out} {size:?}");

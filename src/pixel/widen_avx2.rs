@@ -5,14 +5,14 @@ use std::arch::x86_64::{
     _mm256_set1_epi16, _mm256_slli_epi16, _mm256_storeu_si256, _mm256_stream_si256, _mm256_subs_epu16,
 };
 
-use super::widen::{Mapping, Rows, Stores};
+use super::rows::{Mapping, RowPairs, Stores};
 use super::widen_scalar::{self, RECIPROCAL_85, full_range, sample};
 
 /// Samples a step: two vectors of 16.
 const STEP: usize = 32;
 
 /// All rows; by the scalar kernel where the processor lacks AVX2.
-pub(super) fn widen(mapping: Mapping, stores: Stores, rows: Rows<'_>) {
+pub(super) fn widen(mapping: Mapping, stores: Stores, rows: RowPairs<'_>) {
     if !std::arch::is_x86_feature_detected!("avx2") {
         return widen_scalar::widen(mapping, rows);
     }
@@ -28,7 +28,7 @@ pub(super) fn widen(mapping: Mapping, stores: Stores, rows: Rows<'_>) {
 }
 
 #[target_feature(enable = "avx2")]
-fn all<const FULL: bool, const STREAM: bool>(mapping: Mapping, mut rows: Rows<'_>) {
+fn all<const FULL: bool, const STREAM: bool>(mapping: Mapping, mut rows: RowPairs<'_>) {
     rows.for_each(|src, dst| {
         // A streaming store faults on an address that is not a multiple of 32.
         if STREAM && dst.as_ptr().cast::<__m256i>().is_aligned() {

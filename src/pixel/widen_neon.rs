@@ -5,14 +5,14 @@ use std::arch::aarch64::{
     vget_low_u16, vld1q_u8, vmovl_u8, vmull_u16, vqsubq_u16, vshlq_n_u16, vshrn_n_u32, vst1q_u16,
 };
 
-use super::widen::{Mapping, Rows};
+use super::rows::{Mapping, RowPairs};
 use super::widen_scalar::{RECIPROCAL_85, full_range, sample};
 
 /// Samples a step.
 const STEP: usize = 16;
 
 /// All rows.
-pub(super) fn widen(mapping: Mapping, mut rows: Rows<'_>) {
+pub(super) fn widen(mapping: Mapping, mut rows: RowPairs<'_>) {
     match mapping {
         Mapping::Limited => rows.for_each(|src, dst| row::<false>(mapping, src, dst)),
         _ => rows.for_each(|src, dst| row::<true>(mapping, src, dst)),

@@ -1,7 +1,7 @@
 //! The 8→10 bit kernel in plain Rust: the reference the others are held to.
 #![deny(unsafe_code)]
 
-use super::widen::{Mapping, Rows};
+use super::rows::{Mapping, RowPairs};
 
 /// 65536 / 85, rounded up: `(n * RECIPROCAL_85) >> 16` is `n / 85` for all n up to 339, which the test of every
 /// code value covers.
@@ -33,7 +33,7 @@ pub(super) fn sample(mapping: Mapping, x: u8) -> u16 {
 }
 
 /// All rows.
-pub(super) fn widen(mapping: Mapping, mut rows: Rows<'_>) {
+pub(super) fn widen(mapping: Mapping, mut rows: RowPairs<'_>) {
     let mut each = |mapping| {
         rows.for_each(|src, dst| {
             for (out, &x) in dst.iter_mut().zip(src) {

@@ -6,6 +6,7 @@
 
 mod chunks;
 mod crop;
+mod curve;
 mod facts;
 mod fields;
 mod policy;
@@ -20,20 +21,23 @@ mod workers;
 
 pub use chunks::{ChunkMeans, ChunkPlanner, ChunkRules, ChunkSpan, Cut, FramePoint, begins_scene};
 pub use crop::{CropRules, CropVote, Light, picture_in, sample_times, vote};
+pub use curve::{Curve, Distance, SlopeBounds};
 pub use facts::{CropReport, FACTS_VERSION, FieldPlace, FieldReport, Finding, RpuFacts, SourceFacts};
 pub use fields::{Fields, is_told, judge};
 pub use policy::{ChunkSearch, Tier};
-pub use prior::{Forecast, Outcome, Reading, forecast, lag, probe_crf, slope_of};
+pub use prior::{ChunkOutcome, forecast, lag, probe_crf, slope_of};
 pub use schedule::{
     ChunkFacts, KeptChunk, ScheduleAction, ScheduleEvent, ScheduleRecord, ScheduleRules, Scheduler, ScoredFrames,
     TryEnd, TryRecord,
 };
-pub use search::{Clamp, Observation, Search, SearchRules, Step};
+pub use search::{Clamp, Forecast, Observation, Reading, Search, SearchRules, Step};
 pub use streams::main_video;
 pub use title::{Calibration, probed, title_crf};
 pub use treatment::{PicturePlan, Treatment};
 pub use watch::{Profile, Verdict, Watch, WatchSpec};
 pub use workers::{Layout, Machine, Needs, layout};
 
+#[cfg(test)]
+mod curve_tests;
 #[cfg(test)]
 mod tests;

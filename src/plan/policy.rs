@@ -3,11 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::prior::Forecast;
-use super::search::{Clamp, Observation, Search, SearchRules, Step};
-
-/// How much less the last tier asks.
-const LOWERED: f64 = 2.0;
+use super::search::{Clamp, Forecast, Observation, Search, SearchRules, Step};
 
 /// Whole tries in each tier after the first.
 const TRIES_OF_LATER_TIERS: u32 = 3;
@@ -20,7 +16,7 @@ pub enum Tier {
     Configured,
     /// Every frame scored, in steps as fine as the encoder has.
     EveryFrame,
-    /// As before, for a target lower by 2.
+    /// As before, for a target lower by [`Curve::lowered`](super::Curve::lowered).
     Lowered,
 }
 
@@ -93,7 +89,7 @@ impl ChunkSearch {
             Tier::Configured => self.tier = Tier::EveryFrame,
             Tier::EveryFrame if missed_below => {
                 self.tier = Tier::Lowered;
-                rules.target -= LOWERED;
+                rules.target -= self.rules.curve.lowered;
             }
             Tier::EveryFrame | Tier::Lowered => return,
         }

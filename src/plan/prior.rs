@@ -1,8 +1,8 @@
 //! The first CRF of a chunk, from a fast encode of it and from what earlier chunks came to.
 //!
 //! A probe is the whole chunk encoded by a preset several times as fast, at one CRF for the whole film, and scored.
-//! As a verdict it would pick wrong CRFs; but in `ln(101 − VMAF)` it is off by nearly the same for all chunks of a title,
-//! and the rest is learnt from the chunks that are finished. How much a CRF changes that is told by what motion
+//! As a verdict it would pick wrong CRFs; but in the distance of its metric's curve it is off by nearly the same for all
+//! chunks of a title, and the rest is learnt from the chunks that are finished. How much a CRF changes that is told by what motion
 //! compensation leaves of the pictures: still ones gain little, fast ones much. Over the three films measured this
 //! meets the target to ±0.5 at once in 7 chunks of 10, with a standard deviation of 1.25 CRF (2.9 with one slope and
 //! one offset in CRF, 3.7 without probes).
@@ -12,7 +12,8 @@
 #![deny(unsafe_code)]
 
 use super::chunks::ChunkMeans;
-use super::search::{Observation, SLOPE, SearchRules, log_distance};
+use super::curve::Curve;
+use super::search::{Forecast, Observation, Reading, SearchRules};
 use crate::media::Crf;
 
 /// The first CRF of a film, where nothing is known.
@@ -21,12 +22,10 @@ const UNKNOWN: f64 = 38.0;
 /// What a chunk one further back counts.
 const FADE: f64 = 0.85;
 
-/// The CRF of probes for a target of 93: what they say there varies least.
+/// The CRF of probes for the curve's usual target: what they say there varies least.
 const PROBE_CRF: f64 = 36.0;
 
-/// By how much `ln(101 − VMAF)` of a probe is above that of the encode itself, where the film has not shown it, and how
-/// many chunks that counts for.
-const OFFSET: f64 = 0.42;
+/// How many chunks the usual offset of probes counts for.
 const OFFSET_WEIGHT: f64 = 1.0;
 
 /// How many chunks' worth of slopes the usual ones count for.
@@ -35,14 +34,14 @@ const SLOPE_WEIGHT: f64 = 2.0;
 /// The farthest a forecast goes from a CRF whose score is known.
 const LONGEST_REACH: f64 = 20.0;
 
-/// `ln(101 − VMAF)` a CRF for pictures like these: fitted to the curves of three films, good to about a third.
-pub(super) fn usual_slope(means: &ChunkMeans) -> f64 {
-    (0.038 * means.motion.max(0.0).powf(0.4)).clamp(0.016, 0.13)
+/// Distance a CRF for pictures like these.
+pub(super) fn usual_slope(curve: &Curve, means: &ChunkMeans) -> f64 {
+    curve.slope_by_motion(means.motion)
 }
 
 /// What a finished chunk tells of its film.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
+pub struct ChunkOutcome {
     /// What its pictures are like.
     pub means: ChunkMeans,
     /// The CRF of the try nearest to the target.
@@ -51,43 +50,24 @@ pub struct Outcome {
     pub score: f64,
     /// The score of its probe, if it had one.
     pub probe: Option<f64>,
-    /// `ln(101 − VMAF)` a CRF between its tries; see [`slope_of`].
+    /// Distance a CRF between its tries; see [`slope_of`].
     pub slope: Option<f64>,
 }
 
 /// The slope between the outermost whole tries of a chunk; `None` where they are too close to tell.
-pub fn slope_of(tries: impl Iterator<Item = Observation>) -> Option<f64> {
+pub fn slope_of(curve: &Curve, tries: impl Iterator<Item = Observation>) -> Option<f64> {
     const APART: f64 = 2.0;
     let wholes: Vec<Observation> = tries.filter(|t| t.whole).collect();
     let (low, high) = (wholes.iter().min_by_key(|t| t.crf)?, wholes.iter().max_by_key(|t| t.crf)?);
     let run = high.crf.as_f64() - low.crf.as_f64();
-    let rise = log_distance(high.score) - log_distance(low.score);
-    (run >= APART).then(|| (rise / run).clamp(0.015, 0.15))
-}
-
-/// What the finished chunks of a film say together.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Forecast {
-    /// The first CRF to try.
-    pub crf: Crf,
-    /// `ln(101 − VMAF)` a CRF.
-    pub slope: f64,
-    /// The chunk's probe, if it had one.
-    pub reading: Option<Reading>,
-}
-
-/// A point that is thought to be on the chunk's own curve.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Reading {
-    /// Where the probe was made.
-    pub crf: Crf,
-    /// The probe's score, with its offset taken off.
-    pub score: f64,
+    let rise = curve.distance(high.score) - curve.distance(low.score);
+    (run >= APART).then(|| curve.shown_slopes.hold(rise / run))
 }
 
 /// The CRF at which probes are made.
 pub fn probe_crf(rules: &SearchRules) -> Crf {
-    rules.nearest(PROBE_CRF + (log_distance(rules.target) - log_distance(93.0)) / SLOPE)
+    let curve = &rules.curve;
+    rules.nearest(PROBE_CRF + (curve.distance(rules.target) - curve.distance(curve.usual_target)) / curve.slope)
 }
 
 /// How many chunks back the nearest one is that a chunk may learn from: enough that workers seldom wait for one that is
@@ -100,43 +80,44 @@ pub fn lag(film_s: Option<f64>, chunk_s: f64) -> usize {
 
 /// The forecast for a chunk with these `means` and this `probe`, after chunks with these `outcomes` in the order of
 /// the film.
-pub fn forecast(outcomes: &[Outcome], means: &ChunkMeans, probe: Option<f64>, rules: &SearchRules) -> Forecast {
-    let steeper = steeper_than_usual(outcomes);
-    let slope_of = |means: &ChunkMeans| usual_slope(means) * steeper;
+pub fn forecast(outcomes: &[ChunkOutcome], means: &ChunkMeans, probe: Option<f64>, rules: &SearchRules) -> Forecast {
+    let curve = &rules.curve;
+    let steeper = steeper_than_usual(curve, outcomes);
+    let slope_of = |means: &ChunkMeans| usual_slope(curve, means) * steeper;
     let slope = slope_of(means);
-    let to_target = |log_score: f64, slope: f64| {
-        ((log_distance(rules.target) - log_score) / slope).clamp(-LONGEST_REACH, LONGEST_REACH)
+    let to_target = |distance: f64, slope: f64| {
+        ((curve.distance(rules.target) - distance) / slope).clamp(-LONGEST_REACH, LONGEST_REACH)
     };
     // A chunk at the end of the range tells only that it is easier or harder than that.
-    let bound = |o: &Outcome| o.crf == rules.max || o.crf == rules.min;
+    let bound = |o: &ChunkOutcome| o.crf == rules.max || o.crf == rules.min;
     let by_age = || outcomes.iter().rev().enumerate().map(|(age, o)| (FADE.powi(age.min(200) as i32), o));
     if let Some(probe) = probe {
         let at = probe_crf(rules);
-        let offset = |o: &Outcome, probe: f64| {
-            log_distance(probe) - log_distance(o.score) + (o.crf.as_f64() - at.as_f64()) * slope_of(&o.means)
+        let offset = |o: &ChunkOutcome, probe: f64| {
+            curve.distance(probe) - curve.distance(o.score) + (o.crf.as_f64() - at.as_f64()) * slope_of(&o.means)
         };
-        let (mut sum, mut weight) = (OFFSET * OFFSET_WEIGHT, OFFSET_WEIGHT);
+        let (mut sum, mut weight) = (curve.probe_offset * OFFSET_WEIGHT, OFFSET_WEIGHT);
         for (near, o) in by_age() {
             let Some(of_it) = o.probe.filter(|_| !bound(o)) else { continue };
             sum += near * offset(o, of_it);
             weight += near;
         }
-        let log_score = log_distance(probe) - sum / weight;
-        let crf = rules.nearest(at.as_f64() + to_target(log_score, slope));
-        return Forecast { crf, slope, reading: Some(Reading { crf: at, score: 101.0 - log_score.exp() }) };
+        let distance = curve.distance(probe) - sum / weight;
+        let crf = rules.nearest(at.as_f64() + to_target(distance, slope));
+        return Forecast { crf, slope, reading: Some(Reading { crf: at, score: curve.score(distance) }) };
     }
     let (mut sum, mut weight) = (0.0, 0.0);
     for (near, o) in by_age() {
         let near = near * o.means.likeness(means) * if bound(o) { 0.1 } else { 1.0 };
-        sum += near * (o.crf.as_f64() + to_target(log_distance(o.score), slope_of(&o.means)));
+        sum += near * (o.crf.as_f64() + to_target(curve.distance(o.score), slope_of(&o.means)));
         weight += near;
     }
     Forecast { crf: rules.nearest(if weight > 0.0 { sum / weight } else { UNKNOWN }), slope, reading: None }
 }
 
 /// By what factor the slopes of a film are above the usual ones.
-fn steeper_than_usual(outcomes: &[Outcome]) -> f64 {
-    let steeper = outcomes.iter().filter_map(|o| Some((o.slope? / usual_slope(&o.means)).ln()));
+fn steeper_than_usual(curve: &Curve, outcomes: &[ChunkOutcome]) -> f64 {
+    let steeper = outcomes.iter().filter_map(|o| Some((o.slope? / usual_slope(curve, &o.means)).ln()));
     let (sum, n) = steeper.fold((0.0, SLOPE_WEIGHT), |(sum, n), s| (sum + s, n + 1.0));
     (sum / n).exp()
 }

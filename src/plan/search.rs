@@ -1,26 +1,16 @@
 //! The search for the CRF at which one chunk meets its target: a state machine from scores to tries.
 //!
-//! It works in `ln(101 − VMAF)`, which is close to linear in CRF: over the films measured its slope is 0.016 to 0.12 a
-//! CRF and follows what motion compensation leaves of the pictures, and a line through two tries misses by 0.1 to 0.3
-//! VMAF where one in VMAF itself misses by 0.6 to 1.0.
+//! It works in the distance of the metric's [`Curve`], for VMAF `ln(101 − x)`, which is close to linear in CRF: a line
+//! through two tries misses by 0.1 to 0.3 VMAF where one in VMAF itself misses by 0.6 to 1.0.
 #![deny(unsafe_code)]
 
 use serde::{Deserialize, Serialize};
 
-use super::prior::{Forecast, Reading};
+use super::curve::Curve;
 use crate::media::Crf;
-
-/// `ln(101 − VMAF)` a CRF where neither a chunk nor its film has shown a slope.
-pub(super) const SLOPE: f64 = 0.04;
-
-/// Slopes outside of this are noise: two tries close together, or a curve that is flat at its end.
-const SLOPES: std::ops::RangeInclusive<f64> = 0.015..=0.13;
 
 /// The farthest one try goes from the ones before it, in CRF.
 const LONGEST_STEP: f64 = 20.0;
-
-/// How far below its ceiling (the source against itself) a chunk is aimed: the curve only creeps towards it.
-const BELOW_CEILING: f64 = 1.0;
 
 /// From this close to the lowest CRF the ceiling is asked for before the bytes of a very low CRF are spent.
 const NEAR_LOWEST: f64 = 6.0;
@@ -31,7 +21,9 @@ const NEAR_HIGHEST: f64 = 2.5;
 /// What a chunk's search may do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SearchRules {
-    /// VMAF.
+    /// The metric's.
+    pub curve: Curve,
+    /// The score asked for.
     pub target: f64,
     /// How far from it a chunk may be on either side.
     pub tolerance: f64,
@@ -57,11 +49,6 @@ impl SearchRules {
     }
 }
 
-/// `ln(101 − VMAF)`.
-pub(super) fn log_distance(score: f64) -> f64 {
-    (101.0 - score.clamp(0.0, 100.0)).ln()
-}
-
 /// What a try came to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Observation {
@@ -71,6 +58,26 @@ pub struct Observation {
     pub score: f64,
     /// Whether all of the chunk was encoded; if not, there are no bytes to keep.
     pub whole: bool,
+}
+
+/// What the finished chunks of a film say together.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Forecast {
+    /// The first CRF to try.
+    pub crf: Crf,
+    /// Distance a CRF.
+    pub slope: f64,
+    /// The chunk's probe, if it had one.
+    pub reading: Option<Reading>,
+}
+
+/// A point that is thought to be on the chunk's own curve.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reading {
+    /// Where the probe was made.
+    pub crf: Crf,
+    /// The probe's score, with its offset taken off.
+    pub score: f64,
 }
 
 /// Why a chunk does not meet the target it was given.
@@ -112,7 +119,7 @@ pub enum Step {
 pub struct Search {
     rules: SearchRules,
     first: Crf,
-    /// `ln(101 − VMAF)` a CRF as far as the film is known.
+    /// Distance a CRF as far as the film is known.
     slope: f64,
     /// The chunk's probe.
     reading: Option<Reading>,
@@ -125,9 +132,9 @@ impl Search {
     pub fn new(rules: SearchRules, forecast: Forecast) -> Self {
         let first = forecast.crf.clamp(rules.min, rules.max);
         Search {
+            slope: rules.curve.slopes.hold(forecast.slope),
             rules,
             first,
-            slope: forecast.slope.clamp(*SLOPES.start(), *SLOPES.end()),
             reading: forecast.reading,
             points: Vec::new(),
             ceiling: None,
@@ -141,7 +148,7 @@ impl Search {
 
     /// The score aimed at: the target, or less where the chunk's ceiling is too low for it.
     pub fn aim(&self) -> f64 {
-        self.ceiling.map_or(self.rules.target, |c| self.rules.target.min(c - BELOW_CEILING))
+        self.ceiling.map_or(self.rules.target, |c| self.rules.target.min(c - self.rules.curve.below_ceiling))
     }
 
     /// The score of the source against itself, where it was measured.
@@ -151,12 +158,14 @@ impl Search {
 
     /// Takes the score of the source against itself.
     pub fn observe_ceiling(&mut self, ceiling: f64) {
-        self.ceiling = Some(if ceiling.is_finite() { ceiling.clamp(0.0, 100.0) } else { 100.0 });
+        let curve = &self.rules.curve;
+        self.ceiling = Some(curve.hold(ceiling, curve.highest));
     }
 
-    /// Takes what a try came to; scores that are no numbers count as 0.
+    /// Takes what a try came to; scores that are no numbers count as the lowest.
     pub fn observe(&mut self, mut seen: Observation) {
-        seen.score = if seen.score.is_finite() { seen.score.clamp(0.0, 100.0) } else { 0.0 };
+        let curve = &self.rules.curve;
+        seen.score = curve.hold(seen.score, curve.lowest);
         self.points.retain(|p| p.crf != seen.crf);
         self.points.push(seen);
     }
@@ -259,10 +268,10 @@ impl Search {
     /// Where the aim is met: by the line through the nearest tries on both sides of it, else through the two nearest,
     /// else through one with the usual slope.
     fn estimate(&self) -> f64 {
-        let aim = self.aim();
+        let (aim, curve) = (self.aim(), &self.rules.curve);
         let above = self.points.iter().filter(|p| p.score >= aim).max_by_key(|p| p.crf);
         let below = self.points.iter().filter(|p| p.score < aim).min_by_key(|p| p.crf);
-        let wanted = |p: &Observation| log_distance(aim) - log_distance(p.score);
+        let wanted = |p: &Observation| curve.distance(aim) - curve.distance(p.score);
         if let (Some(above), Some(below)) = (above, below)
             && above.crf < below.crf
         {
@@ -273,8 +282,8 @@ impl Search {
         let mut near: Vec<&Observation> = self.points.iter().collect();
         // Where scores are at the end of their scale, the try that is nearer in CRF to where the aim must be.
         let beyond = |p: &Observation| if p.score >= aim { -p.crf.as_f64() } else { p.crf.as_f64() };
-        // What differs by less than a hundredth is as near: a flat curve's scores differ by the order of their sums.
-        let miss = |p: &Observation| ((p.score - aim).abs() * 100.0).round();
+        // What differs by less than a grain is as near: a flat curve's scores differ by the order of their sums.
+        let miss = |p: &Observation| ((p.score - aim).abs() * curve.grains).round();
         near.sort_by(|a, b| miss(a).total_cmp(&miss(b)).then(beyond(a).total_cmp(&beyond(b))));
         let Some(first) = near.first() else { return self.first.as_f64() };
         let slope = near.get(1).map_or_else(|| self.slope_by_probe(first), |second| self.slope_between(first, second));
@@ -298,13 +307,13 @@ impl Search {
     fn slope_between(&self, a: &Observation, b: &Observation) -> f64 {
         const WEIGHT: f64 = 4.0;
         let run = a.crf.as_f64() - b.crf.as_f64();
-        let rise = log_distance(a.score) - log_distance(b.score);
+        let curve = &self.rules.curve;
+        let rise = curve.distance(a.score) - curve.distance(b.score);
         let trust = if a.whole && b.whole { run * run } else { run * run / 4.0 };
-        let ends = |p: &Observation| p.score <= 0.0 || p.score >= 100.0;
-        if run == 0.0 || (ends(a) && ends(b)) {
+        if run == 0.0 || (curve.is_end(a.score) && curve.is_end(b.score)) {
             return self.slope;
         }
         let slope = (rise / run * trust + self.slope * WEIGHT) / (trust + WEIGHT);
-        slope.clamp(*SLOPES.start(), *SLOPES.end())
+        curve.slopes.hold(slope)
     }
 }

@@ -7,7 +7,8 @@ use crate::media::Crf;
 
 fn rules(target: f64) -> SearchRules {
     let whole = |crf| Crf::whole(crf).unwrap();
-    SearchRules { target, tolerance: 0.5, min: whole(8), max: whole(55), step: 4, finest: 4, max_tries: 4 }
+    let (min, max) = (whole(8), whole(55));
+    SearchRules { curve: Curve::VMAF, target, tolerance: 0.5, min, max, step: 4, finest: 4, max_tries: 4 }
 }
 
 /// Runs a chunk's search against a score for each CRF; what was tried, and how it ended.
@@ -192,8 +193,8 @@ fn means(detail: f64) -> ChunkMeans {
     ChunkMeans { detail, motion: 1.0, brightness: 0.5 }
 }
 
-fn outcome(crf: u8, score: f64, detail: f64, probe: Option<f64>) -> Outcome {
-    Outcome { means: means(detail), crf: Crf::whole(crf).unwrap(), score, probe, slope: None }
+fn outcome(crf: u8, score: f64, detail: f64, probe: Option<f64>) -> ChunkOutcome {
+    ChunkOutcome { means: means(detail), crf: Crf::whole(crf).unwrap(), score, probe, slope: None }
 }
 
 #[test]
@@ -225,14 +226,18 @@ fn a_probe_is_read_with_the_offset_the_film_has_shown() {
 
 #[test]
 fn the_slope_of_a_film_is_learnt() {
-    let steep = Outcome { slope: Some(0.11), ..outcome(40, 93.0, 1.0, None) };
+    let steep = ChunkOutcome { slope: Some(0.11), ..outcome(40, 93.0, 1.0, None) };
     let film = vec![steep; 8];
     let slope = forecast(&film, &means(1.0), None, &rules(93.0)).slope;
     assert!((0.08..0.11).contains(&slope), "{slope}");
     let seen = |crf, score, whole| Observation { crf: Crf::whole(crf).unwrap(), score, whole };
-    assert_eq!(slope_of([seen(30, 95.0, true), seen(31, 94.5, true)].into_iter()), None, "too close to tell");
-    assert_eq!(slope_of([seen(30, 95.0, true), seen(40, 90.0, false)].into_iter()), None, "not whole");
-    let slope = slope_of([seen(30, 95.0, true), seen(40, 91.0, true)].into_iter()).unwrap();
+    assert_eq!(
+        slope_of(&Curve::VMAF, [seen(30, 95.0, true), seen(31, 94.5, true)].into_iter()),
+        None,
+        "too close to tell"
+    );
+    assert_eq!(slope_of(&Curve::VMAF, [seen(30, 95.0, true), seen(40, 90.0, false)].into_iter()), None, "not whole");
+    let slope = slope_of(&Curve::VMAF, [seen(30, 95.0, true), seen(40, 91.0, true)].into_iter()).unwrap();
     assert!((slope - (10f64 / 6.0).ln() / 10.0).abs() < 1e-9);
 }
 

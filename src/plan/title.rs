@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::chunks::ChunkMeans;
-use super::prior::{Forecast, Outcome, Reading, forecast, usual_slope};
-use super::search::{SearchRules, log_distance};
+use super::prior::{ChunkOutcome, forecast, usual_slope};
+use super::search::{Forecast, Reading, SearchRules};
 use crate::media::Crf;
 
 /// About how many chunks a film is calibrated on.
@@ -35,27 +35,33 @@ impl Calibration {
 }
 
 /// What is thought of a chunk that was only probed, after the chunks that were `calibrated`.
-pub fn probed(calibrated: &[Outcome], means: &ChunkMeans, probe: f64, rules: &SearchRules) -> Option<Outcome> {
+pub fn probed(
+    calibrated: &[ChunkOutcome],
+    means: &ChunkMeans,
+    probe: f64,
+    rules: &SearchRules,
+) -> Option<ChunkOutcome> {
     let Forecast { slope, reading, .. } = forecast(calibrated, means, Some(probe), rules);
     let Reading { crf, score } = reading?;
-    Some(Outcome { means: *means, crf, score, probe: Some(probe), slope: Some(slope) })
+    Some(ChunkOutcome { means: *means, crf, score, probe: Some(probe), slope: Some(slope) })
 }
 
 /// The CRF at which a film whose chunks are like these, each with its number of frames, meets the target in the
 /// harmonic mean over all frames.
-pub fn title_crf(chunks: &[(Outcome, u64)], rules: &SearchRules) -> Crf {
-    let target = log_distance(rules.target);
+pub fn title_crf(chunks: &[(ChunkOutcome, u64)], rules: &SearchRules) -> Crf {
+    let curve = &rules.curve;
+    let target = curve.distance(rules.target);
     let score_at = |crf: Crf| {
         let (mut sum, mut frames) = (0.0, 0.0);
         for (outcome, n) in chunks {
-            let slope = outcome.slope.unwrap_or_else(|| usual_slope(&outcome.means));
-            let score = 101.0 - (log_distance(outcome.score) + slope * (crf.as_f64() - outcome.crf.as_f64())).exp();
-            sum += *n as f64 / (score.clamp(0.0, 100.0) + 1.0);
+            let slope = outcome.slope.unwrap_or_else(|| usual_slope(curve, &outcome.means));
+            let score = curve.score(curve.distance(outcome.score) + slope * (crf.as_f64() - outcome.crf.as_f64()));
+            sum += *n as f64 / (score.clamp(curve.lowest, curve.highest) + 1.0);
             frames += *n as f64;
         }
         frames / sum - 1.0
     };
-    let miss = |crf: &Crf| (log_distance(score_at(*crf)) - target).abs();
+    let miss = |crf: &Crf| (curve.distance(score_at(*crf)) - target).abs();
     let crfs = (rules.min.quarters()..=rules.max.quarters()).step_by(usize::from(rules.step.max(1)));
     let crfs = crfs.filter_map(|quarters| Crf::from_quarters(quarters).ok());
     crfs.min_by(|a, b| miss(a).total_cmp(&miss(b))).unwrap_or(rules.min)
@@ -66,15 +72,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::plan::Curve;
 
     fn rules() -> SearchRules {
         let whole = |crf| Crf::whole(crf).unwrap();
-        SearchRules { target: 93.0, tolerance: 0.5, min: whole(8), max: whole(55), step: 4, finest: 4, max_tries: 4 }
+        let (min, max) = (whole(8), whole(55));
+        SearchRules { curve: Curve::VMAF, target: 93.0, tolerance: 0.5, min, max, step: 4, finest: 4, max_tries: 4 }
     }
 
-    fn chunk(crf: u8, frames: u64) -> (Outcome, u64) {
+    fn chunk(crf: u8, frames: u64) -> (ChunkOutcome, u64) {
         let means = ChunkMeans::default();
-        (Outcome { means, crf: Crf::whole(crf).unwrap(), score: 93.0, probe: None, slope: Some(0.04) }, frames)
+        (ChunkOutcome { means, crf: Crf::whole(crf).unwrap(), score: 93.0, probe: None, slope: Some(0.04) }, frames)
     }
 
     #[test]
@@ -89,7 +97,8 @@ mod tests {
     fn chunks_that_were_only_probed_count_by_their_probes() {
         let rules = rules();
         let means = ChunkMeans { motion: 1.0, ..ChunkMeans::default() };
-        let calibrated: Vec<Outcome> = (0..8).map(|_| Outcome { means, probe: Some(91.0), ..chunk(38, 1).0 }).collect();
+        let calibrated: Vec<ChunkOutcome> =
+            (0..8).map(|_| ChunkOutcome { means, probe: Some(91.0), ..chunk(38, 1).0 }).collect();
         let title = |probe| {
             let others = probed(&calibrated, &means, probe, &rules).unwrap();
             let all: Vec<_> = calibrated.iter().map(|o| (o.clone(), 100)).chain([(others, 9200)]).collect();

@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::search::{SearchRules, log_distance};
+use super::curve::Curve;
+use super::search::SearchRules;
 use crate::media::Crf;
 
 /// Frames whose scores are pooled to one, so that the spread between parts of a chunk is seen and not that between
@@ -19,11 +20,6 @@ const LEAST_SHARE: f64 = 0.4;
 /// How many standard deviations the target has to be away.
 const CONFIDENCE: f64 = 2.0;
 
-/// Parts of a chunk differ at least by this standard deviation in `ln(101 − VMAF)`, whatever the first ones look like:
-/// against the same frames of another encode, and by themselves.
-const LEAST_SPREAD_PAIRED: f64 = 0.04;
-const LEAST_SPREAD: f64 = 0.2;
-
 /// Frames the encoder is ahead of the scores: they are encoded whether the try is stopped or not.
 const AHEAD: u64 = 64;
 
@@ -37,7 +33,7 @@ pub enum Verdict {
     Continue,
     /// It will not be; the score of the whole chunk would be about `estimate`.
     Stop {
-        /// VMAF.
+        /// A score.
         estimate: f64,
     },
 }
@@ -48,7 +44,7 @@ pub enum Verdict {
 /// held against those of the same frames there.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
-    /// Position in the chunk and `ln(101 − VMAF)`, by position.
+    /// Position in the chunk and score, by position.
     frames: Vec<(u64, f64)>,
     whole: f64,
 }
@@ -56,8 +52,7 @@ pub struct Profile {
 impl Profile {
     /// From the scores of frames at positions in display order, and the score of them all.
     pub fn new(scores: impl IntoIterator<Item = (u64, f64)>, whole: f64) -> Self {
-        let frames = scores.into_iter().map(|(at, score)| (at, log_distance(score))).collect();
-        Profile { frames, whole: log_distance(whole) }
+        Profile { frames: scores.into_iter().collect(), whole }
     }
 
     fn at(&self, position: u64) -> Option<f64> {
@@ -68,6 +63,8 @@ impl Profile {
 /// What a watch is made from; plain data, so that it can be sent to where the try is made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WatchSpec {
+    /// The metric's.
+    pub curve: Curve,
     /// The score aimed at.
     pub aim: f64,
     /// How far from it is near enough.
@@ -86,7 +83,7 @@ impl WatchSpec {
     /// For a try at `crf` of a chunk of `frames` that aims at `aim`; `profile` is of another encode of it.
     pub fn new(rules: &SearchRules, aim: f64, crf: Crf, frames: u64, profile: Option<Profile>) -> Self {
         let (open_above, open_below) = (crf == rules.max, crf == rules.min);
-        WatchSpec { aim, tolerance: rules.tolerance, frames, open_above, open_below, profile }
+        WatchSpec { curve: rules.curve, aim, tolerance: rules.tolerance, frames, open_above, open_below, profile }
     }
 }
 
@@ -116,8 +113,8 @@ impl Watch {
 
     /// A watch that lets every try go on to its end.
     pub fn idle() -> Self {
-        let (aim, tolerance, frames) = (0.0, 0.0, 0);
-        WatchSpec { aim, tolerance, frames, open_above: true, open_below: true, profile: None }.into()
+        let (curve, aim, tolerance, frames) = (Curve::VMAF, 0.0, 0.0, 0);
+        WatchSpec { curve, aim, tolerance, frames, open_above: true, open_below: true, profile: None }.into()
     }
 
     /// Takes the score of the frame at `position` of the chunk.
@@ -137,10 +134,10 @@ impl Watch {
         }
         let other = match &self.spec.profile {
             None => Some(0.0),
-            Some(profile) => profile.at(position),
+            Some(profile) => profile.at(position).map(|score| self.spec.curve.distance(score)),
         };
         if let Some(other) = other {
-            self.group.1 += log_distance(score) - other;
+            self.group.1 += self.spec.curve.distance(score) - other;
             self.group.2 += 1;
         }
         verdict
@@ -155,17 +152,20 @@ impl Watch {
         }
         let mean = self.groups.iter().sum::<f64>() / groups;
         let variance = self.groups.iter().map(|g| (g - mean).powi(2)).sum::<f64>() / (groups - 1.0);
-        let (base, least) =
-            self.spec.profile.as_ref().map_or((0.0, LEAST_SPREAD), |profile| (profile.whole, LEAST_SPREAD_PAIRED));
-        let distance = (base + mean).exp();
-        let estimate = (101.0 - distance).clamp(0.0, 100.0);
+        let curve = &self.spec.curve;
+        let (base, least) = match &self.spec.profile {
+            None => (0.0, curve.spread),
+            Some(profile) => (curve.distance(profile.whole), curve.paired_spread),
+        };
+        let distance = base + mean;
+        let estimate = curve.score(distance).clamp(curve.lowest, curve.highest);
         let miss = estimate - self.spec.aim;
         if (miss > 0.0 && self.spec.open_above) || (miss < 0.0 && self.spec.open_below) {
             return Verdict::Continue;
         }
         // The part that was seen is known; the mean of the rest is about the same, give or take the spread.
         let rest = 1.0 - seen as f64 / frames;
-        let uncertain = CONFIDENCE * variance.sqrt().max(least) * rest * distance;
+        let uncertain = CONFIDENCE * variance.sqrt().max(least) * rest * curve.fall(distance);
         if miss.abs() > self.spec.tolerance + uncertain { Verdict::Stop { estimate } } else { Verdict::Continue }
     }
 }

@@ -183,7 +183,7 @@ fn sample(color: RGBColor) -> impl Fn((i32, i32)) -> PathElement<(i32, i32)> {
     move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color.stroke_width(2))
 }
 
-type Plane<'a, 'b> = ChartContext<
+type PlotArea<'a, 'b> = ChartContext<
     'a,
     SVGBackend<'b>,
     Cartesian2d<plotters::coord::types::RangedCoordf64, plotters::coord::types::RangedCoordf64>,
@@ -195,7 +195,7 @@ fn over_time<'a, 'b>(
     time: std::ops::Range<f64>,
     range: std::ops::Range<f64>,
     what: &str,
-) -> Result<Plane<'a, 'b>> {
+) -> Result<PlotArea<'a, 'b>> {
     let mut chart = ChartBuilder::on(area)
         .margin(10)
         .x_label_area_size(36)

@@ -5,7 +5,7 @@ use crate::base::{Error, ErrorKind, Result};
 use crate::flow::{Out, StageContext};
 use crate::media::PacketData;
 use crate::stages::pairing::{FrameNote, Paired};
-use crate::stages::picture::Coding;
+use crate::stages::picture::CodedPicture;
 use crate::store::job::Job;
 use crate::syntax::av1;
 
@@ -13,7 +13,12 @@ use crate::syntax::av1;
 ///
 /// # Errors
 /// `Encode` for chunk files that are not as the film has them, `Input` for a film without pictures, `Interrupted`.
-pub(crate) fn chunks(job: &Job, film: &Film, out: &mut Out<Coding<FrameNote>>, context: &StageContext) -> Result<()> {
+pub(crate) fn chunks(
+    job: &Job,
+    film: &Film,
+    out: &mut Out<CodedPicture<FrameNote>>,
+    context: &StageContext,
+) -> Result<()> {
     let shown = film.shown.ok_or_else(|| Error::new(ErrorKind::Input, "no picture of it can be decoded"))?;
     let mut first = Some(Box::new((shown, None)));
     let mut frames_left = film.times.iter().zip(&film.messages).enumerate();
@@ -37,7 +42,7 @@ pub(crate) fn chunks(job: &Job, film: &Film, out: &mut Out<Coding<FrameNote>>, c
             let kept = FrameNote::at(pts, duration);
             let data = PacketData::new(unit);
             let picture = Paired { index: index as u64, data, messages, keyframe, dts: None, kept };
-            out.push(Coding { first: first.take(), picture })?;
+            out.push(CodedPicture { first: first.take(), picture })?;
             count += 1;
         }
         if count != *frames {

@@ -26,11 +26,11 @@ pub(crate) struct Chunk {
     pub(crate) messages: Vec<u64>,
     /// Time and duration of each frame.
     pub(crate) times: Vec<(Timestamp, Option<Span>)>,
-    pub(crate) source: Source,
+    pub(crate) source: ChunkFrames,
 }
 
 /// Where the frames are.
-pub(crate) enum Source {
+pub(crate) enum ChunkFrames {
     /// In memory, in the source's own format.
     Held {
         frames: Vec<Frame>,
@@ -65,13 +65,15 @@ impl Chunk {
     /// Its frames from the first.
     pub(crate) fn frames(&self, cancel: &CancelToken) -> Result<Frames<'_>> {
         match &self.source {
-            Source::Held { frames, .. } => Ok(Frames::Held(frames.iter())),
-            Source::File { path, stream, treatment } => {
+            ChunkFrames::Held { frames, .. } => Ok(Frames::Held(frames.iter())),
+            ChunkFrames::File { path, stream, treatment } => {
                 let (at, how) = ((self.span.start, self.before), (decoder_options(), *treatment));
                 let pictures = TreatedPictures::open_at(path, *stream, at, self.first_frame(), how, cancel)?;
                 Ok(Frames::File { pictures: Box::new(pictures), left: self.times.iter() })
             }
-            Source::Finished => Err(Error::new(ErrorKind::Encode, "internal error: a finished chunk was tried again")),
+            ChunkFrames::Finished => {
+                Err(Error::new(ErrorKind::Encode, "internal error: a finished chunk was tried again"))
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::chunk::{Chunk, Source};
+use super::chunk::{Chunk, ChunkFrames};
 use super::cutter::{Cutter, Measured};
 use super::memory::FrameBudget;
 use super::workers::Note;
@@ -13,8 +13,8 @@ use crate::flow::{Outlet, StageContext};
 use crate::media::{Frame, PixelFormat, PoolStats, Shown};
 use crate::pixel::PictureMeasure;
 use crate::plan::{ChunkMeans, ChunkSpan, Treatment};
+use crate::stages::digest::message_digest;
 use crate::stages::picture::DecodeFound;
-use crate::stages::track::message_digest;
 use crate::stages::treat::{Carried, TreatedPictures, messages};
 use crate::store::job::SegmentRecord;
 
@@ -27,7 +27,7 @@ pub(crate) enum Keep {
 }
 
 /// The source of chunks.
-pub(crate) struct Feed {
+pub(crate) struct ChunkFeed {
     pub(crate) pictures: TreatedPictures,
     pub(crate) cutter: Cutter,
     pub(crate) keep: Keep,
@@ -63,7 +63,7 @@ pub(crate) struct Waiting {
     frame: Option<Frame>,
 }
 
-impl Feed {
+impl ChunkFeed {
     /// Reads the film to its end; what was met with.
     pub(crate) fn run(mut self, context: &StageContext) -> Result<FeedFound> {
         let mut found = FeedFound::default();
@@ -126,17 +126,17 @@ impl Feed {
         let finished = self.finished.contains(&SegmentRecord::of(&span));
         let source = match &self.keep {
             Keep::File { path, stream, treatment } if !finished => {
-                Source::File { path: path.clone(), stream: *stream, treatment: *treatment }
+                ChunkFrames::File { path: path.clone(), stream: *stream, treatment: *treatment }
             }
             Keep::Held(budget) => {
                 let held: Vec<Frame> = frames.into_iter().filter_map(|w| w.frame).collect();
                 let share = budget.hand_over(held.iter().map(|f| f.byte_len() as u64).sum());
                 match finished {
-                    true => Source::Finished,
-                    false => Source::Held { frames: held, _share: share },
+                    true => ChunkFrames::Finished,
+                    false => ChunkFrames::Held { frames: held, _share: share },
                 }
             }
-            Keep::File { .. } => Source::Finished,
+            Keep::File { .. } => ChunkFrames::Finished,
         };
         let shown =
             self.shown.ok_or_else(|| Error::new(ErrorKind::Encode, "internal error: a chunk without frames"))?;

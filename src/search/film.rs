@@ -1,18 +1,10 @@
-//! The run over all chunks, and what it came to.
-
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+//! What is known of the film whose chunks are encoded.
+#![deny(unsafe_code)]
 
 use super::feed::FeedFound;
-use super::{Prepared, Reopen, SearchInput};
-use crate::base::{CancelToken, Error, ErrorKind, Result, Span, Timestamp};
-use crate::config::Target;
-use crate::event::{Event, Sink};
-use crate::flow::{Graph, StageReport};
+use crate::base::{Error, ErrorKind, Result, Span, Timestamp};
 use crate::media::{PoolStats, Shown};
-use crate::meter::{Model, Stride};
-use crate::stages::progress::{Progress, Teller};
-use crate::store::job::{ChunkRecord, Job, Opened};
+use crate::store::job::Job;
 
 /// The frames of a film that is encoded in chunks, in order.
 #[derive(Clone, Debug, Default)]
@@ -37,138 +29,22 @@ impl Film {
     }
 }
 
-/// A film whose chunks are all finished.
-pub(crate) struct ChunkedFilm {
-    pub(crate) job: Arc<Job>,
-    pub(crate) film: Film,
-    /// What decoding the source met with.
-    pub(crate) feed: FeedFound,
-    /// Frame buffers of all workers.
-    pub(crate) pool: PoolStats,
-    pub(crate) stages: Vec<StageReport>,
-    pub(crate) time: Duration,
-    /// Frames an earlier run encoded.
-    pub(crate) resumed: u64,
-    /// By chunk.
-    pub(crate) records: Vec<ChunkRecord>,
-    pub(crate) target: Target,
-    /// How its chunks were scored as configured.
-    pub(crate) stride: Stride,
-    pub(crate) model: Model,
-}
-
-impl ChunkedFilm {
-    /// Encodes what is not finished.
-    pub(crate) fn encode(plan: SearchInput<'_>, teller: &Teller<'_>, cancel: &CancelToken) -> Result<Self> {
-        let begun = Instant::now();
-        let (prepared, reopen) = plan.prepare()?;
-        say_how_it_was_found(teller.sink, &prepared.opened);
-        warn_of_settings(teller.sink, &prepared);
-        let (stride, model) = (prepared.metric.stride, prepared.model);
-        tracing::info!(layout = ?prepared.room.layout, memory = prepared.room.memory, job = %reopen.dir().display(), "chunks");
-
-        teller.sink.event(&Event::Stage { name: "encode" });
-        let progress = Arc::new(Progress::default());
-        let mut graph = Graph::new(cancel);
-        let promises = plan.build(&mut graph, prepared, &progress).map_err(|error| reopen.after(error))?;
-        let stages = teller.wait(graph.start(), &progress, true).map_err(|error| reopen.after(error))?;
-        let found = promises.found().and_then(|found| Found::check(found, &plan));
-        let Found { film, feed, pool } = found.map_err(|error| reopen.after(error))?;
-        let (job, records) = finished(&reopen, &film).map_err(|error| reopen.after(error))?;
-        Ok(ChunkedFilm {
-            job: Arc::new(job),
-            film,
-            feed,
-            pool,
-            stages,
-            time: begun.elapsed(),
-            resumed: progress.resumed(),
-            records,
-            target: plan.target.clone(),
-            stride,
-            model,
-        })
-    }
-
-    /// Removes the job directory, or says where it is.
-    pub(crate) fn clean_up(self, keep: bool, sink: &dyn Sink) {
-        let dir = self.job.dir().to_path_buf();
-        let say = |message: String| sink.event(&Event::Warning { message });
-        if keep {
-            return tracing::info!(dir = %dir.display(), "the chunks are kept");
-        }
-        // The stages that shared it ended.
-        if let Some(job) = Arc::into_inner(self.job)
-            && let Err(error) = job.remove()
-        {
-            say(format!("the finished chunks cannot be removed: {error}"));
-        }
-    }
-}
-
 /// What the stages found.
-pub(super) struct Found {
+pub(super) struct SearchFound {
     pub(super) film: Film,
     pub(super) feed: FeedFound,
     pub(super) pool: PoolStats,
 }
 
-impl Found {
+impl SearchFound {
     /// Refuses a film without pictures.
-    fn check(self, plan: &SearchInput<'_>) -> Result<Self> {
+    pub(super) fn check(self, stream: usize) -> Result<Self> {
         if !self.film.times.is_empty() {
             return Ok(self);
         }
         let damage = self.feed.decode.stats.first_error.clone().or(self.feed.stopped.clone());
         let why = damage.map_or(String::new(), |e| format!(" ({e})"));
         let message = format!("no picture of it can be decoded{why}");
-        Err(Error::new(ErrorKind::Input, message).with_stream(plan.picture.stream.index))
-    }
-}
-
-/// The job again, and its records of all chunks of `film`.
-fn finished(reopen: &Reopen, film: &Film) -> Result<(Job, Vec<ChunkRecord>)> {
-    let job = reopen.job()?;
-    let record = |chunk| {
-        let missing = || Error::new(ErrorKind::Output, "a finished chunk is no longer as it was written");
-        job.finished(chunk).cloned().ok_or_else(missing).map_err(|e| e.with_chunk(chunk))
-    };
-    let records = (0..film.chunks.len()).map(record).collect::<Result<Vec<_>>>()?;
-    Ok((job, records))
-}
-
-fn say_how_it_was_found(sink: &dyn Sink, opened: &Opened) {
-    let say = |message: String| sink.event(&Event::Warning { message });
-    match opened {
-        Opened::Fresh | Opened::Resumed { finished: 0, damaged: 0 } => {}
-        Opened::Resumed { finished, damaged } => {
-            let damaged = match damaged {
-                0 => String::new(),
-                n => format!("; {n} are damaged and encoded again"),
-            };
-            sink.event(&Event::Resumed { finished: *finished });
-            if !damaged.is_empty() {
-                say(format!("{finished} chunks are finished already{damaged}"));
-            }
-        }
-        Opened::Restarted { why } => say(format!("an earlier run's chunks do not fit and are encoded anew: {why}")),
-    }
-}
-
-fn warn_of_settings(sink: &dyn Sink, prepared: &Prepared) {
-    let Prepared { metric, room, .. } = prepared;
-    if metric.stride.is_even() {
-        let message = format!(
-            "a stride of {} is even: it beats with the encoder's pyramid of layers and can read up to 2.7 too high; \
-             take an odd one",
-            metric.stride.get()
-        );
-        sink.event(&Event::Warning { message });
-    }
-    if room.layout.short > 0 {
-        let (memory, more) = (room.memory >> 20, (room.layout.short >> 20) + 1);
-        let message =
-            format!("one encoder of this picture takes about {more} MiB more than the {memory} MiB of memory");
-        sink.event(&Event::Warning { message });
+        Err(Error::new(ErrorKind::Input, message).with_stream(stream))
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::chunk::{Chunk, Source};
+use super::chunk::{Chunk, ChunkFrames};
 use super::film::Film;
 use super::workers::{Cost, LocalWorkers, Note, Order, Tried, TryJob, TryKind, Workers};
 use crate::base::{Error, ErrorKind, Result};
@@ -59,7 +59,7 @@ pub(crate) struct Work {
 impl Schedule {
     /// Works until all chunks are kept; the frames of the film.
     pub(crate) fn run(mut self, context: &StageContext) -> Result<Film> {
-        for record in self.job.decisions() {
+        for record in self.job.decisions(self.scheduler.curve()) {
             self.tell(ScheduleEvent::Restored { record })?;
         }
         for worker in (0..self.workers.count()).rev() {
@@ -101,7 +101,7 @@ impl Schedule {
         self.film.messages.extend(&chunk.messages);
         self.film.chunks.push(chunk.len());
         let facts = ChunkFacts { index: chunk.index(), frames: chunk.len(), means: chunk.means };
-        let finished = matches!(chunk.source, Source::Finished);
+        let finished = matches!(chunk.source, ChunkFrames::Finished);
         if finished {
             let record = self.job.finished(chunk.index()).ok_or_else(unknown)?;
             self.progress.add_resumed(chunk.len(), record.bytes);
@@ -250,7 +250,7 @@ fn scored(scores: &Scores, first: u64) -> Result<ScoredFrames> {
     if scores.per_frame.iter().any(|score| at.next() != Some(score.index)) {
         return Err(Error::new(ErrorKind::Encode, "internal error: scores of other frames than were asked for"));
     }
-    let frames = scores.per_frame.iter().map(|score| score.vmaf).collect();
+    let frames = scores.per_frame.iter().map(|score| score.score).collect();
     Ok(ScoredFrames { stride, harmonic_mean: scores.harmonic_mean, frames })
 }
 

@@ -26,7 +26,7 @@ use crate::store::job::ChunkFile;
 use crate::video::{KeyRequest, encoder};
 
 /// What an encode task hands to its score task.
-pub(crate) enum Unit {
+pub(crate) enum TryUnit {
     Begin(Box<Begin>),
     Picture {
         index: u64,
@@ -42,11 +42,11 @@ pub(crate) struct Begin {
     stop: CancelToken,
 }
 
-impl Weighed for Unit {
+impl Weighed for TryUnit {
     fn byte_len(&self) -> usize {
         match self {
-            Unit::Picture { data, .. } => data.len(),
-            Unit::Begin(_) | Unit::End(_) => 0,
+            TryUnit::Picture { data, .. } => data.len(),
+            TryUnit::Begin(_) | TryUnit::End(_) => 0,
         }
     }
 }
@@ -55,7 +55,7 @@ impl Weighed for Unit {
 pub(crate) struct EncodeTries {
     pub(crate) worker: usize,
     pub(crate) orders: Port<Order>,
-    pub(crate) units: Outlet<Unit>,
+    pub(crate) units: Outlet<TryUnit>,
     pub(crate) notes: Outlet<Note>,
     pub(crate) converter: Converter,
     pub(crate) progress: Arc<Progress>,
@@ -83,10 +83,10 @@ impl EncodeTries {
         // Stopping a try stops nothing else; stopping the run stops the try.
         let stop = context.cancel_token().child();
         let (chunk, job) = (Arc::clone(&order.chunk), order.job.clone());
-        self.units.send(Unit::Begin(Box::new(Begin { order, stop: stop.clone() })))?;
+        self.units.send(TryUnit::Begin(Box::new(Begin { order, stop: stop.clone() })))?;
         let result = self.encode(&chunk, &job, &stop, context);
         context.check()?;
-        self.units.send(Unit::End(result))
+        self.units.send(TryUnit::End(result))
     }
 
     fn encode(
@@ -128,7 +128,7 @@ impl EncodeTries {
             self.progress.add(1, data.len() as u64);
         }
         context.item();
-        self.units.send(Unit::Picture { index, data, reference: Box::new(kept) })
+        self.units.send(TryUnit::Picture { index, data, reference: Box::new(kept) })
     }
 
     /// Scores the source against itself.
@@ -148,7 +148,7 @@ impl EncodeTries {
 
 /// The task that decodes what was encoded and scores it against what the encoder was given.
 pub(crate) struct ScoreTries {
-    pub(crate) units: Port<Unit>,
+    pub(crate) units: Port<TryUnit>,
     pub(crate) notes: Outlet<Note>,
 }
 
@@ -172,15 +172,15 @@ impl ScoreTries {
     pub(crate) fn run(self, context: &StageContext) -> Result<PoolStats> {
         let mut pool = PoolStats::default();
         while let Some(unit) = self.units.receive()? {
-            let Unit::Begin(begin) = unit else { return Err(out_of_turn()) };
+            let TryUnit::Begin(begin) = unit else { return Err(out_of_turn()) };
             let (chunk, stop) = (begin.order.chunk.index(), begin.stop.clone());
             let mut cost = Cost::default();
             let mut scoring = Scoring::open(*begin);
             let encoded = loop {
                 match self.units.receive()?.ok_or_else(out_of_turn)? {
-                    Unit::Begin(_) => return Err(out_of_turn()),
-                    Unit::End(result) => break result,
-                    Unit::Picture { index, data, reference } => {
+                    TryUnit::Begin(_) => return Err(out_of_turn()),
+                    TryUnit::End(result) => break result,
+                    TryUnit::Picture { index, data, reference } => {
                         cost.frames += 1;
                         cost.bytes += data.len() as u64;
                         let failed = match &mut scoring {
@@ -249,7 +249,7 @@ impl Scoring {
         self.watched += known.len();
         for score in known {
             let position = score.index - self.chunk.first_frame();
-            if let Verdict::Stop { estimate } = self.watch.observe(position, score.vmaf) {
+            if let Verdict::Stop { estimate } = self.watch.observe(position, score.score) {
                 return Some(estimate);
             }
         }

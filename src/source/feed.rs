@@ -8,8 +8,8 @@
 use std::collections::VecDeque;
 
 use super::MAX_ERRORS_A_PACKET;
-use super::hwaccel::{Hwaccel, VideoOptions};
-use super::replay::{Given, Window};
+use super::hwaccel::{HardwareUse, VideoOptions};
+use super::replay::{Given, ReplayWindow};
 use crate::av::{CodecParameters, Decoder, Input, InputPacket, Received, VideoFrame};
 use crate::base::{Error, ErrorKind, Result};
 
@@ -81,7 +81,7 @@ impl Opener for Decoders {
     }
 
     fn warns_of_opening(&self) -> bool {
-        self.options.hwaccel != Hwaccel::Auto
+        self.options.hwaccel != HardwareUse::Auto
     }
 
     fn open_hardware(&self, place: usize) -> Result<Box<dyn Coder>> {
@@ -91,18 +91,18 @@ impl Opener for Decoders {
 }
 
 /// What came of a packet.
-pub(super) enum Event {
+pub(super) enum FeedEvent {
     Picture(VideoFrame),
     /// A decoder's error, which is damage or worse.
     Error(Error),
 }
 
 /// Packets in, pictures and damage out: after each `send` and after `finish`, `next` until `None`.
-pub(super) struct Feed {
+pub(super) struct DecodeFeed {
     opener: Box<dyn Opener>,
     coder: Box<dyn Coder>,
     mode: Mode,
-    events: VecDeque<Event>,
+    events: VecDeque<FeedEvent>,
     /// The tag of the last packet.
     tag: u64,
     /// Hardware that was not tried yet: from this place in the opener's list on.
@@ -115,7 +115,7 @@ pub(super) struct Feed {
 
 enum Mode {
     Software(Resumed),
-    Hardware(&'static str, Window),
+    Hardware(&'static str, ReplayWindow),
 }
 
 /// Where software goes on after a failure.
@@ -126,7 +126,7 @@ struct Resumed {
     forgives: bool,
 }
 
-impl Feed {
+impl DecodeFeed {
     /// For stream `index` of `input`.
     pub(super) fn open(input: &Input, index: usize, options: VideoOptions) -> Result<Self> {
         Self::with(Box::new(Decoders { parameters: CodecParameters::of(input, index)?, options }))
@@ -135,11 +135,11 @@ impl Feed {
     pub(super) fn with(opener: Box<dyn Opener>) -> Result<Self> {
         let (mut untried, mut failures) = (0, Vec::new());
         let (coder, mode) = match next_hardware(opener.as_ref(), &mut untried, &mut failures) {
-            Some((name, coder)) => (coder, Mode::Hardware(name, Window::default())),
+            Some((name, coder)) => (coder, Mode::Hardware(name, ReplayWindow::default())),
             None => (opener.software(0)?, Mode::Software(Resumed::default())),
         };
         let opened = matches!(mode, Mode::Hardware(..));
-        let feed = Feed { opener, coder, mode, events: VecDeque::new(), tag: 0, untried, failures, opened };
+        let feed = DecodeFeed { opener, coder, mode, events: VecDeque::new(), tag: 0, untried, failures, opened };
         if let (Mode::Software(_), Some(warning)) = (&feed.mode, feed.warning()) {
             tracing::debug!("{warning}");
         }
@@ -167,7 +167,7 @@ impl Feed {
     }
 
     /// What came of the packets so far.
-    pub(super) fn next(&mut self) -> Option<Event> {
+    pub(super) fn next(&mut self) -> Option<FeedEvent> {
         self.events.pop_front()
     }
 
@@ -244,7 +244,7 @@ impl Feed {
                     if let Mode::Hardware(_, window) = &mut self.mode {
                         window.gave(&picture);
                     }
-                    self.events.push_back(Event::Picture(picture));
+                    self.events.push_back(FeedEvent::Picture(picture));
                 }
                 Received::NeedsPacket | Received::End => return Ok(()),
             }
@@ -263,7 +263,7 @@ impl Feed {
         };
         let packets = match untried {
             Some((name, coder)) => {
-                (self.coder, self.mode) = (coder, Mode::Hardware(name, Window::default()));
+                (self.coder, self.mode) = (coder, Mode::Hardware(name, ReplayWindow::default()));
                 window.into_parts().0
             }
             None => {
@@ -316,13 +316,13 @@ impl Feed {
                 return;
             }
         }
-        self.events.push_back(Event::Picture(picture));
+        self.events.push_back(FeedEvent::Picture(picture));
     }
 
     fn fault(&mut self, error: Error) {
         match &self.mode {
             Mode::Software(Resumed { forgives: true, .. }) if error.kind() == ErrorKind::Input => {}
-            _ => self.events.push_back(Event::Error(error)),
+            _ => self.events.push_back(FeedEvent::Error(error)),
         }
     }
 }

@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::feed::{Coder, Feed, Opener};
-use super::{DecodeStats, Hwaccel, Pictures, VideoDecoder, VideoOptions};
+use super::feed::{Coder, DecodeFeed, Opener};
+use super::{DecodeStats, HardwareUse, Pictures, VideoDecoder, VideoOptions};
 use crate::av::{CodecParameters, Decoder, DecoderOptions, Hardware, Input, InputPacket, Received, VideoFrame};
 use crate::base::{CancelToken, Error, ErrorKind, Result, Timestamp};
 use crate::media::{Frame, StreamKind};
@@ -172,7 +172,7 @@ impl Film {
         Some(Film { input, stream, packets, software: DecoderOptions::default(), window_bytes: usize::MAX })
     }
 
-    fn decode(&self, feed: impl FnOnce() -> Result<Feed>) -> (Vec<Seen>, DecodeStats) {
+    fn decode(&self, feed: impl FnOnce() -> Result<DecodeFeed>) -> (Vec<Seen>, DecodeStats) {
         let mut decoder = VideoDecoder::with(&self.input.info().streams[self.stream], feed).unwrap();
         let mut all = Vec::new();
         for packet in &self.packets {
@@ -185,14 +185,14 @@ impl Film {
     }
 
     fn in_software(&self) -> (Vec<Seen>, DecodeStats) {
-        self.decode(|| Feed::open(&self.input, self.stream, self.software.into()))
+        self.decode(|| DecodeFeed::open(&self.input, self.stream, self.software.into()))
     }
 
     fn pretending(&self, plans: &[Plan]) -> (Vec<Seen>, DecodeStats) {
         let parameters = Arc::new(CodecParameters::of(&self.input, self.stream).unwrap());
         let (software, window_bytes) = (self.software, self.window_bytes);
         let opener = Pretender { parameters, plans: plans.to_vec(), software, window_bytes };
-        self.decode(|| Feed::with(Box::new(opener)))
+        self.decode(|| DecodeFeed::with(Box::new(opener)))
     }
 
     /// Asserts that `plans` change nothing of `expected`; gives the warning.
@@ -307,10 +307,10 @@ fn all_hardware_worth_trying_gives_the_pictures_of_software_or_makes_way() {
     let Some(path) = clip("hdr/tos_hdr10plus_s07.h265") else { return };
     let film = Film::open(&path, 0..60).unwrap();
     let expected = film.in_software();
-    let named = Hardware::ALL.map(Hwaccel::Named);
-    for hwaccel in named.into_iter().chain([Hwaccel::Auto]) {
+    let named = Hardware::ALL.map(HardwareUse::Named);
+    for hwaccel in named.into_iter().chain([HardwareUse::Auto]) {
         let options = VideoOptions { hwaccel, ..VideoOptions::default() };
-        let (pictures, stats) = film.decode(|| Feed::open(&film.input, film.stream, options));
+        let (pictures, stats) = film.decode(|| DecodeFeed::open(&film.input, film.stream, options));
         assert_eq!(pictures, expected.0, "{hwaccel:?}");
         assert_eq!(DecodeStats { hardware_fallback: None, ..stats.clone() }, expected.1, "{hwaccel:?}");
     }
@@ -321,7 +321,7 @@ fn a_seek_does_not_try_hardware_again_that_failed_and_keeps_the_warning() {
     let Some(path) = clip("film/sintel_trailer-720p.mp4") else { return };
     // No machine has both.
     let absent = if cfg!(target_os = "macos") { Hardware::D3d11va } else { Hardware::VideoToolbox };
-    let options = VideoOptions { hwaccel: Hwaccel::Named(absent), ..VideoOptions::default() };
+    let options = VideoOptions { hwaccel: HardwareUse::Named(absent), ..VideoOptions::default() };
     let stream = |info: &crate::media::MediaInfo| info.streams.iter().position(|s| s.kind == StreamKind::Video);
     let mut pictures = Pictures::open(&path, stream, options, &CancelToken::new()).unwrap();
     let warning = pictures.stats().hardware_fallback.expect("there is no such hardware here");
@@ -335,9 +335,12 @@ fn a_seek_does_not_try_hardware_again_that_failed_and_keeps_the_warning() {
 #[test]
 fn names_are_ffmpegs() {
     for hardware in Hardware::ALL {
-        assert_eq!(Hwaccel::parse(hardware.name()), Some(Hwaccel::Named(hardware)));
+        assert_eq!(HardwareUse::parse(hardware.name()), Some(HardwareUse::Named(hardware)));
     }
-    assert_eq!((Hwaccel::parse("off"), Hwaccel::parse("auto")), (Some(Hwaccel::Off), Some(Hwaccel::Auto)));
-    assert_eq!(Hwaccel::parse("quantum"), None);
+    assert_eq!(
+        (HardwareUse::parse("off"), HardwareUse::parse("auto")),
+        (Some(HardwareUse::Off), Some(HardwareUse::Auto))
+    );
+    assert_eq!(HardwareUse::parse("quantum"), None);
     assert!(Hardware::candidates().iter().all(|h| Hardware::ALL.contains(h)));
 }

@@ -7,7 +7,7 @@ use crate::media;
 
 /// Whether pictures are decoded in hardware. What it cannot decode is decoded in software, to the same pictures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Hwaccel {
+pub enum HardwareUse {
     /// Never.
     #[default]
     Off,
@@ -17,22 +17,22 @@ pub enum Hwaccel {
     Named(Hardware),
 }
 
-impl Hwaccel {
+impl HardwareUse {
     /// The setting of that name: `off`, `auto` or a [`Hardware::name`].
     pub fn parse(name: &str) -> Option<Self> {
         match name {
-            "off" => Some(Hwaccel::Off),
-            "auto" => Some(Hwaccel::Auto),
-            name => Hardware::parse(name).map(Hwaccel::Named),
+            "off" => Some(HardwareUse::Off),
+            "auto" => Some(HardwareUse::Auto),
+            name => Hardware::parse(name).map(HardwareUse::Named),
         }
     }
 
     /// What to try, in that order.
     pub(super) fn candidates(self) -> Vec<Hardware> {
         match self {
-            Hwaccel::Off => Vec::new(),
-            Hwaccel::Auto => Hardware::candidates().to_vec(),
-            Hwaccel::Named(hardware) => vec![hardware],
+            HardwareUse::Off => Vec::new(),
+            HardwareUse::Auto => Hardware::candidates().to_vec(),
+            HardwareUse::Named(hardware) => vec![hardware],
         }
     }
 }
@@ -43,12 +43,12 @@ pub struct VideoOptions {
     /// For the decoder in software and, where they apply, in hardware.
     pub decoder: DecoderOptions,
     /// Whether hardware is tried.
-    pub hwaccel: Hwaccel,
+    pub hwaccel: HardwareUse,
 }
 
 impl From<DecoderOptions> for VideoOptions {
     fn from(decoder: DecoderOptions) -> Self {
-        VideoOptions { decoder, hwaccel: Hwaccel::Off }
+        VideoOptions { decoder, hwaccel: HardwareUse::Off }
     }
 }
 
@@ -68,12 +68,12 @@ pub fn decoder_options() -> DecoderOptions {
 /// `Usage` for hardware nobody knows.
 pub fn video_options(asked: &media::Hwaccel) -> Result<VideoOptions> {
     let hwaccel = match asked {
-        media::Hwaccel::Off => Hwaccel::Off,
-        media::Hwaccel::Auto => Hwaccel::Auto,
+        media::Hwaccel::Off => HardwareUse::Off,
+        media::Hwaccel::Auto => HardwareUse::Auto,
         media::Hwaccel::Named(name) => {
             let known = Hardware::ALL.map(|h| h.name()).join(", ");
             let unknown = || Error::new(ErrorKind::Usage, format!("no hardware {name:?} is known, only {known}"));
-            Hwaccel::Named(Hardware::parse(name).ok_or_else(unknown)?)
+            HardwareUse::Named(Hardware::parse(name).ok_or_else(unknown)?)
         }
     };
     Ok(VideoOptions { decoder: decoder_options(), hwaccel })

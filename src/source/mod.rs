@@ -18,7 +18,7 @@ mod timeline;
 mod video;
 
 pub use audio::AudioDecoder;
-pub use hwaccel::{Hwaccel, VideoOptions, decoder_options, video_options};
+pub use hwaccel::{HardwareUse, VideoOptions, decoder_options, video_options};
 pub use pictures::Pictures;
 pub use video::{DecodeStats, VideoDecoder};
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{DecodeStats, Hwaccel, VideoDecoder, VideoOptions};
+use super::{DecodeStats, HardwareUse, VideoDecoder, VideoOptions};
 use crate::av::Input;
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Rounding, Span, Timestamp};
 use crate::media::{Frame, MediaInfo};
@@ -113,7 +113,7 @@ impl Pictures {
         // A new decoder costs little, and knows nothing of what was before.
         self.hardware_fallback = self.stats().hardware_fallback;
         if self.hardware_fallback.is_some() {
-            self.options.hwaccel = Hwaccel::Off;
+            self.options.hwaccel = HardwareUse::Off;
         }
         self.decoder = VideoDecoder::open(&self.input, &self.info.streams[self.stream], self.options)?;
         (self.finished, self.held, self.offset) = (false, None, 0);

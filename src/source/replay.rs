@@ -15,7 +15,7 @@ use crate::base::Timestamp;
 /// before it, also where groups of pictures are open. The second keyframe is for decoders that need some pictures to
 /// find their ways (H.264 without a stated reordering depth). A keyframe whose picture leans on others is none here.
 #[derive(Default)]
-pub(super) struct Window {
+pub(super) struct ReplayWindow {
     packets: VecDeque<InputPacket>,
     bytes: usize,
     /// Tags of the keyframe packets in the window.
@@ -34,7 +34,7 @@ pub(super) struct Given {
     last: Option<Timestamp>,
 }
 
-impl Window {
+impl ReplayWindow {
     pub(super) fn push(&mut self, packet: InputPacket) {
         self.bytes += packet.data().len();
         if packet.is_key() {
@@ -156,7 +156,7 @@ mod tests {
         let mut input = Input::open(&path, &CancelToken::new()).unwrap();
         let stream = input.info().streams.iter().position(|s| s.kind == StreamKind::Video).unwrap();
         let mut decoder = Decoder::open(&input, stream, DecoderOptions::default()).unwrap();
-        let (mut window, mut tag, mut began, mut keys) = (Window::default(), 0, vec![1], Vec::new());
+        let (mut window, mut tag, mut began, mut keys) = (ReplayWindow::default(), 0, vec![1], Vec::new());
         while let Some(mut packet) = input.read_packet().unwrap() {
             if packet.stream() != stream {
                 continue;

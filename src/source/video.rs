@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::feed::{Event, Feed};
+use super::feed::{DecodeFeed, FeedEvent};
 use super::hwaccel::VideoOptions;
 use super::rpu::RpuOrder;
 use super::timeline::Timeline;
@@ -54,7 +54,7 @@ impl DecodeStats {
 /// `receive` until `None` again. A damaged packet is counted, not an error. Hardware that fails is no error either:
 /// software decodes from there, and pictures and counts are those it alone would have given.
 pub struct VideoDecoder {
-    feed: Feed,
+    feed: DecodeFeed,
     stream: usize,
     timeline: Timeline,
     container_color: Color,
@@ -70,10 +70,10 @@ impl VideoDecoder {
     /// # Errors
     /// `Unsupported` for what is no video or has no decoder, `Input` for damaged codec parameters.
     pub fn open(input: &Input, stream: &StreamInfo, options: impl Into<VideoOptions>) -> Result<Self> {
-        Self::with(stream, || Feed::open(input, stream.index, options.into()))
+        Self::with(stream, || DecodeFeed::open(input, stream.index, options.into()))
     }
 
-    pub(super) fn with(stream: &StreamInfo, feed: impl FnOnce() -> Result<Feed>) -> Result<Self> {
+    pub(super) fn with(stream: &StreamInfo, feed: impl FnOnce() -> Result<DecodeFeed>) -> Result<Self> {
         let video = stream
             .video
             .as_ref()
@@ -133,8 +133,8 @@ impl VideoDecoder {
     fn drain(&mut self) -> Result<()> {
         while let Some(event) = self.feed.next() {
             match event {
-                Event::Picture(picture) => self.accept(picture),
-                Event::Error(error) => self.damaged(error)?,
+                FeedEvent::Picture(picture) => self.accept(picture),
+                FeedEvent::Error(error) => self.damaged(error)?,
             }
         }
         Ok(())

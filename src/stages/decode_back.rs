@@ -11,7 +11,7 @@ use crate::meter::Metric;
 use crate::pixel::Converter;
 
 /// A metric and what it takes.
-struct Scored {
+struct MetricInput {
     metric: Box<dyn Metric>,
     converter: Converter,
     depth: u8,
@@ -26,7 +26,7 @@ pub(crate) struct DecodeBack {
     /// What encoded it, in words.
     encoder: String,
     references: HashMap<u64, Frame>,
-    scored: Option<Scored>,
+    scored: Option<MetricInput>,
     units: u64,
     pictures: u64,
 }
@@ -46,7 +46,7 @@ impl DecodeBack {
 
     /// The same, with each picture scored by `metric`, which takes frames of `depth` bits, against its reference.
     pub(crate) fn scored(self, metric: Box<dyn Metric>, depth: u8) -> Self {
-        DecodeBack { scored: Some(Scored { metric, converter: Converter::to_depth(depth), depth }), ..self }
+        DecodeBack { scored: Some(MetricInput { metric, converter: Converter::to_depth(depth), depth }), ..self }
     }
 
     /// Takes the next unit, of frame `index`; the pictures that come back are counted and scored.
@@ -72,7 +72,7 @@ impl DecodeBack {
             let received = self.decoder.receive_video().map_err(|e| not_decodable(&self.encoder, self.units, e))?;
             let Received::Frame(picture) = received else { return Ok(self.pictures - before) };
             self.pictures += 1;
-            if let Some(Scored { metric, converter, depth }) = &mut self.scored {
+            if let Some(MetricInput { metric, converter, depth }) = &mut self.scored {
                 let index = picture.pts().and_then(|pts| u64::try_from(pts.ticks()).ok());
                 let reference = index.and_then(|index| self.references.remove(&index)).ok_or_else(|| {
                     Error::new(ErrorKind::Encode, "the encoder's packets decode to a picture that it was not given")
@@ -100,7 +100,7 @@ impl DecodeBack {
     /// Pictures that came back, buffers that were converted, and the metric with all scores.
     pub(crate) fn into_parts(self) -> (u64, PoolStats, Option<Box<dyn Metric>>) {
         match self.scored {
-            Some(Scored { metric, converter, .. }) => (self.pictures, converter.stats(), Some(metric)),
+            Some(MetricInput { metric, converter, .. }) => (self.pictures, converter.stats(), Some(metric)),
             None => (self.pictures, PoolStats::default(), None),
         }
     }

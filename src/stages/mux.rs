@@ -72,10 +72,10 @@ pub(crate) struct Mux {
     video_track: usize,
     path: PathBuf,
     progress: Arc<Progress>,
-    phase: Phase,
+    phase: MuxPhase,
 }
 
-enum Phase {
+enum MuxPhase {
     /// The video track's coding is not known yet.
     Waiting {
         file: File,
@@ -94,12 +94,12 @@ impl Mux {
         video_track: usize,
         progress: Arc<Progress>,
     ) -> Self {
-        Mux { format, params, video_track, path, progress, phase: Phase::Waiting { file, early: Vec::new() } }
+        Mux { format, params, video_track, path, progress, phase: MuxPhase::Waiting { file, early: Vec::new() } }
     }
 
     /// Opens the file, now that all tracks are known, and writes what came before that.
     fn begin(&mut self, video: VideoTrackParams) -> Result<()> {
-        let Phase::Waiting { file, early } = std::mem::replace(&mut self.phase, Phase::Broken) else {
+        let MuxPhase::Waiting { file, early } = std::mem::replace(&mut self.phase, MuxPhase::Broken) else {
             return Ok(());
         };
         if let Some(track) = self.params.tracks.get_mut(self.video_track) {
@@ -107,7 +107,7 @@ impl Mux {
         }
         let mut order = Interleaver::new(muxer(self.format, file, Some(&self.path), &self.params)?);
         early.into_iter().try_for_each(|message| take(&mut order, message))?;
-        self.phase = Phase::Writing(order);
+        self.phase = MuxPhase::Writing(order);
         Ok(())
     }
 }
@@ -120,21 +120,21 @@ impl Stage for Mux {
     fn push(&mut self, message: MuxMessage, _: &mut Out<Nothing>) -> Result<()> {
         match (&mut self.phase, message) {
             (_, MuxMessage::VideoHeader(video)) => self.begin(*video),
-            (Phase::Waiting { early, .. }, message) => {
+            (MuxPhase::Waiting { early, .. }, message) => {
                 early.push(message);
                 Ok(())
             }
-            (Phase::Writing(order), message) => {
+            (MuxPhase::Writing(order), message) => {
                 take(order, message)?;
                 self.progress.set_written(order.sink().bytes_written());
                 Ok(())
             }
-            (Phase::Broken, _) => Ok(()),
+            (MuxPhase::Broken, _) => Ok(()),
         }
     }
 
     fn finish(self, _: &mut Out<Nothing>) -> Result<MuxStats> {
-        let Phase::Writing(order) = self.phase else {
+        let MuxPhase::Writing(order) = self.phase else {
             return Err(Error::new(ErrorKind::Encode, "the encoder ended before it began"));
         };
         let stats = order.finish()?.finish()?;

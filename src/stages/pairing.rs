@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::track::message_digest;
+use super::digest::message_digest;
 use super::treat::messages;
 use crate::base::{CancelToken, Error, ErrorKind, Result, Span, Timestamp};
 use crate::media::{Dynamic, Frame, PacketData};

@@ -128,7 +128,7 @@ impl<K: Kept> Encode<K> {
         Encode { settings, video, stream, decoded, open: None, told: false }
     }
 
-    fn open(&self, first: &Frame, out: &Out<Coding<K>>) -> Result<(PairingEncoder<K>, EncodeFound)> {
+    fn open(&self, first: &Frame, out: &Out<CodedPicture<K>>) -> Result<(PairingEncoder<K>, EncodeFound)> {
         let shown = Shown::of(first);
         let spec = encode_spec(&self.settings, &shown)?;
         let (factory, params) = (factory(&self.settings)?, video_params(&self.video, &shown));
@@ -142,13 +142,13 @@ impl<K: Kept> Encode<K> {
 
 /// What an encode stage gives: how the track is coded comes with its first picture.
 #[derive(Clone, Debug)]
-pub(crate) struct Coding<K> {
+pub(crate) struct CodedPicture<K> {
     /// With the first picture: how it is shown, and the codec's configuration where the encoder tells it.
     pub(crate) first: Option<Box<(Shown, Option<Vec<u8>>)>>,
     pub(crate) picture: Paired<K>,
 }
 
-impl<K: Kept> Weighed for Coding<K> {
+impl<K: Kept> Weighed for CodedPicture<K> {
     fn byte_len(&self) -> usize {
         // Frames that are kept beside are bounded by the pool they come from and by the number of items.
         self.picture.data.len()
@@ -157,11 +157,11 @@ impl<K: Kept> Weighed for Coding<K> {
 
 impl<K: Kept> Stage for Encode<K> {
     type In = Frame;
-    type Out = Coding<K>;
+    type Out = CodedPicture<K>;
     type Found = EncodeFound;
     const COUNTED: Counted = Counted::Given;
 
-    fn push(&mut self, frame: Frame, out: &mut Out<Coding<K>>) -> Result<()> {
+    fn push(&mut self, frame: Frame, out: &mut Out<CodedPicture<K>>) -> Result<()> {
         if self.open.is_none() {
             self.open = Some(self.open(&frame, out)?);
         }
@@ -171,7 +171,7 @@ impl<K: Kept> Stage for Encode<K> {
         pass_on(encoder, found, &mut self.told, out)
     }
 
-    fn finish(mut self, out: &mut Out<Coding<K>>) -> Result<EncodeFound> {
+    fn finish(mut self, out: &mut Out<CodedPicture<K>>) -> Result<EncodeFound> {
         let Some((mut encoder, found)) = self.open.take() else {
             let damage = self.decoded.take().and_then(|d| d.stats.first_error);
             let why = damage.map_or(String::new(), |e| format!(" ({e})"));
@@ -188,12 +188,12 @@ fn pass_on<K: Kept>(
     encoder: &mut PairingEncoder<K>,
     found: &EncodeFound,
     told: &mut bool,
-    out: &mut Out<Coding<K>>,
+    out: &mut Out<CodedPicture<K>>,
 ) -> Result<()> {
     while let Some(picture) = encoder.receive()? {
         out.context().check()?;
         let first = (!std::mem::replace(told, true)).then(|| Box::new((found.shown, encoder.codec_config())));
-        out.push(Coding { first, picture })?;
+        out.push(CodedPicture { first, picture })?;
     }
     Ok(())
 }
@@ -231,12 +231,12 @@ impl Check<Frame> {
 }
 
 impl<K: Kept + AsReference> Stage for Check<K> {
-    type In = Coding<K>;
+    type In = CodedPicture<K>;
     type Out = Nothing;
     type Found = CheckFound;
     const COUNTED: Counted = Counted::Itself;
 
-    fn push(&mut self, coding: Coding<K>, out: &mut Out<Nothing>) -> Result<()> {
+    fn push(&mut self, coding: CodedPicture<K>, out: &mut Out<Nothing>) -> Result<()> {
         let back = match (&mut self.back, coding.first) {
             (Some(back), _) => back,
             (none, first) => {

@@ -134,13 +134,13 @@ pub(crate) fn in_track_order(decisions: &[StreamDecision]) -> Vec<&StreamDecisio
     order
 }
 
-type Verdict = (Task, Action, Option<String>, Option<String>);
+type StreamVerdict = (Task, Action, Option<String>, Option<String>);
 
-fn dropped(reason: impl Into<String>) -> Verdict {
+fn dropped(reason: impl Into<String>) -> StreamVerdict {
     (Task::Drop, Action::Dropped, None, Some(reason.into()))
 }
 
-fn audio(stream: &StreamInfo, mode: AudioMode) -> Verdict {
+fn audio(stream: &StreamInfo, mode: AudioMode) -> StreamVerdict {
     let mapping = container::codec::for_copy(&stream.codec, &stream.extradata);
     let copied = |mapping: CodecMapping, reason: Option<String>| {
         (Task::CopyAudio(mapping), Action::Kept, Some(stream.codec.clone()), reason)
@@ -171,7 +171,7 @@ fn audio(stream: &StreamInfo, mode: AudioMode) -> Verdict {
     }
 }
 
-fn subtitle(stream: &StreamInfo, unknown: Option<&(String, Vec<u8>)>) -> Verdict {
+fn subtitle(stream: &StreamInfo, unknown: Option<&(String, Vec<u8>)>) -> StreamVerdict {
     if let Some(mapping) = container::codec::for_copy(&stream.codec, &stream.extradata) {
         let task = Task::CopySubtitle { codec_id: mapping.codec_id.to_owned(), codec_private: mapping.codec_private };
         return (task, Action::Kept, Some(stream.codec.clone()), None);
@@ -187,7 +187,7 @@ fn subtitle(stream: &StreamInfo, unknown: Option<&(String, Vec<u8>)>) -> Verdict
     dropped(format!("Matroska cannot carry {}, and it holds pictures, which cannot become text", stream.codec))
 }
 
-fn attachment(info: &MediaInfo, stream: &StreamInfo) -> Verdict {
+fn attachment(info: &MediaInfo, stream: &StreamInfo) -> StreamVerdict {
     match info.attachments.iter().find(|a| a.stream == stream.index) {
         Some(a) if !a.data.is_empty() => (Task::Attach, Action::Kept, Some(a.mime.clone()), None),
         _ => dropped("the attachment is empty"),

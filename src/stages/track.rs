@@ -1,11 +1,11 @@
 //! The picture track on its way to the muxer, and what verification holds the file to.
 
-use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
 
+use super::digest::digest;
 use super::mux::MuxMessage;
 use super::pairing::{Kept, Paired};
-use super::picture::Coding;
+use super::picture::CodedPicture;
 use super::progress::Progress;
 use crate::base::{Rational, Result, Span, Timestamp};
 use crate::flow::{Counted, Out, Stage};
@@ -50,7 +50,7 @@ pub(crate) struct TrackPlan {
 
 /// Makes packets of coded pictures: the header of the track from the first, each packet one behind, so that the last one is
 /// known as such.
-pub(crate) struct Track<K> {
+pub(crate) struct TrackStage<K> {
     plan: TrackPlan,
     progress: Arc<Progress>,
     held: Option<(Packet, Option<Span>)>,
@@ -60,9 +60,9 @@ pub(crate) struct Track<K> {
     kept: std::marker::PhantomData<fn(K)>,
 }
 
-impl<K: Kept> Track<K> {
+impl<K: Kept> TrackStage<K> {
     pub(crate) fn new(plan: TrackPlan, progress: Arc<Progress>) -> Self {
-        Track { plan, progress, held: None, found: None, latest: None, kept: std::marker::PhantomData }
+        TrackStage { plan, progress, held: None, found: None, latest: None, kept: std::marker::PhantomData }
     }
 
     fn begin(&mut self, shown: &Shown, config: Option<&[u8]>, first: &[u8], out: &mut Out<MuxMessage>) -> Result<()> {
@@ -97,14 +97,14 @@ impl<K: Kept> Track<K> {
     }
 }
 
-impl<K: Kept> Stage for Track<K> {
-    type In = Coding<K>;
+impl<K: Kept> Stage for TrackStage<K> {
+    type In = CodedPicture<K>;
     type Out = MuxMessage;
     /// `None` where there was no picture.
     type Found = Option<VideoFindings>;
     const COUNTED: Counted = Counted::Taken;
 
-    fn push(&mut self, Coding { first, picture }: Coding<K>, out: &mut Out<MuxMessage>) -> Result<()> {
+    fn push(&mut self, CodedPicture { first, picture }: CodedPicture<K>, out: &mut Out<MuxMessage>) -> Result<()> {
         let Paired { data, messages, keyframe, dts, kept, .. } = picture;
         let (pts, duration) = (kept.pts(), kept.duration());
         if let Some(first) = first {
@@ -144,20 +144,4 @@ impl<K: Kept> Stage for Track<K> {
         out.push(MuxMessage::End { track: self.plan.track })?;
         Ok(self.found)
     }
-}
-
-/// A digest of the ITU-T T.35 messages of a picture; 0 where there are none.
-pub(crate) fn message_digest<M: AsRef<[u8]>>(messages: &[M]) -> u64 {
-    if messages.is_empty() {
-        0
-    } else {
-        digest(&messages.iter().flat_map(|m| m.as_ref()).copied().collect::<Vec<u8>>())
-    }
-}
-
-/// A digest of a packet's bytes: against disks and bugs, not against an adversary.
-pub(crate) fn digest(bytes: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(bytes);
-    hasher.finish()
 }

@@ -10,7 +10,7 @@ use crate::plan::{FACTS_VERSION, SourceFacts};
 
 /// Facts and the file they are of.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct KeptFacts {
     /// The input as [`Identity::with_input`] describes it.
     source: serde_json::Value,
     facts: SourceFacts,
@@ -26,7 +26,7 @@ fn source(input: &Path) -> Result<serde_json::Value> {
 
 /// The facts kept in `job` of the very file `input`; `None` where there are none, or of another file or version.
 pub(crate) fn load(job: &Path, input: &Path) -> Option<SourceFacts> {
-    let kept: Kept = serde_json::from_slice(&std::fs::read(path(job)).ok()?).ok()?;
+    let kept: KeptFacts = serde_json::from_slice(&std::fs::read(path(job)).ok()?).ok()?;
     let same = source(input).is_ok_and(|source| source == kept.source);
     Some(kept.facts).filter(|facts| same && facts.version == FACTS_VERSION)
 }
@@ -36,7 +36,7 @@ pub(crate) fn load(job: &Path, input: &Path) -> Option<SourceFacts> {
 /// # Errors
 /// `Input` where the source cannot be read, `Output` where the job cannot be written.
 pub(crate) fn save(job: &Path, input: &Path, facts: &SourceFacts) -> Result<()> {
-    let kept = Kept { source: source(input)?, facts: facts.clone() };
+    let kept = KeptFacts { source: source(input)?, facts: facts.clone() };
     let text = serde_json::to_vec_pretty(&kept)
         .map_err(|e| Error::new(ErrorKind::Encode, "cannot write what is known of the source as JSON").caused_by(e))?;
     write_whole(&path(job), &text)

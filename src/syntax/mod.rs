@@ -6,5 +6,6 @@
 
 pub mod av1;
 pub mod nal;
+mod obu;
 pub mod opus;
 mod sequence;

@@ -168,7 +168,7 @@ fn put_sets(out: &mut Vec<u8>, sets: &[&[u8]]) -> Result<()> {
 fn sps_format(sps: &[u8]) -> Option<(u8, u8, u8)> {
     // Header, profile, constraints and level come first. The fields read here are too near the start and too dense to
     // need emulation prevention.
-    let mut bits = Bits { bytes: sps.get(4..)?, at: 0 };
+    let mut bits = NalBits { bytes: sps.get(4..)?, at: 0 };
     bits.golomb()?; // seq_parameter_set_id
     let chroma = bits.golomb()?;
     if chroma == 3 {
@@ -178,12 +178,12 @@ fn sps_format(sps: &[u8]) -> Option<(u8, u8, u8)> {
     (chroma <= 3 && luma <= 6 && chroma_depth <= 6).then_some((chroma as u8, luma as u8, chroma_depth as u8))
 }
 
-struct Bits<'a> {
+struct NalBits<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-impl Bits<'_> {
+impl NalBits<'_> {
     fn bit(&mut self) -> Option<u32> {
         let byte = self.bytes.get(self.at / 8)?;
         let bit = byte >> (7 - self.at % 8) & 1;

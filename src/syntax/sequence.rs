@@ -3,7 +3,7 @@
 //! Owns the bit reader and the fields; everything is bounds-checked, a short header is an error.
 #![deny(unsafe_code)]
 
-use super::av1::{OBU_SEQUENCE_HEADER, bad, obus};
+use super::obu::{OBU_SEQUENCE_HEADER, bad, obus};
 use crate::base::Result;
 
 /// What the sequence header says of the whole stream.
@@ -59,7 +59,7 @@ impl SequenceHeader {
     /// # Errors
     /// Kind `Encode` where it ends early or names a profile that does not exist.
     pub fn parse(payload: &[u8]) -> Result<Self> {
-        read(&mut Bits { data: payload, at: 0 }).ok_or_else(|| bad("broken sequence header".to_owned()))
+        read(&mut SequenceBits { data: payload, at: 0 }).ok_or_else(|| bad("broken sequence header".to_owned()))
     }
 
     /// Bits a sample: 8, 10 or 12.
@@ -73,12 +73,12 @@ impl SequenceHeader {
 }
 
 /// Most significant bit first; `None` past the end.
-struct Bits<'a> {
+struct SequenceBits<'a> {
     data: &'a [u8],
     at: usize,
 }
 
-impl Bits<'_> {
+impl SequenceBits<'_> {
     fn flag(&mut self) -> Option<bool> {
         let byte = *self.data.get(self.at / 8)?;
         let bit = byte >> (7 - self.at % 8) & 1;
@@ -110,7 +110,7 @@ impl Bits<'_> {
 }
 
 /// `sequence_header_obu()` up to `film_grain_params_present`.
-fn read(b: &mut Bits<'_>) -> Option<SequenceHeader> {
+fn read(b: &mut SequenceBits<'_>) -> Option<SequenceHeader> {
     let profile = b.bits(3)? as u8;
     if profile > 2 {
         return None;
@@ -136,7 +136,7 @@ fn read(b: &mut Bits<'_>) -> Option<SequenceHeader> {
 }
 
 /// Timing, decoder model and operating points; gives level and tier of the first point.
-fn operating_points(b: &mut Bits<'_>) -> Option<(u8, bool)> {
+fn operating_points(b: &mut SequenceBits<'_>) -> Option<(u8, bool)> {
     let mut buffer_delay_bits = None;
     if b.flag()? {
         // timing_info()
@@ -173,7 +173,7 @@ fn operating_points(b: &mut Bits<'_>) -> Option<(u8, bool)> {
 }
 
 /// The coding tools between the frame size and superres.
-fn tools(b: &mut Bits<'_>) -> Option<()> {
+fn tools(b: &mut SequenceBits<'_>) -> Option<()> {
     b.skip(4)?; // inter-intra, masked, warped motion, dual filter
     let order_hint = b.flag()?;
     if order_hint {
@@ -191,7 +191,7 @@ fn tools(b: &mut Bits<'_>) -> Option<()> {
 }
 
 /// `color_config()` (§5.5.2).
-fn color_config(b: &mut Bits<'_>, profile: u8) -> Option<SequenceHeader> {
+fn color_config(b: &mut SequenceBits<'_>, profile: u8) -> Option<SequenceHeader> {
     let high_bitdepth = b.flag()?;
     let twelve_bit = profile == 2 && high_bitdepth && b.flag()?;
     let monochrome = profile != 1 && b.flag()?;

@@ -16,8 +16,8 @@ use crate::container::reader::{FrameFacts, Reader, TrackFacts, VideoFacts};
 use crate::media::{
     ChromaLocation, Color, ColorRange, Disposition, FieldOrder, HdrStatic, MediaInfo, StreamInfo, StreamKind,
 };
+use crate::stages::digest::{digest, message_digest};
 use crate::stages::streams::{StreamDecision, Task};
-use crate::stages::track::{digest, message_digest};
 use crate::syntax::av1::{self, SequenceHeader};
 use crate::syntax::opus::{OPUS_RATE, opus_head_facts, packet_samples};
 
@@ -141,7 +141,7 @@ pub(crate) fn expected_attachments(info: &MediaInfo, decisions: &[StreamDecision
 }
 
 /// What reading all frames of the file found.
-struct Found {
+struct ReadBack {
     times: Vec<i64>,
     digests: Vec<u64>,
     messages: Vec<u64>,
@@ -279,8 +279,8 @@ fn comparable(color: Color) -> (u8, u8, u8, ColorRange, ChromaLocation) {
     (code(color.primaries.0), code(color.transfer.0), color.matrix.0, color.range, color.chroma_location)
 }
 
-fn read_frames(reader: &mut Reader, tracks: &[TrackFacts], decode: bool, cancel: &CancelToken) -> Result<Found> {
-    let mut found = Found {
+fn read_frames(reader: &mut Reader, tracks: &[TrackFacts], decode: bool, cancel: &CancelToken) -> Result<ReadBack> {
+    let mut found = ReadBack {
         times: Vec::new(),
         digests: Vec::new(),
         messages: Vec::new(),
@@ -332,7 +332,7 @@ fn opus_decoder(track: &TrackFacts) -> Option<Decoder> {
     Decoder::by_name("opus", &track.codec_private, base, u32::from(head.channels)).ok()
 }
 
-fn read_picture(found: &mut Found, track: &TrackFacts, frame: &FrameFacts, decoder: &mut Option<Decoder>) {
+fn read_picture(found: &mut ReadBack, track: &TrackFacts, frame: &FrameFacts, decoder: &mut Option<Decoder>) {
     found.first_is_key |= found.times.is_empty() && frame.keyframe;
     found.times.push(frame.time().ticks());
     found.digests.push(digest(&frame.data));
@@ -367,7 +367,7 @@ fn read_sound(track: &mut FoundTrack, frame: &FrameFacts, decoder: Option<&mut D
     }
 }
 
-fn check_video(result: &mut Verification, expected: &Expected, found: &Found) {
+fn check_video(result: &mut Verification, expected: &Expected, found: &ReadBack) {
     let want = &expected.video;
     result.equal("frames", &want.times.len(), &found.times.len());
     let to_ms = |t: &Timestamp| t.rescale(Rational::MILLI, Rounding::Nearest).ticks();

@@ -17,8 +17,8 @@ use crate::container::tags::CROP;
 use crate::media::{FieldOrder, Frame, MediaInfo, Rect, StreamInfo, StreamKind};
 use crate::plan::{PicturePlan, SourceFacts};
 use crate::source::{AudioDecoder, VideoDecoder};
+use crate::stages::digest::message_digest;
 use crate::stages::streams::{StreamDecision, Task, decide, in_track_order, unknown_codecs};
-use crate::stages::track::message_digest;
 use crate::stages::treat::{Treat, dolby_vision_record, messages};
 
 /// How far the length of a track may be off when both sides were measured by their timestamps: below this the

@@ -29,7 +29,7 @@ pub use facts::{EncoderMemory, EncoderTraits, Limits, ProbeTraits, QualityScale}
 pub use registry::{encoder, names};
 pub use spec::{EncodeSpec, KeyframeInterval, VideoParams};
 pub use svt::{
-    CRF_STEP, Draining, EncodedPacket, Encoder, EncoderConfig, around_opening, check_library_version, library_version,
-    limits, many_encoders, nearest_crf, quiet_logs,
+    CRF_STEP, Draining, EncodedPacket, EncoderConfig, SvtSession, around_opening, check_library_version,
+    library_version, limits, many_encoders, nearest_crf, quiet_logs,
 };
 pub use traits::{Coded, EncoderFactory, KeyRequest, VideoEncoder};

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use drapto::av::{Decoder, DecoderOptions, Received, VideoFrame};
-use drapto::base::{CancelToken, ErrorKind, Rational};
-use drapto::media::{Crf, Frame, MediaInfo, Planes, StreamKind};
-use drapto::source::Pictures;
-use drapto::video::{Coded, EncodeSpec, KeyRequest, VideoEncoder, VideoParams, encoder};
+use drapto::internals::av::{Decoder, DecoderOptions, Received, VideoFrame};
+use drapto::internals::base::{CancelToken, ErrorKind, Rational};
+use drapto::internals::media::{Crf, Frame, MediaInfo, Planes, StreamKind};
+use drapto::internals::source::Pictures;
+use drapto::internals::video::{Coded, EncodeSpec, KeyRequest, VideoEncoder, VideoParams, encoder};
 
 use super::support;
 

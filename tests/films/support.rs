@@ -55,7 +55,7 @@ pub fn tool(name: &str) -> bool {
 
 /// Whether libavcodec was built with libx264; says so where it was not.
 pub fn libx264() -> bool {
-    let there = drapto::video::encoder("libx264").is_ok();
+    let there = drapto::internals::video::encoder("libx264").is_ok();
     if !there {
         missing("this libavcodec has no libx264");
     }

@@ -9,13 +9,15 @@ pub struct Path {
     pub segments: Vec<String>,
     /// The name it is bound to, for a `use`.
     pub binds: Option<String>,
+    /// Whether it is a `use` that gives the name on: `pub use`, `pub(crate) use`.
+    pub exports: bool,
     /// Its line, from 1.
     pub line: usize,
 }
 
 /// All paths of a file whose module is `module` (`["audio", "opus"]` for `src/audio/opus.rs`).
 pub fn paths(tokens: &[Token], module: &[String]) -> Vec<Path> {
-    let mut walk = Walk { tokens, at: 0, module: module.to_vec(), braces: Vec::new(), out: Vec::new() };
+    let mut walk = Walk { tokens, at: 0, module: module.to_vec(), braces: Vec::new(), exports: false, out: Vec::new() };
     while walk.at < tokens.len() {
         walk.step();
     }
@@ -37,6 +39,8 @@ struct Walk<'a> {
     module: Vec<String>,
     /// For each open brace: whether it opened a module.
     braces: Vec<bool>,
+    /// Whether the `use` that is being read gives its names on.
+    exports: bool,
     out: Vec<Path>,
 }
 
@@ -75,7 +79,9 @@ impl Walk<'_> {
                 }
                 // `impl Trait + use<'a>` is another `use`.
                 "use" if !self.punct(at + 1, '<') => {
+                    self.exports = at > 0 && (self.ident(at - 1) == Some("pub") || self.punct(at - 1, ')'));
                     self.tree(&[]);
+                    self.exports = false;
                 }
                 "extern" if self.ident(at + 1) == Some("crate") => {
                     let name = self.ident(at + 2).unwrap_or_default().to_owned();
@@ -140,9 +146,10 @@ impl Walk<'_> {
     }
 
     fn push(&mut self, mut segments: Vec<String>, binds: Option<String>, line: usize) {
+        let exports = self.exports;
         let mut base = match segments[0].as_str() {
             "self" | "super" => self.module.clone(),
-            _ => return self.out.push(Path { segments, binds, line }),
+            _ => return self.out.push(Path { segments, binds, exports, line }),
         };
         while let Some("self" | "super") = segments.first().map(String::as_str) {
             if segments.remove(0) == "super" {
@@ -151,6 +158,6 @@ impl Walk<'_> {
         }
         base.insert(0, "crate".into());
         base.append(&mut segments);
-        self.out.push(Path { segments: base, binds, line });
+        self.out.push(Path { segments: base, binds, exports, line });
     }
 }

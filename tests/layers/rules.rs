@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::house::{self, Source};
 use super::lexer::{Kind, Token, tokens};
 use super::paths::{Path, declared_modules, paths};
 
@@ -85,6 +86,11 @@ pub fn check(files: &[File]) -> Vec<String> {
     let denies: Vec<&str> = lexed.iter().filter(|(_, t, _)| denies_unsafe(t)).map(|(path, ..)| *path).collect();
 
     let mut out = Vec::new();
+    let sources = sources(files, &test_modules);
+    out.extend(house::circles(&sources));
+    out.extend(house::double_names(&sources));
+    out.extend(house::large_rooms(&sources));
+    out.extend(house::front(&sources));
     for (path, tokens, lines) in &lexed {
         let Some(room) = room_of(path) else {
             out.push(format!("{path}:1: no such room in the plan of the house (ROOMS in tests/layers/rules.rs)"));
@@ -103,6 +109,33 @@ pub fn check(files: &[File]) -> Vec<String> {
         if *lines >= TOO_LONG {
             out.push(format!("{path}:{lines}: {lines} lines; files stay under {TOO_LONG}: split it"));
         }
+    }
+    out
+}
+
+/// The files that are not for tests alone, without the parts that are.
+fn sources<'a>(files: &[File<'a>], test_modules: &[String]) -> Vec<Source<'a>> {
+    let mut out = Vec::new();
+    for &(path, text) in files {
+        let (Some(room), module) = (room_of(path), module_of(path)) else { continue };
+        let name = module.join("::");
+        let for_tests = test_modules.iter().any(|m| name == *m || name.starts_with(&format!("{m}::")));
+        // `x_tests.rs` is `mod tests` of `x.rs`, by a `#[path]`.
+        if for_tests || name.ends_with("_tests") {
+            continue;
+        }
+        let all = tokens(text);
+        let tests = test_ranges(&all);
+        let test_lines: usize = tests.iter().map(|r| all[r.end - 1].line - all[r.start].line + 1).sum();
+        let kept = (0..all.len()).filter(|i| !tests.iter().any(|r| r.contains(i))).map(|i| all[i].clone()).collect();
+        out.push(Source {
+            path,
+            room,
+            module,
+            tokens: kept,
+            lines: text.lines().count() - test_lines.min(text.lines().count()),
+            text,
+        });
     }
     out
 }

@@ -6,10 +6,8 @@ use std::ptr::{self, NonNull};
 use ffmpeg_next::ffi as sys;
 
 use super::frame::{AudioFrame, RawFrame, VideoFrame};
-use super::hardware::{self, Accelerator, Hardware};
-use super::input::Input;
+use super::hardware::{self, Accelerator};
 use super::packet::InputPacket;
-use super::parameters::CodecParameters;
 use super::{AvError, check, out_of_memory, raw_enum};
 use crate::base::{Error, ErrorKind, Rational, Result};
 
@@ -67,22 +65,6 @@ pub(super) struct Setup {
 unsafe impl Send for Decoder {}
 
 impl Decoder {
-    /// A decoder for stream `index` of `input`.
-    pub fn open(input: &Input, index: usize, options: DecoderOptions) -> Result<Self> {
-        CodecParameters::of(input, index)?.decoder(options, 0)
-    }
-
-    /// A decoder for stream `index` of `input` that decodes on `hardware`.
-    ///
-    /// It gives out what the software decoder gives out, in memory, or fails: it never goes on in software by itself.
-    ///
-    /// # Errors
-    /// `Unsupported` where this FFmpeg, the codec or the machine does not have `hardware`. That a device cannot decode
-    /// this very stream often shows at the first packets only, as any error of `send` or `receive_video`.
-    pub fn open_hardware(input: &Input, index: usize, options: DecoderOptions, hardware: Hardware) -> Result<Self> {
-        CodecParameters::of(input, index)?.hardware_decoder(options, hardware)
-    }
-
     /// A decoder for AV1 packets of our own making, whose timestamps count in `base`.
     pub fn av1(base: Rational, options: DecoderOptions) -> Result<Self> {
         // SAFETY: the id is a constant of the bindings.

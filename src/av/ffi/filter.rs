@@ -24,7 +24,7 @@ pub(crate) struct Filter {
 /// calling thread alone, so a result depends on the pictures only. Pictures keep their order and nothing else of
 /// their times: going in they are numbered, coming out they have none, because filters reckon with times, and those of
 /// damaged files lead to nonsense there.
-pub(crate) struct Graph {
+pub(crate) struct FilterGraph {
     graph: NonNull<sys::AVFilterGraph>,
     source: *mut sys::AVFilterContext,
     sink: *mut sys::AVFilterContext,
@@ -34,9 +34,9 @@ pub(crate) struct Graph {
 }
 
 // SAFETY: without threads of its own a graph has no thread affinity; `&mut self` keeps it to one thread at a time.
-unsafe impl Send for Graph {}
+unsafe impl Send for FilterGraph {}
 
-impl Graph {
+impl FilterGraph {
     /// A graph for pictures as `first`, which is not pushed.
     ///
     /// # Errors
@@ -44,7 +44,7 @@ impl Graph {
     pub(crate) fn new(filter: &Filter, first: &VideoFrame) -> Result<Self> {
         // SAFETY: no preconditions; null means out of memory.
         let graph = NonNull::new(unsafe { sys::avfilter_graph_alloc() }).ok_or_else(|| out_of_memory("a filter"))?;
-        let mut graph = Graph {
+        let mut graph = FilterGraph {
             graph,
             source: ptr::null_mut(),
             sink: ptr::null_mut(),
@@ -154,7 +154,7 @@ impl Graph {
     }
 }
 
-impl Drop for Graph {
+impl Drop for FilterGraph {
     fn drop(&mut self) {
         let mut graph = self.graph.as_ptr();
         // SAFETY: we own the graph; this frees it with its filters. Pictures that were pulled hold their own references.

@@ -11,9 +11,9 @@ use sys::AVFrameSideDataType as Side;
 
 use super::{out_of_memory, rational, raw_enum, span, timestamp};
 use crate::base::{Error, ErrorKind, Rational, Result, Span, Timestamp};
-use crate::media::{Samples, Sound, 
+use crate::media::{
     ChromaLocation, Color, ColorRange, ContentLight, Dynamic, FieldFlags, HdrStatic, MasteringDisplay, Matrix,
-    PixelFormat, Planes, Primaries, Subsampling, Transfer,
+    PixelFormat, Planes, Primaries, Samples, Sound, Subsampling, Transfer,
 };
 
 /// An owned `AVFrame`.

@@ -5,7 +5,7 @@ use std::ptr::{self, NonNull};
 
 use ffmpeg_next::ffi as sys;
 
-use super::super::planar::{Rows, RowsMut, Samples, copy_plane, split_plane};
+use super::super::planar::{Rows, RowsMut, SampleForm, copy_plane, split_plane};
 use super::frame::{RawFrame, descriptor, format_name, pixel_format};
 use super::{check, out_of_memory, raw_enum};
 use crate::base::{Error, ErrorKind, Result};
@@ -227,7 +227,7 @@ fn planar(mut source: RawFrame, software: c_int) -> Result<RawFrame> {
 }
 
 /// How samples lie in the semi-planar 4:2:0 format `format`, where `wanted` can be made of it by moving bits only.
-fn semi_planar(format: c_int, wanted: PixelFormat) -> Option<Samples> {
+fn semi_planar(format: c_int, wanted: PixelFormat) -> Option<SampleForm> {
     let PixelFormat::Planar { subsampling: Subsampling::Yuv420, depth } = wanted else { return None };
     let d = descriptor(format)?;
     let wide = d.comp[0].depth > 8;
@@ -240,17 +240,17 @@ fn semi_planar(format: c_int, wanted: PixelFormat) -> Option<Samples> {
         return None;
     }
     match (wide, depth) {
-        (false, 8) => Some(Samples::Bytes),
+        (false, 8) => Some(SampleForm::Bytes),
         // Values stand in the high bits of the word; P016 is also what carries 12 bits.
         (true, 9..=16) if native && d.comp[0].depth + d.comp[0].shift == 16 && i32::from(depth) <= d.comp[0].depth => {
-            Some(Samples::Words(16 - u32::from(depth)))
+            Some(SampleForm::Words(16 - u32::from(depth)))
         }
         _ => None,
     }
 }
 
 /// Copies the samples of the semi-planar `source` to the planar `target` of the same size.
-fn fill(target: &mut RawFrame, source: &RawFrame, samples: Samples) -> Result<()> {
+fn fill(target: &mut RawFrame, source: &RawFrame, samples: SampleForm) -> Result<()> {
     let f = source.fields();
     let (width, height) = (f.width.max(0) as usize, f.height.max(0) as usize);
     let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));

@@ -1,6 +1,6 @@
 //! A file that libavformat's muxers write, through a byte stream of our own.
 
-use std::ffi::{CStr, CString, c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -300,10 +300,4 @@ impl Drop for Output {
             sys::avformat_free_context(context);
         }
     }
-}
-
-/// A terminated copy of `text`, which ends at its first zero byte.
-pub(super) fn c_text(text: &str) -> CString {
-    let text = text.split('\0').next().unwrap_or_default();
-    CString::new(text).unwrap_or_default()
 }

@@ -1,12 +1,11 @@
 //! What libavformat's muxers are told of a track and of chapters.
 
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, CString, c_int, c_void};
 use std::ptr;
 
 use ffmpeg_next::ffi as sys;
 
 use super::out_of_memory;
-use super::output::c_text;
 use crate::base::{Error, ErrorKind, Rational, Result};
 use crate::media::{
     AudioTrackParams, Chapter, Disposition, FieldOrder, MasteringDisplay, TrackCodec, TrackKind, TrackParams,
@@ -259,4 +258,10 @@ pub(super) unsafe fn add_chapters(context: *mut sys::AVFormatContext, chapters: 
         }
     }
     Ok(())
+}
+
+/// A terminated copy of `text`, which ends at its first zero byte.
+fn c_text(text: &str) -> CString {
+    let text = text.split('\0').next().unwrap_or_default();
+    CString::new(text).unwrap_or_default()
 }

@@ -79,6 +79,24 @@ impl CodecParameters {
     }
 }
 
+impl Decoder {
+    /// A decoder for stream `index` of `input`.
+    pub fn open(input: &Input, index: usize, options: DecoderOptions) -> Result<Self> {
+        CodecParameters::of(input, index)?.decoder(options, 0)
+    }
+
+    /// A decoder for stream `index` of `input` that decodes on `hardware`.
+    ///
+    /// It gives out what the software decoder gives out, in memory, or fails: it never goes on in software by itself.
+    ///
+    /// # Errors
+    /// `Unsupported` where this FFmpeg, the codec or the machine does not have `hardware`. That a device cannot decode
+    /// this very stream often shows at the first packets only, as any error of `send` or `receive_video`.
+    pub fn open_hardware(input: &Input, index: usize, options: DecoderOptions, hardware: Hardware) -> Result<Self> {
+        CodecParameters::of(input, index)?.hardware_decoder(options, hardware)
+    }
+}
+
 impl Drop for CodecParameters {
     fn drop(&mut self) {
         let mut raw = self.raw.as_ptr();

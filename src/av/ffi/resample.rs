@@ -196,7 +196,7 @@ pub struct Resampler {
     channels: usize,
     mixer: Mixer,
     segment: Option<Segment>,
-    last_input: Option<Input>,
+    last_input: Option<ResampleInput>,
     finished: u64,
     changes: u64,
     did_downmix: bool,
@@ -221,7 +221,7 @@ impl Resampler {
     ///
     /// Errors: `Unsupported` where the frame's format, rate or channels are none that can be converted.
     pub fn push(&mut self, frame: &AudioFrame, out: &mut Vec<f32>) -> Result<()> {
-        let input = Input::of(frame);
+        let input = ResampleInput::of(frame);
         if self.last_input.as_ref().is_some_and(|last| *last != input) {
             self.flush(out)?;
             self.changes += 1;
@@ -265,15 +265,15 @@ impl Resampler {
 
 /// What a conversion is set up for.
 #[derive(Clone, Debug, PartialEq)]
-struct Input {
+struct ResampleInput {
     format: c_int,
     rate: u32,
     layout: ChannelLayout,
 }
 
-impl Input {
+impl ResampleInput {
     fn of(frame: &AudioFrame) -> Self {
-        Input { format: frame.raw().fields().format, rate: frame.sample_rate(), layout: frame.layout() }
+        ResampleInput { format: frame.raw().fields().format, rate: frame.sample_rate(), layout: frame.layout() }
     }
 }
 
@@ -292,7 +292,7 @@ struct Segment {
 unsafe impl Send for Segment {}
 
 impl Segment {
-    fn new(input: &Input, mix: &Mix, rate: u32, channels: usize) -> Result<Self> {
+    fn new(input: &ResampleInput, mix: &Mix, rate: u32, channels: usize) -> Result<Self> {
         let unsupported = |what: String| Error::new(ErrorKind::Unsupported, what);
         let inputs = input.layout.channels();
         let format = sample_format(input.format).ok_or_else(|| unsupported("unknown sample format".to_owned()))?;

@@ -110,7 +110,7 @@ fn the_count_is_exact_at_every_rate_and_the_delay_is_all_that_is_inside() {
 #[test]
 fn the_filter_itself_gives_the_count_to_within_a_sample() {
     for rate in [8_000, 11_025, 22_050, 32_000, 44_100, 44_101, 96_000, 192_000] {
-        let input = Input {
+        let input = ResampleInput {
             format: sys::AVSampleFormat::AV_SAMPLE_FMT_FLT as c_int,
             rate,
             layout: ChannelLayout::unspecified(1),

@@ -65,7 +65,7 @@ impl Scaler {
 
     /// The samples of `frame`, converted. A `frame` that is not planar must hold a decoder's picture.
     pub fn convert(&mut self, frame: &Frame) -> Result<PoolBuffer> {
-        let source = Source::of(frame).map_err(|e| e.at(frame.pts))?;
+        let source = ScalerInput::of(frame).map_err(|e| e.at(frame.pts))?;
         self.prepare(&source, frame).map_err(|e| e.at(frame.pts))?;
         let mut out = self.pool.take();
         let [(y, ys), (u, us), (v, vs)] = out.planes_mut();
@@ -90,7 +90,7 @@ impl Scaler {
         Ok(out)
     }
 
-    fn prepare(&mut self, picture: &Source, frame: &Frame) -> Result<()> {
+    fn prepare(&mut self, picture: &ScalerInput, frame: &Frame) -> Result<()> {
         let (width, height) = (frame.width, frame.height);
         let matrix = c_int::from(frame.color.matrix.0);
         let key = (picture.format, width, height, matrix);
@@ -150,13 +150,13 @@ fn is_rgb(format: &sys::AVPixFmtDescriptor) -> bool {
 }
 
 /// A picture as libswscale takes it; valid as long as its frame.
-struct Source {
+struct ScalerInput {
     format: c_int,
     planes: [*const u8; 4],
     strides: [c_int; 4],
 }
 
-impl Source {
+impl ScalerInput {
     fn of(frame: &Frame) -> Result<Self> {
         if let Some(format) = super::frame::planar_format(frame.format) {
             // Planar pictures may be windows into larger ones.
@@ -173,7 +173,7 @@ impl Source {
                 return Err(Error::new(ErrorKind::Unsupported, "a picture is cut short"));
             }
             let stride = |index: usize| frame.planes.stride(index) as c_int;
-            return Ok(Source {
+            return Ok(ScalerInput {
                 format,
                 planes: [plane(0), plane(1), plane(2), ptr::null()],
                 strides: [stride(0), stride(1), stride(2), 0],
@@ -184,7 +184,7 @@ impl Source {
             picture.ok_or_else(|| Error::new(ErrorKind::Unsupported, "only a decoder's pictures can be converted"))?;
         let f = picture.raw().fields();
         let (planes, strides) = (&f.data[..4], &f.linesize[..4]);
-        Ok(Source {
+        Ok(ScalerInput {
             format: f.format,
             planes: [0, 1, 2, 3].map(|i| planes[i].cast_const()),
             strides: [0, 1, 2, 3].map(|i| strides[i]),

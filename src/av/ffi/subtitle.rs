@@ -15,22 +15,24 @@ const MAX_CUE_BYTES: usize = 1 << 20;
 
 /// Turns packets of one text subtitle stream (mov_text, microdvd, sami, ...) into SubRip cues.
 pub struct SubtitleConverter {
-    decoder: Context,
-    encoder: Context,
+    decoder: SubtitleContext,
+    encoder: SubtitleContext,
     stream: usize,
 }
 
-struct Context(NonNull<sys::AVCodecContext>);
+struct SubtitleContext(NonNull<sys::AVCodecContext>);
 
 // SAFETY: a codec context has no thread affinity; `&mut self` keeps it to one thread at a time.
-unsafe impl Send for Context {}
+unsafe impl Send for SubtitleContext {}
 
-impl Context {
+impl SubtitleContext {
     /// # Safety
     /// `codec` is null or a codec of libavcodec.
     unsafe fn alloc(codec: *const sys::AVCodec) -> Result<Self> {
         // SAFETY: by this function's contract.
-        NonNull::new(unsafe { sys::avcodec_alloc_context3(codec) }).map(Context).ok_or_else(|| out_of_memory("a codec"))
+        NonNull::new(unsafe { sys::avcodec_alloc_context3(codec) })
+            .map(SubtitleContext)
+            .ok_or_else(|| out_of_memory("a codec"))
     }
 
     fn as_ptr(&self) -> *mut sys::AVCodecContext {
@@ -38,7 +40,7 @@ impl Context {
     }
 }
 
-impl Drop for Context {
+impl Drop for SubtitleContext {
     fn drop(&mut self) {
         let mut context = self.0.as_ptr();
         // SAFETY: we own the context; this frees it once.
@@ -63,7 +65,7 @@ impl SubtitleConverter {
                     Error::new(ErrorKind::Unsupported, "no converter to SubRip for this codec").with_stream(index)
                 );
             }
-            let decoder = Context::alloc(codec)?;
+            let decoder = SubtitleContext::alloc(codec)?;
             let d = decoder.as_ptr();
             check(sys::avcodec_parameters_to_context(d, stream.codecpar), ErrorKind::Input, "bad codec parameters")?;
             let base = time_base(stream.time_base);
@@ -74,7 +76,7 @@ impl SubtitleConverter {
                 "cannot open the subtitle decoder",
             )
             .map_err(|e| e.with_stream(index))?;
-            let encoder = Context::alloc(srt)?;
+            let encoder = SubtitleContext::alloc(srt)?;
             let e = encoder.as_ptr();
             let size = (*d).subtitle_header_size.max(0) as usize;
             let header = sys::av_mallocz(size + 1).cast::<u8>();

@@ -50,7 +50,7 @@ pub fn for_copy(codec: &str, extradata: &[u8]) -> Option<CodecMapping> {
 
 /// How Matroska stores the codec of `track`: what the track entry says of it.
 #[derive(Clone, Debug)]
-pub(super) struct Coding {
+pub(super) struct TrackCoding {
     /// CodecID.
     pub(super) id: String,
     /// CodecPrivate; empty is not written.
@@ -59,7 +59,7 @@ pub(super) struct Coding {
     pub(super) bit_depth: Option<u8>,
 }
 
-impl Coding {
+impl TrackCoding {
     /// # Errors
     /// `Encode` where Matroska cannot hold the codec as it is described.
     pub(super) fn of(track: &TrackParams) -> Result<Self> {
@@ -70,7 +70,7 @@ impl Coding {
         let private = track.configuration();
         let name = match track.codec() {
             TrackCodec::Matroska(id) => {
-                return Ok(Coding { id: id.clone(), private: private.to_vec(), bit_depth: told });
+                return Ok(TrackCoding { id: id.clone(), private: private.to_vec(), bit_depth: told });
             }
             TrackCodec::Named(name) => name,
         };
@@ -81,7 +81,7 @@ impl Coding {
         let mapping = mapping
             .ok_or_else(|| Error::new(ErrorKind::Encode, format!("Matroska cannot carry {name} as it is described")))?;
         let bit_depth = mapping.bit_depth.or(told);
-        Ok(Coding { id: mapping.codec_id.to_owned(), private: mapping.codec_private, bit_depth })
+        Ok(TrackCoding { id: mapping.codec_id.to_owned(), private: mapping.codec_private, bit_depth })
     }
 }
 

@@ -16,7 +16,7 @@ use matroska_demuxer::{Frame, MatroskaFile, TrackType};
 use super::ebml::id;
 pub use super::facts::{AttachmentFacts, AudioFacts, ChapterFacts, FrameFacts, MasteringFacts, TrackFacts, VideoFacts};
 use super::tracks::DVVC;
-use super::walk::{BlockFacts, Element, Walk, Window};
+use super::walk::{BlockFacts, Element, SeekBuffer, Walk};
 use crate::base::{Error, ErrorKind, Result};
 use crate::media::{
     ChromaLocation, Color, ColorRange, ContentLight, Disposition, FieldOrder, Matrix, Primaries, StreamKind, Tag,
@@ -96,7 +96,7 @@ fn input_error(path: &Path, message: &str, cause: impl Into<Box<dyn std::error::
 #[derive(Debug)]
 pub struct Reader {
     path: PathBuf,
-    demuxer: MatroskaFile<Window<File>>,
+    demuxer: MatroskaFile<SeekBuffer<File>>,
     walk: Walk<File>,
     scale: u64,
     tracks: Vec<TrackFacts>,
@@ -117,7 +117,7 @@ impl Reader {
         if !walk.indices_are_sound().map_err(io)? {
             return Err(Error::new(ErrorKind::Input, "an index of the file is broken").with_file(path));
         }
-        let window = Window::new(File::open(path).map_err(io)?).map_err(io)?;
+        let window = SeekBuffer::new(File::open(path).map_err(io)?).map_err(io)?;
         let demuxer = MatroskaFile::open(window).map_err(|e| input_error(path, "not a readable Matroska file", e))?;
         let scale = demuxer.info().timestamp_scale().get();
         let mut tracks: Vec<TrackFacts> = demuxer.tracks().iter().map(track_facts).collect();

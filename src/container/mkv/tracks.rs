@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use super::codec::Coding;
+use super::codec::TrackCoding;
 use super::ebml::{Master, content_uid, id};
 use crate::base::{Error, ErrorKind, Rational, Result};
 use crate::container::language::language;
@@ -34,14 +34,14 @@ impl Uids {
 ///
 /// # Errors
 /// Kind `Encode` for a codec that Matroska cannot hold as it is described.
-pub(super) fn codings(tracks: &[TrackParams]) -> Result<Vec<Coding>> {
-    tracks.iter().map(Coding::of).collect()
+pub(super) fn codings(tracks: &[TrackParams]) -> Result<Vec<TrackCoding>> {
+    tracks.iter().map(TrackCoding::of).collect()
 }
 
 /// The UIDs of `tracks`, in order.
-pub(super) fn track_uids(tracks: &[TrackParams], codings: &[Coding]) -> Vec<u64> {
+pub(super) fn track_uids(tracks: &[TrackParams], codings: &[TrackCoding]) -> Vec<u64> {
     let mut uids = Uids::default();
-    let uid = |(index, (t, coding)): (usize, (&TrackParams, &Coding))| {
+    let uid = |(index, (t, coding)): (usize, (&TrackParams, &TrackCoding))| {
         let language = t.language.as_deref().unwrap_or_default();
         let title = t.title.as_deref().unwrap_or_default();
         let index = (index as u64).to_be_bytes();
@@ -54,7 +54,7 @@ pub(super) fn track_uids(tracks: &[TrackParams], codings: &[Coding]) -> Vec<u64>
 ///
 /// # Errors
 /// Kind `Encode` for a picture without size or a track without codec: the caller's mistake, named by track.
-pub(super) fn tracks_element(tracks: &[TrackParams], codings: &[Coding], uids: &[u64]) -> Result<Master> {
+pub(super) fn tracks_element(tracks: &[TrackParams], codings: &[TrackCoding], uids: &[u64]) -> Result<Master> {
     let mut out = Master::new();
     for (index, ((track, coding), uid)) in tracks.iter().zip(codings).zip(uids).enumerate() {
         out.master(id::TRACK_ENTRY, &track_entry(track, coding, index as u64 + 1, *uid)?);
@@ -62,7 +62,7 @@ pub(super) fn tracks_element(tracks: &[TrackParams], codings: &[Coding], uids: &
     Ok(out)
 }
 
-fn track_entry(track: &TrackParams, coding: &Coding, number: u64, uid: u64) -> Result<Master> {
+fn track_entry(track: &TrackParams, coding: &TrackCoding, number: u64, uid: u64) -> Result<Master> {
     if coding.id.is_empty() {
         return Err(Error::new(ErrorKind::Encode, format!("track {number} has no codec id")));
     }

@@ -17,7 +17,7 @@ const MAX_CHILDREN: usize = 1 << 20;
 
 /// A buffered reader that keeps its buffer over seeks inside it (std's `BufReader` drops it at each).
 #[derive(Debug)]
-pub(super) struct Window<R> {
+pub(super) struct SeekBuffer<R> {
     inner: R,
     length: u64,
     position: u64,
@@ -26,10 +26,10 @@ pub(super) struct Window<R> {
     start: u64,
 }
 
-impl<R: Read + Seek> Window<R> {
+impl<R: Read + Seek> SeekBuffer<R> {
     pub(super) fn new(mut inner: R) -> io::Result<Self> {
         let length = inner.seek(SeekFrom::End(0))?;
-        Ok(Window { inner, length, position: 0, buffer: Vec::new(), start: 0 })
+        Ok(SeekBuffer { inner, length, position: 0, buffer: Vec::new(), start: 0 })
     }
 
     pub(super) fn length(&self) -> u64 {
@@ -43,7 +43,7 @@ impl<R: Read + Seek> Window<R> {
     }
 }
 
-impl<R: Read + Seek> Read for Window<R> {
+impl<R: Read + Seek> Read for SeekBuffer<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if self.position >= self.length || out.is_empty() {
             return Ok(0);
@@ -67,7 +67,7 @@ impl<R: Read + Seek> Read for Window<R> {
     }
 }
 
-impl<R: Read + Seek> Seek for Window<R> {
+impl<R: Read + Seek> Seek for SeekBuffer<R> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let target = match to {
             SeekFrom::Start(at) => Some(at),
@@ -114,7 +114,7 @@ pub(super) struct BlockFacts {
 /// The walker, and its place among the blocks.
 #[derive(Debug)]
 pub(super) struct Walk<R> {
-    input: Window<R>,
+    input: SeekBuffer<R>,
     segment: Element,
     at: u64,
     cluster_time: u64,
@@ -133,7 +133,7 @@ pub(super) fn broken(what: &str) -> io::Error {
 impl<R: Read + Seek> Walk<R> {
     /// Finds the Segment.
     pub(super) fn open(inner: R) -> io::Result<Self> {
-        let input = Window::new(inner)?;
+        let input = SeekBuffer::new(inner)?;
         let mut walk = Walk { input, segment: Element::default(), at: 0, cluster_time: 0 };
         let end = walk.input.length();
         let head = walk.element(0, end)?.filter(|e| e.id == id::EBML).ok_or_else(|| broken("no EBML header"))?;

@@ -26,10 +26,10 @@ pub struct Mp4Options {
 /// ([`avcc`](crate::syntax::nal::avcc)).
 pub struct Mp4Muxer {
     output: Output,
-    tracks: Vec<Track>,
+    tracks: Vec<MuxTrack>,
 }
 
-struct Track {
+struct MuxTrack {
     count: TrackCount,
     form: Form,
 }
@@ -72,7 +72,7 @@ impl Mp4Muxer {
                 }
                 _ => Form::AsIs,
             };
-            tracks.push(Track { count: TrackCount::of(track), form });
+            tracks.push(MuxTrack { count: TrackCount::of(track), form });
             track.language = track.language.as_deref().map(terminological);
         }
         let flags = if options.index_first { c"+faststart" } else { c"" };
@@ -86,7 +86,7 @@ impl Mp4Muxer {
 impl Muxer for Mp4Muxer {
     fn lanes(&self) -> Vec<Lane> {
         // Times are stored as they are, without a codec delay.
-        let lane = |t: &Track| Lane { gating: t.count.kind() != StreamKind::Subtitle, delay_ns: 0 };
+        let lane = |t: &MuxTrack| Lane { gating: t.count.kind() != StreamKind::Subtitle, delay_ns: 0 };
         self.tracks.iter().map(lane).collect()
     }
 

@@ -171,9 +171,9 @@ fn track(trak: &Trak, movie_timescale: u32, length: u64) -> Result<Mp4Track> {
     })
 }
 
-type Coding = (&'static str, Vec<u8>, Option<(u16, u16)>, Option<u16>);
+type SampleCoding = (&'static str, Vec<u8>, Option<(u16, u16)>, Option<u16>);
 
-fn coding(codec: Option<&Codec>) -> Coding {
+fn coding(codec: Option<&Codec>) -> SampleCoding {
     match codec {
         Some(Codec::Av01(c)) => ("av1", body(&c.av1c), Some((c.visual.width, c.visual.height)), None),
         Some(Codec::Avc1(c)) => ("h264", body(&c.avcc), Some((c.visual.width, c.visual.height)), None),

@@ -4,8 +4,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::chunks::ChunkMeans;
+use super::super::curve::Curve;
 use super::super::policy::Tier;
-use super::super::prior::{Outcome, slope_of};
+use super::super::prior::{ChunkOutcome, slope_of};
 use super::super::search::{Clamp, Observation};
 use super::super::watch::Profile;
 use crate::media::Crf;
@@ -148,15 +149,15 @@ pub struct KeptChunk {
 
 impl KeptChunk {
     /// What is restored of it.
-    pub fn record(&self) -> ScheduleRecord {
-        let slope = slope_of(self.tries.iter().map(TryRecord::observation));
+    pub fn record(&self, curve: &Curve) -> ScheduleRecord {
+        let slope = slope_of(curve, self.tries.iter().map(TryRecord::observation));
         let (chunk, crf, score) = (self.chunk, self.crf, self.scores.harmonic_mean);
         ScheduleRecord::Kept { chunk, crf, score, probe: self.probe, slope }
     }
 
     /// What later chunks learn of it.
-    pub(super) fn outcome(&self, means: ChunkMeans) -> Outcome {
-        let slope = slope_of(self.tries.iter().map(TryRecord::observation));
-        Outcome { means, crf: self.crf, score: self.scores.harmonic_mean, probe: self.probe, slope }
+    pub(super) fn outcome(&self, curve: &Curve, means: ChunkMeans) -> ChunkOutcome {
+        let slope = slope_of(curve, self.tries.iter().map(TryRecord::observation));
+        ChunkOutcome { means, crf: self.crf, score: self.scores.harmonic_mean, probe: self.probe, slope }
     }
 }

@@ -4,13 +4,14 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::super::prior::{Outcome, forecast, probe_crf};
+use super::super::curve::Curve;
+use super::super::prior::{ChunkOutcome, forecast, probe_crf};
 use super::super::search::Clamp;
 use super::super::watch::WatchSpec;
 use super::message::{ChunkFacts, ScheduleAction, ScheduleEvent, ScheduleRules, TryEnd};
 use super::record::ScheduleRecord;
 use super::title::{TitleState, decide};
-use super::work::{ChunkWork, Next, Running, unknown};
+use super::work::{ChunkWork, Next, WorkerTask, unknown};
 use crate::base::Result;
 use crate::media::Crf;
 
@@ -23,7 +24,7 @@ pub struct Scheduler {
     free: Vec<usize>,
     works: BTreeMap<usize, ChunkWork>,
     /// By chunk; `None` until it is finished, or calibrated on.
-    outcomes: Vec<Option<Outcome>>,
+    outcomes: Vec<Option<ChunkOutcome>>,
     ended: bool,
     done: bool,
     past: BTreeMap<usize, Past>,
@@ -54,6 +55,11 @@ impl Scheduler {
         }
     }
 
+    /// The curve of the metric that the chunks are searched by.
+    pub fn curve(&self) -> &Curve {
+        &self.rules.search.curve
+    }
+
     /// Takes what happened; what is to be done, in this order. After [`Done`](ScheduleAction::Done) or
     /// [`GiveUp`](ScheduleAction::GiveUp) nothing more is asked for.
     ///
@@ -67,14 +73,14 @@ impl Scheduler {
             ScheduleEvent::FilmEnded => self.ended = true,
             ScheduleEvent::WorkerFree { worker } => self.free.push(worker),
             ScheduleEvent::Probed { chunk, scores } => {
-                let work = self.ended_of(chunk, |running| running == Running::Probe)?.1;
+                let work = self.ended_of(chunk, |running| running == WorkerTask::Probe)?.1;
                 work.probed(&scores);
                 out.push(ScheduleAction::Journal { record: ScheduleRecord::Probe { chunk, scores } });
             }
             ScheduleEvent::Tried { chunk, end, frames, bytes } => {
                 let title = self.title_crf();
-                let (running, work) = self.ended_of(chunk, |running| matches!(running, Running::Try { .. }))?;
-                let Running::Try { crf, stride } = running else { return Err(unknown()) };
+                let (running, work) = self.ended_of(chunk, |running| matches!(running, WorkerTask::Try { .. }))?;
+                let WorkerTask::Try { crf, stride } = running else { return Err(unknown()) };
                 let whole = matches!(end, TryEnd::Whole(_));
                 let learnt = work.tried((crf, stride), end, (frames, bytes), title)?;
                 out.extend(learnt.record.map(|record| ScheduleAction::Journal { record }));
@@ -86,7 +92,7 @@ impl Scheduler {
                 self.settle(chunk, &mut out)?;
             }
             ScheduleEvent::CeilingMeasured { chunk, score } => {
-                self.ended_of(chunk, |running| running == Running::Ceiling)?.1.measured(score);
+                self.ended_of(chunk, |running| running == WorkerTask::Ceiling)?.1.measured(score);
                 out.push(ScheduleAction::Journal { record: ScheduleRecord::Ceiling { chunk, score } });
                 self.settle(chunk, &mut out)?;
             }
@@ -105,7 +111,7 @@ impl Scheduler {
     }
 
     /// The chunk whose order ended, and what that was.
-    fn ended_of(&mut self, chunk: usize, is: impl Fn(Running) -> bool) -> Result<(Running, &mut ChunkWork)> {
+    fn ended_of(&mut self, chunk: usize, is: impl Fn(WorkerTask) -> bool) -> Result<(WorkerTask, &mut ChunkWork)> {
         let work = self.works.get_mut(&chunk).ok_or_else(unknown)?;
         let running = work.running.take().filter(|running| is(*running)).ok_or_else(unknown)?;
         Ok((running, work))
@@ -134,7 +140,7 @@ impl Scheduler {
         }
         if finished {
             let Some(ScheduleRecord::Kept { crf, score, probe, slope, .. }) = past.kept else { return Err(unknown()) };
-            self.outcomes[facts.index] = Some(Outcome { means: facts.means, crf, score, probe, slope });
+            self.outcomes[facts.index] = Some(ChunkOutcome { means: facts.means, crf, score, probe, slope });
             return Ok(());
         }
         let mut work = ChunkWork::new(facts);
@@ -157,7 +163,7 @@ impl Scheduler {
                 self.begin(index)?;
                 self.order(index, out)?;
             } else if let Some(chunk) = self.next_to_probe() {
-                let worker = self.give(chunk, Running::Probe)?;
+                let worker = self.give(chunk, WorkerTask::Probe)?;
                 let (crf, parallelism) = (probe_crf(&self.rules.search), self.parallelism());
                 out.push(ScheduleAction::Probe { worker, chunk, crf, parallelism });
             } else {
@@ -207,7 +213,7 @@ impl Scheduler {
         let (needed, title) = (self.needed(index), self.title_crf().is_some());
         let work = self.works.get_mut(&index).ok_or_else(unknown)?;
         if work.search.is_none() && !title {
-            let known: Vec<Outcome> = self.outcomes.iter().take(needed).flatten().cloned().collect();
+            let known: Vec<ChunkOutcome> = self.outcomes.iter().take(needed).flatten().cloned().collect();
             begin(work, &known, &self.rules);
         }
         Ok(())
@@ -226,13 +232,13 @@ impl Scheduler {
         }
         match work.next(&self.rules.search, stride)? {
             Next::MeasureCeiling => {
-                let worker = self.give(index, Running::Ceiling)?;
+                let worker = self.give(index, WorkerTask::Ceiling)?;
                 out.push(ScheduleAction::MeasureCeiling { worker, chunk: index });
                 Ok(())
             }
             Next::Try { crf, stride, watch } => self.try_at(index, (crf, stride), watch, out),
             Next::Decided { crf, .. } if self.title.is_some() => {
-                self.outcomes[index] = Some(work.calibrated(crf)?);
+                self.outcomes[index] = Some(work.calibrated(&self.rules.search.curve, crf)?);
                 Ok(())
             }
             Next::Decided { crf, clamp } if work.holds(crf) => self.finish(index, clamp, out),
@@ -251,7 +257,7 @@ impl Scheduler {
         watch: Option<WatchSpec>,
         out: &mut Vec<ScheduleAction>,
     ) -> Result<()> {
-        let worker = self.give(chunk, Running::Try { crf, stride })?;
+        let worker = self.give(chunk, WorkerTask::Try { crf, stride })?;
         let parallelism = self.parallelism();
         out.push(ScheduleAction::Try { worker, chunk, crf, stride, watch, parallelism });
         Ok(())
@@ -261,7 +267,7 @@ impl Scheduler {
         self.rules.layout.parallelism(self.ended.then_some(self.works.len()))
     }
 
-    fn give(&mut self, index: usize, running: Running) -> Result<usize> {
+    fn give(&mut self, index: usize, running: WorkerTask) -> Result<usize> {
         let worker = self.free.pop().ok_or_else(unknown)?;
         self.works.get_mut(&index).ok_or_else(unknown)?.running = Some(running);
         Ok(worker)
@@ -285,7 +291,7 @@ impl Scheduler {
         let search = work.search.as_ref().filter(|_| self.title.is_none());
         let (aim, means) = (search.map_or(self.rules.search.target, |search| search.aim()), work.facts.means);
         let kept = work.finish(aim, clamp)?;
-        self.outcomes[index] = Some(kept.outcome(means));
+        self.outcomes[index] = Some(kept.outcome(&self.rules.search.curve, means));
         out.push(ScheduleAction::Keep { chunk: Box::new(kept) });
         Ok(())
     }
@@ -324,7 +330,7 @@ impl Scheduler {
     }
 }
 
-fn begin(work: &mut ChunkWork, known: &[Outcome], rules: &ScheduleRules) {
+fn begin(work: &mut ChunkWork, known: &[ChunkOutcome], rules: &ScheduleRules) {
     let forecast = forecast(known, &work.facts.means, work.probe, &rules.search);
     tracing::info!(chunk = work.facts.index, probe = work.probe, crf = %forecast.crf, slope = forecast.slope, means = ?work.facts.means, "forecast");
     work.begin(&rules.search, forecast);

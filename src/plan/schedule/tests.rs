@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::plan::Curve;
 use film::{Conduct, Dice, SimFilm, is_plausible};
 
 fn conduct(workers: usize, seed: u64, fails: Option<usize>) -> Conduct {
@@ -33,7 +34,8 @@ fn check(
     for (index, kept) in &run.kept {
         prop_assert_eq!(Some(kept), expected.get(index), "chunk {}", index);
     }
-    let kept: Vec<String> = expected.values().map(|k| serde_json::to_string(&k.record()).unwrap()).collect();
+    let kept: Vec<String> =
+        expected.values().map(|k| serde_json::to_string(&k.record(&Curve::VMAF)).unwrap()).collect();
     for line in journal.iter().filter(|line| line.contains("\"of\":\"kept\"")) {
         prop_assert!(kept.contains(line), "{}", line);
     }

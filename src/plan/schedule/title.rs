@@ -5,7 +5,7 @@
 //! and scored. Bytes a search made at that very CRF are kept.
 #![deny(unsafe_code)]
 
-use super::super::prior::Outcome;
+use super::super::prior::ChunkOutcome;
 use super::super::search::SearchRules;
 use super::super::title::{Calibration, probed, title_crf};
 use super::work::ChunkWork;
@@ -20,9 +20,9 @@ pub(super) struct TitleState {
 }
 
 /// The CRF of a title whose chunks are `works`, each with what its search came to if it was searched.
-pub(super) fn decide(works: &[(&ChunkWork, Option<&Outcome>)], rules: &SearchRules) -> Option<Crf> {
-    let calibrated: Vec<Outcome> = works.iter().filter_map(|(_, outcome)| outcome.cloned()).collect();
-    let of = |(work, outcome): &(&ChunkWork, Option<&Outcome>)| {
+pub(super) fn decide(works: &[(&ChunkWork, Option<&ChunkOutcome>)], rules: &SearchRules) -> Option<Crf> {
+    let calibrated: Vec<ChunkOutcome> = works.iter().filter_map(|(_, outcome)| outcome.cloned()).collect();
+    let of = |(work, outcome): &(&ChunkWork, Option<&ChunkOutcome>)| {
         let only_probed = || probed(&calibrated, &work.facts.means, work.probe?, rules);
         Some((outcome.cloned().or_else(only_probed)?, work.facts.frames))
     };

@@ -1,9 +1,10 @@
 //! A chunk that is not finished: what is known of it, and what follows from that.
 #![deny(unsafe_code)]
 
+use super::super::curve::Curve;
 use super::super::policy::{ChunkSearch, Tier};
-use super::super::prior::{Forecast, Outcome, slope_of};
-use super::super::search::{Clamp, SearchRules, Step};
+use super::super::prior::{ChunkOutcome, slope_of};
+use super::super::search::{Clamp, Forecast, SearchRules, Step};
 use super::super::watch::{Profile, WatchSpec};
 use super::message::{ChunkFacts, TryEnd};
 use super::record::{KeptChunk, ScheduleRecord, ScoredFrames, TryRecord};
@@ -12,7 +13,7 @@ use crate::media::Crf;
 
 /// What a worker is at.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Running {
+pub(super) enum WorkerTask {
     Try { crf: Crf, stride: u32 },
     Probe,
     Ceiling,
@@ -57,7 +58,7 @@ pub(super) struct Learnt {
 pub(super) struct ChunkWork {
     pub(super) facts: ChunkFacts,
     pub(super) search: Option<ChunkSearch>,
-    pub(super) running: Option<Running>,
+    pub(super) running: Option<WorkerTask>,
     pub(super) failures: u32,
     pub(super) best: Option<BestTry>,
     /// The score of its probe.
@@ -227,10 +228,10 @@ impl ChunkWork {
     }
 
     /// What the search of a chunk a title is calibrated on came to, which ended at `crf`.
-    pub(super) fn calibrated(&self, crf: Crf) -> Result<Outcome> {
+    pub(super) fn calibrated(&self, curve: &Curve, crf: Crf) -> Result<ChunkOutcome> {
         let tries = || self.tries.iter().map(TryRecord::observation);
         let score = tries().rfind(|t| t.whole && t.crf == crf).ok_or_else(unknown)?.score;
-        Ok(Outcome { means: self.facts.means, crf, score, probe: self.probe, slope: slope_of(tries()) })
+        Ok(ChunkOutcome { means: self.facts.means, crf, score, probe: self.probe, slope: slope_of(curve, tries()) })
     }
 
     /// The finished chunk.

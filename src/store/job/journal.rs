@@ -4,8 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use super::disk::{cannot, sync_folder};
 use super::record::Record;
-use super::{cannot, sync_folder};
 use crate::base::{Error, ErrorKind, Result};
 
 /// Hex digits of a line's checksum.

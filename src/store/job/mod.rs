@@ -3,6 +3,7 @@
 //! ```text
 //! encode_data/encoding.json   what the chunks depend on: input, settings, versions
 //! encode_data/segments.json   the chunk plan so far
+//! encode_data/facts.json      what is known of the source
 //! encode_data/progress.json   the journal: a finished chunk, or something a decision read, a line
 //! encode_data/lock            held while a run works on it
 //! encoded/00007.ivf           the bytes of chunk 7
@@ -14,6 +15,7 @@
 //! finished when its length and hash are those recorded.
 #![deny(unsafe_code)]
 
+mod disk;
 mod identity;
 mod journal;
 mod record;
@@ -28,8 +30,9 @@ use std::path::{Path, PathBuf};
 use crate::base::{Error, ErrorKind, Result};
 use crate::config::{EncodeSettings, Quality};
 use crate::container::{IvfHeader, IvfReader, IvfWriter};
-use crate::plan::ScheduleRecord;
+use crate::plan::{Curve, ScheduleRecord};
 
+use disk::{cannot, sync_folder};
 pub(crate) use identity::Identity;
 use journal::Journal;
 use record::Record;
@@ -188,8 +191,8 @@ impl Job {
 
     /// What the scheduler is told when a run goes on: all that decisions read, in order, and the chunks whose bytes are
     /// there.
-    pub(crate) fn decisions(&self) -> Vec<ScheduleRecord> {
-        self.decisions.iter().cloned().chain(self.finished.values().map(ChunkRecord::kept)).collect()
+    pub(crate) fn decisions(&self, curve: &Curve) -> Vec<ScheduleRecord> {
+        self.decisions.iter().cloned().chain(self.finished.values().map(|record| record.kept(curve))).collect()
     }
 
     /// Adds a chunk to the plan; it is written with the next record that needs it.
@@ -251,9 +254,9 @@ impl Job {
     /// Removes all it made; the directory itself only if nothing else is in it.
     pub(crate) fn remove(self) -> Result<()> {
         let data = self.dir.join("encode_data");
-        let own = ["encoding.json", "segments.json", "progress.json", "encoding.json.part", "segments.json.part"];
-        for name in own {
+        for name in ["encoding.json", "segments.json", "progress.json", "facts.json"] {
             remove_file(&data.join(name))?;
+            remove_file(&data.join(name).with_extension("json.part"))?;
         }
         remove_chunks(&self.dir.join("encoded"), |_| true)?;
         // What is not empty holds something of somebody else's.
@@ -337,10 +340,6 @@ pub(crate) fn place(temp: Option<&Path>, input: &Path, output: &Path) -> PathBuf
     }
 }
 
-fn cannot(path: &Path, what: &str, cause: std::io::Error) -> Error {
-    Error::new(ErrorKind::Output, format!("cannot {what}")).caused_by(cause).with_file(path)
-}
-
 /// Makes the folder and takes its lock.
 fn lock(data: &Path) -> Result<File> {
     let path = data.join("lock");
@@ -416,27 +415,4 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
         return Err(cannot(path, "write", e));
     }
     sync_folder(path)
-}
-
-/// A name is on the disk only when its folder is.
-#[cfg(unix)]
-fn sync_folder(path: &Path) -> Result<()> {
-    use std::io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
-    let folder = match path.parent() {
-        None => return Ok(()),
-        Some(here) if here.as_os_str().is_empty() => Path::new("."),
-        Some(folder) => folder,
-    };
-    match File::open(folder).and_then(|folder| folder.sync_all()) {
-        // Some file systems sync no folders, and some folders take files but cannot be read.
-        Err(e) if !matches!(e.kind(), InvalidInput | PermissionDenied | Unsupported) => {
-            Err(cannot(folder, "write a folder to the disk", e))
-        }
-        _ => Ok(()),
-    }
-}
-
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> Result<()> {
-    Ok(()) // A folder cannot be opened as a file there.
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
 use crate::media::Crf;
-use crate::plan::{ChunkSpan, Clamp, KeptChunk, ScheduleRecord, TryRecord, slope_of};
+use crate::plan::{ChunkSpan, Clamp, Curve, KeptChunk, ScheduleRecord, TryRecord, slope_of};
 
 /// Of what the journal says and how; a fact of the job's identity, so that an older job is begun anew.
 pub(crate) const JOB_FORMAT: u32 = 2;
@@ -108,8 +108,8 @@ impl ChunkRecord {
     }
 
     /// What the scheduler is told of it when the run goes on.
-    pub(crate) fn kept(&self) -> ScheduleRecord {
-        let slope = slope_of(self.tries.iter().map(TryRecord::observation));
+    pub(crate) fn kept(&self, curve: &Curve) -> ScheduleRecord {
+        let slope = slope_of(curve, self.tries.iter().map(TryRecord::observation));
         let (chunk, crf, score, probe) = (self.chunk, self.crf, self.harmonic_mean, self.probe);
         ScheduleRecord::Kept { chunk, crf, score, probe, slope }
     }

@@ -44,7 +44,7 @@ fn tries(job: &Job, chunk: usize) -> Vec<TryRecord> {
         ScheduleRecord::Try { tried, .. } if tried.chunk == chunk => Some(tried),
         _ => None,
     };
-    job.decisions().into_iter().filter_map(of_it).collect()
+    job.decisions(&Curve::VMAF).into_iter().filter_map(of_it).collect()
 }
 
 fn segment(chunk: usize) -> SegmentRecord {
@@ -126,7 +126,7 @@ fn all_that_decisions_read_comes_back_in_its_order_and_to_the_last_bit() {
     let (job, _) = open(&dir);
     assert!(!job.is_empty());
     let kept = ScheduleRecord::Kept { chunk: 0, crf: record(0).crf, score: 93.1, probe: None, slope: None };
-    assert_eq!(job.decisions(), written.into_iter().chain([kept]).collect::<Vec<_>>());
+    assert_eq!(job.decisions(&Curve::VMAF), written.into_iter().chain([kept]).collect::<Vec<_>>());
 }
 
 #[test]

@@ -10,13 +10,13 @@ use crate::video::frames;
 use crate::video::traits::{Coded, KeyRequest, VideoEncoder};
 
 use super::h264;
-use super::table::{Form, Row};
+use super::table::{EncoderRow, StoredForm};
 
 /// An encoder with the map from its timestamps to our frames.
 pub(super) struct AvEncoder {
     inner: CodecEncoder,
     name: &'static str,
-    form: Form,
+    form: StoredForm,
     config: Vec<u8>,
     delay: u32,
     size: (u32, u32),
@@ -36,13 +36,13 @@ pub(super) struct AvEncoder {
 impl AvEncoder {
     pub(super) fn new(
         inner: CodecEncoder,
-        row: &Row,
+        row: &EncoderRow,
         size: (u32, u32),
         depth: u8,
         forced_keyframes: bool,
     ) -> Result<Self> {
         let config = match row.form {
-            Form::H264 => h264::configuration(inner.extradata(), depth),
+            StoredForm::H264 => h264::configuration(inner.extradata(), depth),
         };
         let config = config.ok_or_else(|| failed(format!("{} gives no parameter sets", row.name)))?;
         Ok(AvEncoder {
@@ -85,7 +85,7 @@ impl AvEncoder {
         }
         let keyframe = packet.is_key();
         let data = match self.form {
-            Form::H264 => PacketData::new(h264::with_lengths(packet.data())),
+            StoredForm::H264 => PacketData::new(h264::with_lengths(packet.data())),
         };
         Ok(Coded { frame_index, decode_index, data, keyframe })
     }

@@ -12,7 +12,7 @@ use crate::video::traits::{EncoderFactory, VideoEncoder};
 
 use super::encoder::AvEncoder;
 use super::parameters::{self, Further, Parameters};
-use super::table::{ROWS, Row};
+use super::table::{EncoderRow, ROWS};
 
 /// The encoder of that name; `None` where the table has none, `Unsupported` where libavcodec has none.
 pub(in crate::video) fn factory(name: &str) -> Result<Option<&'static dyn EncoderFactory>> {
@@ -35,7 +35,7 @@ fn factories() -> &'static [AvFactory] {
 
 #[derive(Debug)]
 struct AvFactory {
-    row: &'static Row,
+    row: &'static EncoderRow,
     /// Found out at the first question, by opening it.
     depths: OnceLock<&'static [u8]>,
 }
@@ -90,7 +90,13 @@ fn list(further: &[Further]) -> String {
     further.iter().map(|one| format!("{}={}", one.name, one.value)).collect::<Vec<_>>().join(", ")
 }
 
-fn settings(row: &Row, size: (u32, u32), depth: u8, frame_rate: Rational, color: Color) -> CodecSettings<'static> {
+fn settings(
+    row: &EncoderRow,
+    size: (u32, u32),
+    depth: u8,
+    frame_rate: Rational,
+    color: Color,
+) -> CodecSettings<'static> {
     CodecSettings {
         name: row.name,
         size,

@@ -5,13 +5,13 @@ use crate::base::{Error, ErrorKind, Rational, Result};
 use crate::media::{HdrStatic, MasteringDisplay};
 use crate::video::spec::EncodeSpec;
 
-use super::table::{Form, Row};
+use super::table::{EncoderRow, StoredForm};
 
 /// Names and values.
 pub(super) type Parameters = Vec<(String, String)>;
 
 /// What the encoder is told by our own settings.
-pub(super) fn own(row: &Row, spec: &EncodeSpec) -> Parameters {
+pub(super) fn own(row: &EncoderRow, spec: &EncodeSpec) -> Parameters {
     let preset = row.presets.get(usize::from(spec.preset)).copied().unwrap_or_default();
     let mut all: Parameters = row.always.iter().map(|(name, value)| pair(name, value)).collect();
     all.push(pair("preset", preset));
@@ -23,7 +23,7 @@ pub(super) fn own(row: &Row, spec: &EncodeSpec) -> Parameters {
 ///
 /// # Errors
 /// `Usage` for what our own settings decide, naming it.
-pub(super) fn further(row: &Row, parameters: &[(String, String)]) -> Result<Vec<Further>> {
+pub(super) fn further(row: &EncoderRow, parameters: &[(String, String)]) -> Result<Vec<Further>> {
     let mut all = Vec::new();
     for (name, value) in parameters {
         if row.lists.contains(&name.as_str()) {
@@ -57,10 +57,10 @@ pub(super) struct Further {
 }
 
 /// All options for libavcodec, where later ones replace earlier ones of the same name, and the list as one of them.
-pub(super) fn options(row: &Row, own: &Parameters, hdr: &HdrStatic, further: &[Further]) -> Parameters {
+pub(super) fn options(row: &EncoderRow, own: &Parameters, hdr: &HdrStatic, further: &[Further]) -> Parameters {
     let mut all = own.clone();
     let mut list: Vec<String> = match row.form {
-        Form::H264 => x264_hdr(hdr),
+        StoredForm::H264 => x264_hdr(hdr),
     };
     for Further { name, value, listed } in further {
         match listed {

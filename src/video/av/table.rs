@@ -5,11 +5,11 @@ use crate::video::facts::{EncoderMemory, Limits, ProbeTraits};
 
 /// One of libavcodec's encoders.
 #[derive(Debug)]
-pub(super) struct Row {
+pub(super) struct EncoderRow {
     /// Its name, there and here.
     pub(super) name: &'static str,
     /// What its packets become.
-    pub(super) form: Form,
+    pub(super) form: StoredForm,
     /// The option that takes the quality.
     pub(super) quality: &'static str,
     /// Quarters of the highest number of its quality that is of use; the lowest is 1.
@@ -36,26 +36,26 @@ pub(super) struct Row {
 
 /// How a codec's packets and configuration are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum StoredForm {
     /// H.264: start codes become lengths, parameter sets a configuration record.
     H264,
 }
 
-impl Form {
+impl StoredForm {
     /// FFmpeg's name of the codec.
     pub(super) fn codec(self) -> &'static str {
         match self {
-            Form::H264 => "h264",
+            StoredForm::H264 => "h264",
         }
     }
 }
 
 /// All rows.
-pub(super) static ROWS: [Row; 1] = [LIBX264];
+pub(super) static ROWS: [EncoderRow; 1] = [LIBX264];
 
-const LIBX264: Row = Row {
+const LIBX264: EncoderRow = EncoderRow {
     name: "libx264",
-    form: Form::H264,
+    form: StoredForm::H264,
     quality: "crf",
     worst: 51 * 4,
     defaults: [23 * 4, 23 * 4],

@@ -73,7 +73,7 @@ fn sequence_header(mut unit: &[u8]) -> Option<&[u8]> {
 /// `send`: packets nobody takes fill the encoder for good. Packets come out in display order, one for each
 /// frame. Any one thread at a time may hold it. Dropping it abandons the stream; the library cannot drop
 /// pictures it was given, so that waits until those (at most its look-ahead) are encoded.
-pub struct Encoder {
+pub struct SvtSession {
     inner: Inner,
     force_keyframes: bool,
 }
@@ -83,7 +83,7 @@ pub struct Draining {
     inner: Inner,
 }
 
-impl Encoder {
+impl SvtSession {
     /// Opens an encoder.
     ///
     /// # Errors
@@ -139,7 +139,7 @@ impl Encoder {
             received: 0,
             packed: Vec::new(),
         };
-        Ok(Encoder { inner, force_keyframes: config.force_keyframes })
+        Ok(SvtSession { inner, force_keyframes: config.force_keyframes })
     }
 
     /// Gives the encoder a frame.

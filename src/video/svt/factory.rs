@@ -8,7 +8,7 @@ use crate::video::spec::{EncodeSpec, VideoParams};
 use crate::video::traits::{Coded, EncoderFactory, KeyRequest, VideoEncoder};
 
 use super::config::{CRF_STEP, EncoderConfig, MAX_PRESET, limits};
-use super::encoder::{Draining, EncodedPacket, Encoder};
+use super::encoder::{Draining, EncodedPacket, SvtSession};
 use super::version::{library_version, many_encoders};
 
 /// The SVT-AV1 that is linked.
@@ -64,7 +64,7 @@ impl EncoderFactory for SvtFactory {
         let traits = self.traits();
         spec.check(&traits)?;
         video.check(&traits)?;
-        let encoder = Encoder::open_when_free(&EncoderConfig::of(spec, video), cancel)?;
+        let encoder = SvtSession::open_when_free(&EncoderConfig::of(spec, video), cancel)?;
         Ok(Box::new(SvtEncoder { phase: Phase::Feeding(encoder), coded: 0, sequence_header: None }))
     }
 }
@@ -78,7 +78,7 @@ struct SvtEncoder {
 }
 
 enum Phase {
-    Feeding(Encoder),
+    Feeding(SvtSession),
     Draining(Draining),
     /// It could not be told that no more frames follow.
     Failed,

@@ -1,11 +1,11 @@
 //! SVT-AV1, linked directly.
 //!
 //! Owns the library's settings and an encoder's life: opening, feeding, draining, and the process-wide order that
-//! the library needs where it keeps global state. Its two phases are types ([`Encoder`], [`Draining`]); `factory`
+//! the library needs where it keeps global state. Its two phases are types ([`SvtSession`], [`Draining`]); `factory`
 //! puts them behind the room's trait.
 //!
 //! ```text
-//! EncoderConfig ─ Encoder::new ─→ Encoder ─ finish ─→ Draining ─→ Ok(None)
+//! EncoderConfig ─ SvtSession::open ─→ SvtSession ─ finish ─→ Draining ─→ Ok(None)
 //!                 Frame ─ send ─↗   ↘ receive          ↘ next_packet
 //!                                   EncodedPacket, in display order, one a frame
 //! ```
@@ -21,7 +21,7 @@ pub(in crate::video) mod tests;
 mod version;
 
 pub use config::{CRF_STEP, EncoderConfig, limits, nearest_crf};
-pub use encoder::{Draining, EncodedPacket, Encoder};
+pub use encoder::{Draining, EncodedPacket, SvtSession};
 pub(super) use factory::SVT_AV1;
 pub use ffi::{around_opening, quiet_logs};
 pub use version::{check_library_version, library_version, many_encoders};

@@ -312,7 +312,7 @@ fn encoders_that_run_beside_each_other_are_really_open_at_once() {
     // Opened before any is fed, fed in turns, by one thread: nobody can have waited for another.
     let configs = [12, 6, 8].map(|preset| config(320, 180, preset));
     let alone = configs.each_ref().map(|config| bytes(&encode(config, film(320, 180, 10, 50))));
-    let mut encoders = configs.each_ref().map(|config| Encoder::new(config).unwrap());
+    let mut encoders = configs.each_ref().map(|config| SvtSession::new(config).unwrap());
     let mut packets = [const { Vec::new() }; 3];
     for frame in film(320, 180, 10, 50) {
         for (encoder, packets) in encoders.iter_mut().zip(&mut packets) {
@@ -349,15 +349,15 @@ fn an_encoder_that_would_crash_a_running_one_is_refused_or_waits() {
     let config = config(320, 180, 12);
     let running = open(&config);
     if many_encoders() {
-        let others: Vec<_> = (0..3).map(|_| Encoder::new(&config).unwrap()).collect();
+        let others: Vec<_> = (0..3).map(|_| SvtSession::new(&config).unwrap()).collect();
         assert_eq!(others.len(), 3);
         return;
     }
-    let error = Encoder::new(&config).err().expect("one is open");
+    let error = SvtSession::new(&config).err().expect("one is open");
     assert_eq!(error.kind(), ErrorKind::Encode, "{error}");
     let cancel = CancelToken::new();
     cancel.cancel();
-    let error = Encoder::open_when_free(&config, &cancel).err().expect("cancelled");
+    let error = SvtSession::open_when_free(&config, &cancel).err().expect("cancelled");
     assert_eq!(error.kind(), ErrorKind::Interrupted);
     let waiting = thread::spawn(move || drop(open(&config)));
     thread::sleep(Duration::from_millis(50));
@@ -370,12 +370,12 @@ fn parameters_the_library_does_not_take_are_named() {
     for (name, value) in [("no-such-thing", "1"), ("scd", "many"), ("recode-loop", "9"), ("film-grain", "-1")] {
         let parameters = vec![(name.to_owned(), value.to_owned())];
         let config = EncoderConfig { parameters, ..config(320, 180, 10) };
-        let error = Encoder::open_when_free(&config, &CancelToken::new()).err().expect(name);
+        let error = SvtSession::open_when_free(&config, &CancelToken::new()).err().expect(name);
         assert_eq!(error.kind(), ErrorKind::Usage, "{error}");
         assert!(error.to_string().contains(&format!("{name}={value}")), "{error}");
     }
     let parameters = vec![("scd".to_owned(), "1\0".to_owned())];
-    let error = Encoder::new(&EncoderConfig { parameters, ..config(320, 180, 10) }).err().expect("NUL");
+    let error = SvtSession::new(&EncoderConfig { parameters, ..config(320, 180, 10) }).err().expect("NUL");
     assert_eq!(error.kind(), ErrorKind::Usage);
 }
 
@@ -393,7 +393,7 @@ fn the_limits_of_size_are_those_of_the_library() {
     let smallest = if even { min } else { min.max(1) };
     let packets = encode(&config(smallest, smallest, 10), film(smallest, smallest, 10, 3));
     assert_eq!(packets.len(), 3);
-    let below = Encoder::new(&config(min - 1, 64.max(min), 10)).err().expect("too small");
+    let below = SvtSession::new(&config(min - 1, 64.max(min), 10)).err().expect("too small");
     assert_eq!(below.kind(), ErrorKind::Unsupported);
     if !even {
         let packets = encode(&config(161, 91, 10), film(161, 91, 10, 3));
@@ -418,7 +418,7 @@ fn quarter_steps_of_crf_change_the_stream_where_they_exist() {
 fn wrong_frames_are_refused() {
     let mut encoder = open(&config(320, 180, 10));
     let good = |n| frame(320, 180, 10, n);
-    let fails = |encoder: &mut Encoder, frame: Frame, part: &str| {
+    let fails = |encoder: &mut SvtSession, frame: Frame, part: &str| {
         let error = encoder.send(&frame).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Encode);
         assert!(error.to_string().contains(part), "{error}");

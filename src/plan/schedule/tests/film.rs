@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::super::*;
 use crate::media::Crf;
-use crate::plan::search::log_distance;
-use crate::plan::{Calibration, ChunkMeans, Layout, SearchRules, Verdict, Watch, WatchSpec};
+use crate::plan::{Calibration, ChunkMeans, Curve, Layout, SearchRules, Verdict, Watch, WatchSpec};
 
 /// Random numbers, the same for the same seed.
 pub struct Dice(pub u64);
@@ -31,7 +30,7 @@ impl Dice {
 
 /// A chunk whose `ln(101 - VMAF)` is a line in CRF, with noise for each CRF and frame, and parts that differ.
 #[derive(Clone, Debug)]
-struct Curve {
+struct ChunkCurve {
     seed: u64,
     facts: ChunkFacts,
     level: f64,
@@ -45,7 +44,7 @@ struct Curve {
 
 #[derive(Clone, Debug)]
 pub struct SimFilm {
-    chunks: Vec<Curve>,
+    chunks: Vec<ChunkCurve>,
     pub rules: ScheduleRules,
 }
 
@@ -57,7 +56,7 @@ impl SimFilm {
             let frames = 40 + dice.below(300) as u64;
             let odd = dice.below(4) == 0;
             let means = ChunkMeans { detail: 3.0 * dice.part(), motion: 4.0 * dice.part(), brightness: dice.part() };
-            Curve {
+            ChunkCurve {
                 seed: dice.next(),
                 facts: ChunkFacts { index, frames, means },
                 level: level + dice.part() - 0.5 + if odd { 2.0 * dice.part() - 1.0 } else { 0.0 },
@@ -67,10 +66,11 @@ impl SimFilm {
                 ceiling: 90.0 + 10.0 * dice.part(),
             }
         };
-        let chunks: Vec<Curve> = (0..chunks).map(chunk).collect();
+        let chunks: Vec<ChunkCurve> = (0..chunks).map(chunk).collect();
         let whole = |crf| Crf::whole(crf).unwrap();
         let target = 85.0 + 12.0 * dice.part();
         let search = SearchRules {
+            curve: Curve::VMAF,
             target,
             tolerance: 0.2 + 0.5 * dice.part(),
             min: whole(8),
@@ -283,7 +283,7 @@ impl<'a> Sim<'a> {
             ScheduleAction::Discard { chunk } => drop(self.fresh.remove(&chunk).expect("bytes")),
             ScheduleAction::Keep { chunk } => {
                 assert_eq!(self.held.remove(&chunk.chunk), Some(chunk.crf), "the bytes are of that CRF");
-                let line = chunk.record();
+                let line = chunk.record(&Curve::VMAF);
                 assert!(self.run.kept.insert(chunk.chunk, *chunk).is_none(), "kept once");
                 return self.append(&line);
             }
@@ -300,5 +300,5 @@ impl<'a> Sim<'a> {
 
 /// The score a CRF would have on a chunk's line, for judging what was kept.
 pub fn is_plausible(kept: &KeptChunk) -> bool {
-    log_distance(kept.scores.harmonic_mean).is_finite() && !kept.tries.is_empty()
+    Curve::VMAF.distance(kept.scores.harmonic_mean).is_finite() && !kept.tries.is_empty()
 }

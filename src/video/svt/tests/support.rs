@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::base::{CancelToken, Rational, Result, Timestamp};
 use crate::media::{Color, Frame, FramePool, HdrStatic, PixelFormat, Subsampling};
-use crate::video::{Crf, EncodedPacket, Encoder, EncoderConfig};
+use crate::video::{Crf, EncodedPacket, EncoderConfig, SvtSession};
 
 pub const OBU_SEQUENCE_HEADER: u8 = 1;
 pub const OBU_TEMPORAL_DELIMITER: u8 = 2;
@@ -18,8 +18,8 @@ pub fn config(width: u32, height: u32, preset: u8) -> EncoderConfig {
     EncoderConfig::new(width, height, Rational::positive(24, 1).unwrap(), Crf::whole(35).unwrap(), preset)
 }
 
-pub fn open(config: &EncoderConfig) -> Encoder {
-    Encoder::open_when_free(config, &CancelToken::new()).unwrap()
+pub fn open(config: &EncoderConfig) -> SvtSession {
+    SvtSession::open_when_free(config, &CancelToken::new()).unwrap()
 }
 
 /// A texture that moves over a gradient, with a cut every 40 frames.
@@ -68,7 +68,7 @@ pub fn encode(config: &EncoderConfig, frames: impl Iterator<Item = Frame>) -> Ve
     drive(open(config), frames).unwrap()
 }
 
-pub fn drive(mut encoder: Encoder, frames: impl Iterator<Item = Frame>) -> Result<Vec<EncodedPacket>> {
+pub fn drive(mut encoder: SvtSession, frames: impl Iterator<Item = Frame>) -> Result<Vec<EncodedPacket>> {
     let mut packets = Vec::new();
     for frame in frames {
         encoder.send(&frame)?;

@@ -1,0 +1,200 @@
+//! The look at one source, opened once for all that is looked for.
+#![deny(unsafe_code)]
+
+use std::path::{Path, PathBuf};
+
+use super::crop::CropSampler;
+use super::fields::FieldSampler;
+use crate::av::Input;
+use crate::base::{CancelToken, Error, ErrorKind, Result};
+use crate::hdr::describe;
+use crate::media::{Dynamic, Frame, MediaInfo, PixelFormat, Shown, StreamInfo};
+use crate::plan::{FACTS_VERSION, Finding, RpuFacts, SourceFacts, main_video};
+use crate::source::{Pictures, decoder_options};
+
+/// Pictures that are looked at for metadata that not every one has.
+const PICTURES: usize = 24;
+
+/// What is looked for beside the first pictures; the rest is [`Finding::NotLookedFor`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Looks {
+    /// Black bars.
+    pub crop: bool,
+    /// Whole pictures or fields.
+    pub fields: bool,
+}
+
+/// A source that was opened to be looked at.
+pub struct Analysis {
+    path: PathBuf,
+    input: Input,
+    info: MediaInfo,
+    cancel: CancelToken,
+}
+
+impl Analysis {
+    /// Opens the file at `path`.
+    ///
+    /// # Errors
+    /// As [`Input::open`].
+    pub fn open(path: &Path, cancel: &CancelToken) -> Result<Self> {
+        let input = Input::open(path, cancel)?;
+        let info = input.info();
+        Ok(Analysis { path: path.to_path_buf(), input, info, cancel: cancel.clone() })
+    }
+
+    /// What the container says.
+    pub fn info(&self) -> &MediaInfo {
+        &self.info
+    }
+
+    /// The main video.
+    ///
+    /// # Errors
+    /// `Unsupported` where there is none.
+    pub fn main_video(&self) -> Result<&StreamInfo> {
+        let main = main_video(&self.info).and_then(|index| self.info.streams.get(index));
+        main.ok_or_else(|| Error::new(ErrorKind::Unsupported, "there is no video stream in it").with_file(&self.path))
+    }
+
+    /// Looks at the main video.
+    ///
+    /// # Errors
+    /// `Unsupported` where there is none, `Input` where no picture of it can be decoded, `Interrupted`. Looks that fail
+    /// after that are facts.
+    pub fn facts(self, looks: Looks) -> Result<SourceFacts> {
+        let main = self.main_video()?.clone();
+        let Analysis { path, input, info, cancel } = self;
+        let in_file = |e: Error| e.with_file(&path);
+        let mut pictures = Pictures::of(input, info, main.index, decoder_options()).map_err(in_file)?;
+        let (first, metadata) = first_pictures(&mut pictures, main.index).map_err(in_file)?;
+        let mut crop = looks.crop.then(|| CropSampler::new(pictures.info(), &main));
+        let mut fields = looks.fields.then(FieldSampler::new);
+        if let Some(crop) = &mut crop {
+            crop.by_seeks(&mut pictures, &cancel);
+            cancel.check()?;
+        }
+        if let Some(fields) = &mut fields {
+            fields.by_seeks(&mut pictures, &main, &cancel)?;
+        }
+        drop(pictures);
+        let reads = crop.as_ref().is_some_and(CropSampler::must_read) || fields.as_ref().is_some_and(|f| f.must_read());
+        if reads {
+            let read = read(&path, main.index, crop.as_mut(), fields.as_mut(), &cancel);
+            cancel.check()?;
+            if let Err(error) = read {
+                let why = error.to_string();
+                crop.iter_mut().for_each(|crop| crop.failed(&why));
+                fields.iter_mut().for_each(|fields| fields.failed(&why));
+            }
+        }
+        Ok(SourceFacts {
+            version: FACTS_VERSION,
+            stream: main.index,
+            depth: depth(&first, &main),
+            hdr10_plus: metadata.iter().any(|m| m.hdr10_plus.is_some()),
+            rpus: rpus(&main, &first, &metadata),
+            first: Shown::of(&first),
+            crop: crop.map_or(Finding::NotLookedFor, CropSampler::finish),
+            fields: fields.map_or(Finding::NotLookedFor, FieldSampler::finish),
+        })
+    }
+}
+
+/// Reads the film from its start, for what seeks do not tell.
+fn read(
+    path: &Path,
+    stream: usize,
+    mut crop: Option<&mut CropSampler>,
+    mut fields: Option<&mut FieldSampler>,
+    cancel: &CancelToken,
+) -> Result<()> {
+    let mut crop = crop.take_if(|crop| crop.begin_reading());
+    let mut fields = fields.take_if(|fields| fields.must_read());
+    let mut pictures = Pictures::open(path, |_| Some(stream), decoder_options(), cancel)?;
+    while crop.is_some() || fields.is_some() {
+        let Some(frame) = pictures.next()? else { break };
+        cancel.check()?;
+        fields.take_if(|fields| !fields.read(&frame));
+        crop.take_if(|crop| !crop.read(frame));
+    }
+    Ok(())
+}
+
+/// The first picture there is, and the metadata of the first ones: their samples are let go.
+fn first_pictures(pictures: &mut Pictures, stream: usize) -> Result<(Frame, Vec<Dynamic>)> {
+    let (mut first, mut metadata) = (None, Vec::new());
+    while metadata.len() < PICTURES {
+        match pictures.next() {
+            Ok(Some(frame)) => {
+                metadata.push(frame.dynamic.clone());
+                first.get_or_insert(frame);
+            }
+            Ok(None) => break,
+            Err(error) if error.kind() == ErrorKind::Input && first.is_some() => break,
+            Err(error) => return Err(error),
+        }
+    }
+    let none = || {
+        let why = pictures.stats().first_error.map_or(String::new(), |e| format!(" ({e})"));
+        Error::new(ErrorKind::Input, format!("no picture of it can be decoded{why}")).with_stream(stream)
+    };
+    Ok((first.ok_or_else(none)?, metadata))
+}
+
+fn depth(first: &Frame, main: &StreamInfo) -> u8 {
+    match first.format {
+        PixelFormat::Planar { depth, .. } => depth,
+        PixelFormat::Other(_) => main.video.as_ref().map_or(8, |v| v.bit_depth),
+    }
+}
+
+fn rpus(main: &StreamInfo, first: &Frame, metadata: &[Dynamic]) -> RpuFacts {
+    let by_container = main.video.as_ref().and_then(|v| v.dolby_vision);
+    let rpus = metadata.iter().filter_map(|m| m.dolby_vision.as_ref());
+    let mut described = rpus.map(|rpu| describe(rpu, by_container, first.color.transfer)).peekable();
+    let unreadable = described.peek().and_then(|first| first.as_ref().err()).map(Error::to_string);
+    RpuFacts { unreadable, found: described.find_map(Result::ok) }
+}
+
+/// What was found, or an error where it was not.
+pub(super) fn found<T>(finding: Finding<T>) -> Result<T> {
+    match finding {
+        Finding::Found(found) => Ok(found),
+        Finding::Failed(why) => Err(Error::new(ErrorKind::Input, why)),
+        Finding::NotLookedFor => Err(Error::new(ErrorKind::Encode, "internal error: nobody looked")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::av::openings;
+
+    /// Opened once where seeks tell all, twice where the film has to be read.
+    #[test]
+    fn a_source_is_opened_twice_at_most() {
+        let media = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/media");
+        for (name, most) in [
+            ("film/bbb_720p_000-180s.mp4", 1),
+            ("crop/pillarbox_bars_1080p.mp4", 2),
+            ("film/realcam_720p_cabac.264", 2),
+            ("derived/interlaced_tff_720x576_mpeg2_16-9.mkv", 2),
+        ] {
+            let path = media.join(name);
+            if !path.is_file() {
+                assert!(std::env::var_os("CI").is_none(), "there is no {}", path.display());
+                eprintln!("skipped: there is no {}", path.display());
+                continue;
+            }
+            let before = openings();
+            let analysis = Analysis::open(&path, &CancelToken::new()).unwrap();
+            let facts = analysis.facts(Looks { crop: true, fields: true }).unwrap();
+            let opened = openings() - before;
+            assert!((1..=most).contains(&opened), "{name} was opened {opened} times");
+            let text = serde_json::to_string(&facts).unwrap();
+            assert_eq!(serde_json::from_str::<SourceFacts>(&text).unwrap(), facts, "{name}");
+            assert!(facts.crop.found().is_some() && facts.fields.found().is_some(), "{name}: {facts:?}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! VMAF of one stream: pairs of frames in, scores out at its end.
+#![deny(unsafe_code)]
+
+use super::pairs::{Pairs, PictureShape, check_depth, check_threads};
+use super::{FrameScore, MetricKind, Model, Scores, Stride, ffi};
+use crate::base::Result;
+use crate::media::Frame;
+
+/// What a session scores and how. Pictures are planar 4:2:0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionConfig {
+    /// The model.
+    pub model: Model,
+    /// Luma samples a row; odd ones are fine.
+    pub width: u32,
+    /// Luma rows; odd ones are fine.
+    pub height: u32,
+    /// Bits a sample: 8 or 10.
+    pub depth: u8,
+    /// Threads of libvmaf's own; 0 computes in the thread that calls [`Session::score`].
+    pub threads: u32,
+    /// Each how many frames one is scored.
+    pub stride: Stride,
+    /// Whether scores are clipped to 0..100, as libvmaf does by default.
+    pub clip: bool,
+}
+
+impl SessionConfig {
+    /// Every frame scored, in the calling thread, clipped.
+    pub fn new(model: Model, width: u32, height: u32, depth: u8) -> Self {
+        SessionConfig { model, width, height, depth, threads: 0, stride: Stride::EVERY, clip: true }
+    }
+
+    pub(super) fn kind(&self) -> MetricKind {
+        MetricKind::Vmaf { model: Some(self.model) }
+    }
+}
+
+/// Scores pairs of frames that are given in order.
+///
+/// Law: *every* pair of the stream is fed, also those the stride leaves out, because the motion feature
+/// compares a reference with the one before it; so the scores are those of libvmaf's tool with `--subsample`.
+/// Indices rise by one from the first. Feeding copies the samples, so the frames may go at once. Dropping a
+/// session discards it; [`finish`](Self::finish) is what gives scores. One thread at a time may use it.
+pub struct Session {
+    config: SessionConfig,
+    pub(super) context: ffi::ModelContext,
+    pairs: Pairs,
+}
+
+impl Session {
+    /// Opens a session.
+    ///
+    /// # Errors
+    /// `Unsupported` for a depth other than 8 or 10, a size the model does not take, or a model this libvmaf
+    /// does not have; `Usage` for more than 256 threads; `Encode` where libvmaf fails.
+    pub fn new(config: SessionConfig) -> Result<Session> {
+        check_depth("VMAF", config.depth)?;
+        config.model.check_size(config.width, config.height)?;
+        check_threads("VMAF", config.threads)?;
+        let stride = config.stride.get();
+        let context = ffi::ModelContext::new(config.model.c_name(), config.clip, config.threads, stride)?;
+        let SessionConfig { width, height, depth, .. } = config;
+        // Only luma for models that look at nothing else.
+        let pairs = Pairs::new(PictureShape { metric: "VMAF", width, height, depth, chroma: config.model.is_v1() });
+        Ok(Session { config, context, pairs })
+    }
+
+    /// What it was opened with.
+    pub fn config(&self) -> &SessionConfig {
+        &self.config
+    }
+
+    /// Pairs fed so far.
+    pub fn fed(&self) -> u64 {
+        u64::from(self.pairs.fed())
+    }
+
+    /// Feeds the pair number `index`: the caller guarantees that the two show the same moment.
+    ///
+    /// # Errors
+    /// `Unsupported`, at the reference's time, where a frame's size or format is not the session's or its planes
+    /// are shorter than that; `Usage` where `index` does not follow the last one; `Encode` where libvmaf fails.
+    /// Only after an `Unsupported` or `Usage` may the session be used on.
+    pub fn score(&mut self, index: u64, reference: &Frame, distorted: &Frame) -> Result<()> {
+        let position = self.pairs.expect(index, reference)?;
+        let (one, other) = self.pairs.copy(reference, distorted)?;
+        self.context.read(one, other, position).map_err(|e| e.at(reference.pts))?;
+        self.pairs.accept(index);
+        Ok(())
+    }
+
+    /// Ends the session and pools its scores.
+    ///
+    /// # Errors
+    /// `Input` where no pair was fed; `Encode` where libvmaf fails.
+    pub fn finish(mut self) -> Result<Scores> {
+        let per_frame = self.flush()?;
+        Scores::pool(self.config.kind(), self.config.stride, self.fed(), per_frame)
+    }
+
+    pub(super) fn flush(&mut self) -> Result<Vec<FrameScore>> {
+        if self.pairs.fed() == 0 {
+            return Ok(Vec::new());
+        }
+        self.context.flush()?;
+        let score = |position: u32| {
+            Ok(FrameScore { index: self.pairs.index_of(position), score: self.context.score(position)? })
+        };
+        (0..self.pairs.fed()).step_by(self.config.stride.get() as usize).map(score).collect()
+    }
+}
