@@ -175,6 +175,9 @@ const BASE: Setting = Setting {
     get: |_| None,
 };
 
+/// The encoders that a run can have; the room of encoders knows more of each.
+const ENCODERS: &[&str] = &["svt-av1", "libx264"];
+
 const SETTINGS: &[Setting] = &[
     Setting {
         name: "quality.target_vmaf",
@@ -306,6 +309,17 @@ const SETTINGS: &[Setting] = &[
             Quality::Crf(crf) => crf.map(|c| c.to_string()),
             Quality::Target(_) => None,
         },
+        ..BASE
+    },
+    Setting {
+        name: "quality.measure",
+        key: "measure",
+        flag: Some("measure"),
+        kind: SettingKind::Switch,
+        help: "Score every picture at a fixed CRF, too, by VMAF",
+        example: "false",
+        set: |s, v| Ok(s.measure = flag("measure", v)?),
+        get: |s| Some(s.measure.to_string()),
         ..BASE
     },
     Setting {
@@ -508,11 +522,13 @@ const SETTINGS: &[Setting] = &[
     Setting {
         name: "video.encoder",
         key: "encoder",
-        kind: SettingKind::OneOf(&["svt-av1"]),
+        flag: Some("encoder"),
+        value_name: "NAME",
+        kind: SettingKind::OneOf(ENCODERS),
         default: "svt-av1",
-        help: "The video encoder, by name",
+        help: "The video encoder: svt-av1, or libx264 at a fixed CRF",
         example: "\"svt-av1\"",
-        set: |s, v| Ok(s.encoder = choice("encoder", v, &["svt-av1"])?),
+        set: |s, v| Ok(s.encoder = choice("encoder", v, ENCODERS)?),
         get: |s| Some(s.encoder.clone()),
         ..BASE
     },
