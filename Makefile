@@ -55,7 +55,7 @@ encode: build
 # DESTDIR stages it below another folder than the one it is for, as packagers do.
 install:
 	@scripts/setup --c
-	cargo cinstall --release --prefix "$$PREFIX" --libdir lib $${DESTDIR:+--destdir "$$DESTDIR"}
+	scripts/install-c "$$PREFIX" --release
 
 test:
 	@scripts/setup --test
