@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::prior::usual_slope;
 use super::*;
 use crate::media::Crf;
 
@@ -244,18 +245,20 @@ proptest! {
 
     /// Chunks that met the target at one CRF, with probes that say so, lead to that CRF.
     #[test]
-    fn a_film_that_agrees_is_agreed_with((curve, target, _) in other_curve(), crf in 15u8..=50) {
+    fn a_film_that_agrees_is_agreed_with((curve, target, _) in other_curve(), away in -12i32..=12) {
         let rules = rules(curve, target);
         let means = ChunkMeans { motion: 1.0, ..ChunkMeans::default() };
-        let outcome = ChunkOutcome { means, crf: Crf::whole(crf).unwrap(), score: target, probe: Some(target), slope: None };
+        let crf = rules.nearest(probe_crf(&rules).as_f64() + f64::from(away));
+        // What lies at an end of the range tells only that the film is easier or harder than that.
+        prop_assume!(crf != rules.min && crf != rules.max);
+        let outcome = ChunkOutcome { means, crf, score: target, probe: Some(target), slope: None };
         let film = vec![outcome; 12];
         let by_probe = forecast(&film, &means, Some(target), &rules).crf.as_f64();
-        // What is known of other films keeps some weight, the less the more chunks there are.
-        let alone = forecast(&[], &means, Some(target), &rules).crf.as_f64();
-        let (off, off_alone) = ((by_probe - f64::from(crf)).abs(), (alone - f64::from(crf)).abs());
-        prop_assert!(off <= 0.25 * off_alone + 1.0, "{by_probe}, and {alone} without the film");
-        prop_assert_eq!(forecast(&film, &means, None, &rules).crf, Crf::whole(crf).unwrap());
+        // What is known of other films keeps the weight of one chunk beside these twelve, which fade: under a sixth.
+        let others = f64::from(away.abs()) + curve.probe_offset / usual_slope(&curve, &means);
+        prop_assert!((by_probe - crf.as_f64()).abs() <= others / 6.0 + 1.0, "{by_probe}, {others} from other films");
+        prop_assert_eq!(forecast(&film, &means, None, &rules).crf, crf);
         let weighed: Vec<_> = film.into_iter().map(|outcome| (outcome, 100)).collect();
-        prop_assert_eq!(title_crf(&weighed, &rules), Crf::whole(crf).unwrap());
+        prop_assert_eq!(title_crf(&weighed, &rules), crf);
     }
 }

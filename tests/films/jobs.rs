@@ -94,7 +94,9 @@ fn one_decode_is_encoded_in_two_sizes_and_both_are_scored_and_verified() {
     let running: Vec<_> = seen.iter().filter(|h| h.state == RunState::Running && !h.stages.is_empty()).collect();
     let whole = running.last().expect("it was seen running");
     eprintln!("{whole}");
-    assert!(whole.stages.iter().any(|s| s.name == "decode" && s.items > 0 && s.queue_capacity > 0), "{whole}");
+    assert!(whole.stages.iter().any(|s| s.name == "decode" && s.items > 0), "{whole}");
+    // A queue is shown while there is one.
+    assert!(running.iter().any(|h| h.stages.iter().any(|s| s.queue_capacity > 0)), "{whole}");
     let text = serde_json::to_value(whole).unwrap();
     for field in ["items", "mean_s", "queue_depth", "blocked_in_s", "blocked_out_s", "stalled", "back_pressured"] {
         assert!(text["stages"][0].get(field).is_some(), "{field}");
