@@ -59,7 +59,7 @@ install:
 
 test:
 	@scripts/setup --test
-	cargo test --workspace
+	cargo test --workspace --features internals
 
 bench:
 	@scripts/setup --bench
@@ -69,7 +69,8 @@ bench:
 
 lint:
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --workspace -- -D warnings
+	cargo clippy --workspace --all-targets --features internals -- -D warnings
 
 clean:
 	cargo clean

@@ -93,7 +93,7 @@ fn convert(c: &mut Criterion) {
                 if flight.len() == 8 {
                     flight.pop_front();
                 }
-                flight.push_back(converter.to_encoder(source.clone()).expect("a size and format it takes"));
+                flight.push_back(converter.for_encoder(source.clone()).expect("a size and format it takes"));
             });
         });
     }

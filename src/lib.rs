@@ -33,6 +33,11 @@
 //! ```
 #![deny(unsafe_code)]
 #![deny(missing_docs)]
+// What a public name's fields hold can be named, too.
+#![deny(unnameable_types)]
+// A room's root names all that the room gives on; some of it only tests, benches and fuzz targets take. What nobody takes
+// is found in a build with `internals`.
+#![cfg_attr(not(feature = "internals"), allow(unused_imports, dead_code))]
 
 // The C shells name the public API as a program does.
 #[cfg(feature = "capi")]
@@ -67,12 +72,11 @@ pub(crate) mod video;
 pub use analyze::{PictureReport, ProbeReport, crop, inspect};
 pub use base::{CancelToken, Error, ErrorKind, Result, Timestamp};
 pub use config::{
-    AudioMode, BitDepth, Crop, Deinterlace, DolbyVisionMode, EncodeSettings, Hwaccel, Origin, Per, PictureSettings,
-    Quality, Scale, Setting, SettingKind, SettingValues, Target, setting, settings, template,
+    EncodeSettings, Origin, Quality, Setting, SettingKind, SettingValues, Target, setting, settings, template,
 };
 pub use encode::{BenchReport, bench, encode, plan};
 pub use event::{Event, JobEvent, JobId, Silent, Sink};
-pub use flow::{Health, RunState, StageHealth, StageReport};
+pub use flow::{Health, RunState, StageHealth};
 pub use front::{
     EncodeRequest, EncodedFrame, FrameEncoder, FrameEncoderOptions, JobHandle, Outcome, OutputRequest, Picture,
     PictureMeter, PicturePool, SkipReason, start, start_with,
@@ -87,6 +91,30 @@ pub use stages::Action;
 pub use store::job_dir;
 pub use verify::{Verification, VmafOptions, verify, vmaf};
 pub use video::around_opening;
+
+/// What stands in the fields of reports, facts, settings and events, as plain data.
+pub mod data {
+    pub use crate::analyze::DolbyVisionFacts;
+    pub use crate::audio::AudioStats;
+    pub use crate::base::{Rational, Rounding, Span};
+    pub use crate::config::{
+        AudioMode, BitDepth, Crop, Deinterlace, DolbyVisionMode, Hwaccel, Per, PictureSettings, Scale,
+    };
+    pub use crate::encode::BenchStage;
+    pub use crate::flow::StageReport;
+    pub use crate::media::{
+        Attachment, AudioInfo, Chapter, ChromaLocation, Color, ColorRange, ContentLight, Disposition, DolbyVision,
+        EnhancementLayer, FieldOrder, HdrStatic, MasteringDisplay, Matrix, PoolStats, Primaries, Rect, Subsampling,
+        Tag, Transfer, VideoInfo,
+    };
+    pub use crate::meter::{FrameScore, MetricKind, Model, Stride};
+    pub use crate::plan::{Curve, Distance, Observation, SlopeBounds, Tier, TryRecord};
+    pub use crate::report::{ChunkReport, DolbyVisionReport, FileReport, QualityReport, StreamReport};
+    pub use crate::search::{Scene, SceneChunk};
+    pub use crate::source::DecodeStats;
+    pub use crate::stages::StreamDecision;
+    pub use crate::verify::CheckResult;
+}
 
 /// Silences the linked libraries' own logs (FFmpeg's and SVT-AV1's), for the whole process and for good.
 ///

@@ -121,14 +121,14 @@ fn what_the_law_allows_passes() {
         "const C: char = '\"'; const Q: char = '\\''; const R: &str = r#\"use crate::video; \" \"#; use crate::base;",
     );
     passes("src/audio/mod.rs", "fn f(x: &u8) -> impl Fn() + use<'_> { move || () }");
-    passes("src/lib.rs", "pub use encode::Encode; pub use crate::base::Error; pub mod encode;");
+    passes("src/lib.rs", "pub use encode::Encode; pub use crate::base::Error; pub(crate) mod encode;");
 }
 
 #[test]
 fn the_command_line_and_the_c_interface_use_the_public_api_only() {
     fails("src/cli/encode.rs", "use crate::encode::Pipeline;", 1, "public API only");
     fails("src/main.rs", "mod cli;\nmod encode;", 2, "has no copy");
-    fails("src/lib.rs", "pub mod base;\nmod cli;", 2, "never in the library");
+    fails("src/lib.rs", "mod base;\nmod cli;", 2, "never in the library");
     fails("src/capi/mod.rs", "use crate::encode::Pipeline;", 1, "public API only");
     passes(
         "src/cli/encode.rs",
@@ -308,4 +308,15 @@ fn a_room_too_large_to_know_is_found() {
     assert_eq!(room("//! Libav.\n//! Size: the surface of a C library.", ""), Vec::<String>::new());
     let tested = ["a", "b", "c", "d", "e", "f"].map(|name| format!("#[cfg(test)]\nmod {name};"));
     assert_eq!(room("//! Libav.", &tested.join("\n")), Vec::<String>::new());
+}
+
+#[test]
+fn a_room_open_to_all_or_too_many_public_names_are_found() {
+    let open = "src/lib.rs:2: the room video is open to all; rooms are pub(crate)";
+    house(&[("src/lib.rs", "pub(crate) mod base; mod media;\npub mod video;")], &[open]);
+    house(&[("src/lib.rs", "mod base; pub mod data { pub use crate::base::*; }")], &[]);
+    let names = |n: usize| (0..n).map(|i| format!("A{i}")).collect::<Vec<_>>().join(", ");
+    let root = |n: usize| format!("mod base; use base::Private; pub use base::{{{}}}; pub fn f() {{}}", names(n));
+    house(&[("src/lib.rs", &root(69))], &[]);
+    house(&[("src/lib.rs", &root(70))], &["src/lib.rs:1: 71 public names; at most 70"]);
 }

@@ -49,7 +49,7 @@ impl CropSampler {
     }
 
     fn measure(&mut self, frame: Frame) -> Result<Borders> {
-        borders(Level::detect(), &self.converter.to_planar(frame)?)
+        borders(Level::detect(), &self.converter.for_measuring(frame)?)
     }
 
     /// Looks at the keyframes before the times: fewer where several times have the same one, or seeking fails.

@@ -3,6 +3,7 @@
 
 use std::any::Any;
 use std::ffi::CString;
+use std::ops::Deref;
 
 use drapto::{Error, ErrorKind, Timestamp};
 
@@ -52,8 +53,21 @@ impl From<ErrorKind> for drapto_code {
 }
 
 /// An error as C reads it.
+///
+/// Boxed: every shell returns one, and nearly none ever holds one.
 #[derive(Clone, Debug)]
-pub(super) struct Failure {
+pub(super) struct Failure(Box<FailureParts>);
+
+impl Deref for Failure {
+    type Target = FailureParts;
+
+    fn deref(&self) -> &FailureParts {
+        &self.0
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct FailureParts {
     pub(super) code: drapto_code,
     pub(super) file: Option<CString>,
     pub(super) stream: Option<usize>,
@@ -69,7 +83,16 @@ impl Failure {
     pub(super) fn new(code: drapto_code, message: impl Into<String>) -> Self {
         let message = c_string(message.into());
         let text = message.clone();
-        Failure { code, file: None, stream: None, time: None, chunk: None, stage: None, message, text }
+        Failure(Box::new(FailureParts {
+            code,
+            file: None,
+            stream: None,
+            time: None,
+            chunk: None,
+            stage: None,
+            message,
+            text,
+        }))
     }
 
     /// Wrong arguments.
@@ -85,7 +108,7 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Failure {
+        Failure(Box::new(FailureParts {
             code: error.kind().into(),
             file: error.file().map(|path| c_string(path.as_os_str().as_encoded_bytes())),
             stream: error.stream(),
@@ -94,7 +117,7 @@ impl From<Error> for Failure {
             stage: error.stage().map(c_string),
             message: c_string(error.message()),
             text: c_string(error.to_string()),
-        }
+        }))
     }
 }
 

@@ -18,17 +18,17 @@ pub(super) fn set(options: &mut FrameEncoderOptions, name: &str, value: &str) ->
 }
 
 /// The size and depth of all pictures, and memory for copies of them.
-pub(super) struct PictureShape {
+pub(super) struct CallerPicture {
     width: u32,
     height: u32,
     bytes_per_sample: usize,
     pool: PicturePool,
 }
 
-impl PictureShape {
+impl CallerPicture {
     fn new(width: u32, height: u32, bit_depth: u8) -> Result<Self, Failure> {
         let pool = PicturePool::new(width, height, bit_depth)?;
-        Ok(PictureShape { width, height, bytes_per_sample: if bit_depth > 8 { 2 } else { 1 }, pool })
+        Ok(CallerPicture { width, height, bytes_per_sample: if bit_depth > 8 { 2 } else { 1 }, pool })
     }
 
     /// Bytes that plane `index` has at least, with rows `stride` bytes apart.
@@ -52,17 +52,17 @@ impl PictureShape {
 /// An encoder as C holds it: any thread, one at a time.
 pub(super) struct HeldEncoder {
     encoder: FrameEncoder,
-    shape: PictureShape,
+    shape: CallerPicture,
     config: Option<Vec<u8>>,
 }
 
 impl HeldEncoder {
     pub(super) fn open(options: &FrameEncoderOptions, cancel: &CancelToken) -> Result<Self, Failure> {
-        let shape = PictureShape::new(options.width, options.height, options.bit_depth)?;
+        let shape = CallerPicture::new(options.width, options.height, options.bit_depth)?;
         Ok(HeldEncoder { encoder: FrameEncoder::open(options, cancel)?, shape, config: None })
     }
 
-    pub(super) fn shape(&self) -> &PictureShape {
+    pub(super) fn shape(&self) -> &CallerPicture {
         &self.shape
     }
 
@@ -89,18 +89,18 @@ impl HeldEncoder {
 pub(super) struct HeldMeter {
     /// Until the stream's end.
     meter: Option<PictureMeter>,
-    shape: PictureShape,
+    shape: CallerPicture,
 }
 
 impl HeldMeter {
     pub(super) fn open(metric: &str, width: u32, height: u32, bit_depth: u32) -> Result<Self, Failure> {
         let wrong = |_| Failure::usage(format!("there are no pictures of {bit_depth} bits"));
         let bit_depth = u8::try_from(bit_depth).map_err(wrong)?;
-        let shape = PictureShape::new(width, height, bit_depth)?;
+        let shape = CallerPicture::new(width, height, bit_depth)?;
         Ok(HeldMeter { meter: Some(PictureMeter::open(metric, width, height, bit_depth)?), shape })
     }
 
-    pub(super) fn shape(&self) -> &PictureShape {
+    pub(super) fn shape(&self) -> &CallerPicture {
         &self.shape
     }
 

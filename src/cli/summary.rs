@@ -54,7 +54,7 @@ pub fn summary(report: &Report) -> String {
     }
     for stream in &report.streams {
         let d = &stream.decision;
-        if d.action == Action::Encoded && d.output_codec.as_deref() == Some("av1") {
+        if d.action == Action::Encoded && d.kind == StreamKind::Video {
             continue;
         }
         let language = d.language.as_deref().map_or(String::new(), |l| format!(" {l}"));

@@ -1,6 +1,7 @@
 //! Values of settings as text.
 
 use std::fmt::Display;
+use std::mem;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
@@ -82,17 +83,18 @@ pub(super) fn megabytes(bytes: u64) -> String {
 
 /// `name=value:name=value`, in its order; `\:` is a colon within a value.
 pub(super) fn parameters(text: &str) -> Result<Vec<(String, String)>> {
-    let mut parts = vec![String::new()];
+    let (mut parts, mut part) = (Vec::new(), String::new());
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
         match c {
-            '\\' if rest.peek() == Some(&':') => parts.last_mut().map(|p| p.push(rest.next().unwrap_or(':'))),
-            ':' => Some(parts.push(String::new())),
-            c => parts.last_mut().map(|p| p.push(c)),
-        };
+            '\\' if rest.peek() == Some(&':') => part.push(rest.next().unwrap_or(':')),
+            ':' => parts.push(mem::take(&mut part)),
+            c => part.push(c),
+        }
     }
-    let parts = parts.iter().filter(|part| !part.is_empty());
-    parts
+    parts.push(part);
+    let given = parts.iter().filter(|part| !part.is_empty());
+    given
         .map(|part| match part.split_once('=') {
             Some((name, value)) if !name.is_empty() && !value.is_empty() => Ok((name.to_owned(), value.to_owned())),
             _ => Err(usage(format!("{part:?} is not of the form name=value"))),

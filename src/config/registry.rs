@@ -2,6 +2,8 @@
 //!
 //! The command line's flags, the settings file and its template, the environment and `set` by name all read this table,
 //! so they cannot differ. Refuses to know where a value comes from (that is [`SettingValues`](super::SettingValues)).
+// A row's `set` is one assignment, whose value may be refused: `Ok(place = value?)`.
+#![allow(clippy::unit_arg)]
 
 use std::time::Duration;
 
@@ -173,6 +175,9 @@ const BASE: Setting = Setting {
     get: |_| None,
 };
 
+/// The encoders that a run can have; the room of encoders knows more of each.
+const ENCODERS: &[&str] = &["svt-av1", "libx264"];
+
 const SETTINGS: &[Setting] = &[
     Setting {
         name: "quality.target_vmaf",
@@ -304,6 +309,17 @@ const SETTINGS: &[Setting] = &[
             Quality::Crf(crf) => crf.map(|c| c.to_string()),
             Quality::Target(_) => None,
         },
+        ..BASE
+    },
+    Setting {
+        name: "quality.measure",
+        key: "measure",
+        flag: Some("measure"),
+        kind: SettingKind::Switch,
+        help: "Score every picture at a fixed CRF, too, by VMAF",
+        example: "false",
+        set: |s, v| Ok(s.measure = flag("measure", v)?),
+        get: |s| Some(s.measure.to_string()),
         ..BASE
     },
     Setting {
@@ -506,11 +522,13 @@ const SETTINGS: &[Setting] = &[
     Setting {
         name: "video.encoder",
         key: "encoder",
-        kind: SettingKind::OneOf(&["svt-av1"]),
+        flag: Some("encoder"),
+        value_name: "NAME",
+        kind: SettingKind::OneOf(ENCODERS),
         default: "svt-av1",
-        help: "The video encoder, by name",
+        help: "The video encoder: svt-av1, or libx264 at a fixed CRF",
         example: "\"svt-av1\"",
-        set: |s, v| Ok(s.encoder = choice("encoder", v, &["svt-av1"])?),
+        set: |s, v| Ok(s.encoder = choice("encoder", v, ENCODERS)?),
         get: |s| Some(s.encoder.clone()),
         ..BASE
     },

@@ -148,7 +148,7 @@ pub struct EncodeSettings {
     pub hwaccel: Hwaccel,
     /// Whether a film that is AV1 already is encoded again, instead of being left alone.
     pub reencode: bool,
-    /// The video encoder by name: `svt-av1`.
+    /// The video encoder by name: `svt-av1`, or `libx264` at a fixed CRF.
     pub encoder: String,
     /// Further SVT-AV1 parameters by the encoder's own names, applied last.
     pub svt: Vec<(String, String)>,
@@ -233,7 +233,7 @@ impl EncodeSettings {
                 let step = f64::from(step) / 4.0;
                 let low = (crf.as_f64() / step).floor() * step;
                 let message = format!(
-                    "CRF {crf} cannot be encoded: the linked SVT-AV1 takes steps of {step}; {low} and {} are the nearest",
+                    "CRF {crf} cannot be encoded: the encoder takes steps of {step}; {low} and {} are the nearest",
                     low + step
                 );
                 Err(Error::new(ErrorKind::Usage, message))

@@ -182,15 +182,15 @@ fn decode(path: &Path, limit: u64, cancel: &CancelToken) -> Result<(MediaInfo, V
 fn convert(pictures: &[Frame]) -> Result<(Vec<Frame>, BenchStage)> {
     let mut converter = Converter::new();
     // Once to fill the pool: in a run, buffers are used again too.
-    drop(pictures.iter().take(8).map(|f| converter.to_encoder(f.clone())).collect::<Result<Vec<_>>>()?);
+    drop(pictures.iter().take(8).map(|f| converter.for_encoder(f.clone())).collect::<Result<Vec<_>>>()?);
     let mut bytes = 0;
     let started = Stopwatch::start();
     for frame in pictures {
-        bytes += converter.to_encoder(frame.clone())?.byte_len() as u64;
+        bytes += converter.for_encoder(frame.clone())?.byte_len() as u64;
     }
     let stage = BenchStage::new("convert", pictures.len() as u64, bytes, started);
     let kept = pictures.iter().enumerate().map(|(index, frame)| {
-        let mut frame = converter.to_encoder(frame.clone())?;
+        let mut frame = converter.for_encoder(frame.clone())?;
         frame.index = index as u64;
         frame.width &= !1;
         frame.height &= !1;

@@ -165,7 +165,7 @@ impl Run<'_> {
         let (decode, carried) = (&findings.decode.stats, &findings.carried);
         let lost = decode.hdr10_plus_frames.saturating_sub(carried.hdr10_plus);
         if lost > 0 {
-            out.push(format!("HDR10+ metadata of {lost} pictures cannot be read and is not carried"));
+            out.push(format!("HDR10+ metadata of {lost} pictures cannot be read or written and is not carried"));
         }
         let frames = decode.frames.saturating_sub(carried.dolby_vision);
         if let (Some(loss), 1..) = (&carried.first_loss, frames) {

@@ -9,7 +9,7 @@ use super::usage::Stopwatch;
 use crate::analyze::{Analysis, Looks};
 use crate::av::Input;
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span};
-use crate::config::{Crop, EncodeSettings, Quality};
+use crate::config::{Crop, DolbyVisionMode, EncodeSettings, PictureSettings, Quality};
 use crate::event::{Event, Sink};
 use crate::flow::{Graph, StageReport};
 use crate::media::{MediaInfo, StreamInfo};
@@ -65,6 +65,7 @@ pub(crate) fn encode_all(
         video_options(&settings.hwaccel)?;
         settings.check_crf(factory(settings)?.traits().scale.step)?;
     }
+    together(outputs)?;
     let place = |e: Error| e.with_file(&first.input);
     let analysis = Analysis::open(&first.input, cancel)?;
     let info = analysis.info().clone();
@@ -76,8 +77,10 @@ pub(crate) fn encode_all(
     let runs = outputs
         .iter()
         .map(|settings| {
-            let picture = PicturePlan::new(&facts, main, &settings.picture)?;
-            Ok(Run { settings, sink, cancel, pulse, info: &info, decisions: &decisions, facts: &facts, picture })
+            let codec = factory(settings)?.traits().codec;
+            let picture = PicturePlan::new(&facts, main, &wanted(settings, codec)?)?;
+            let decisions = decisions.iter().map(|d| d.coded_as(codec)).collect();
+            Ok(Run { settings, sink, cancel, pulse, info: &info, decisions, facts: &facts, picture })
         })
         .collect::<Result<Vec<_>>>()
         .map_err(place)?;
@@ -95,6 +98,20 @@ fn first(outputs: &[EncodeSettings]) -> Result<&EncodeSettings> {
     }
 }
 
+/// Refuses encodes that would wait for each other for ever: those of one pass are open at the same time.
+fn together(outputs: &[EncodeSettings]) -> Result<()> {
+    let fixed = outputs.iter().filter(|o| matches!(o.quality, Quality::Crf(_)));
+    for settings in fixed.clone() {
+        let same = fixed.clone().filter(|o| o.encoder == settings.encoder).count();
+        if same > 1 && !factory(settings)?.many_at_once() {
+            let encoder = &settings.encoder;
+            let message = format!("this {encoder} can be open once at a time, not for {same} outputs of one decode");
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
+    }
+    Ok(())
+}
+
 /// What [`encode`] would do with each stream of the input, without doing it.
 ///
 /// # Errors
@@ -105,14 +122,28 @@ pub fn plan(settings: &EncodeSettings, cancel: &CancelToken) -> Result<Vec<Strea
     decisions(settings, &info)
 }
 
+/// What is done to the picture: Dolby Vision is carried in AV1 alone.
+fn wanted(settings: &EncodeSettings, codec: &str) -> Result<PictureSettings> {
+    let mut wanted = settings.picture.clone();
+    if codec != "av1" {
+        if wanted.dolby_vision == DolbyVisionMode::Require {
+            let message = format!("Dolby Vision is required, and {} cannot carry it", settings.encoder);
+            return Err(Error::new(ErrorKind::Usage, message));
+        }
+        wanted.dolby_vision = DolbyVisionMode::Strip;
+    }
+    Ok(wanted)
+}
+
 /// What becomes of each stream.
 fn decisions(settings: &EncodeSettings, info: &MediaInfo) -> Result<Vec<StreamDecision>> {
     let unknown = unknown_codecs(&settings.input, info);
-    let decisions = decide(info, settings.audio, &unknown);
+    let codec = factory(settings)?.traits().codec;
+    let decisions: Vec<_> = decide(info, settings.audio, &unknown).iter().map(|d| d.coded_as(codec)).collect();
     let in_file = |kind, message: &str| Err(Error::new(kind, message).with_file(&settings.input));
     match main_stream(info, &decisions) {
         Err(error) => Err(error.with_file(&settings.input)),
-        Ok(main) if main.codec == "av1" && !settings.reencode => {
+        Ok(main) if main.codec == "av1" && codec == "av1" && !settings.reencode => {
             in_file(ErrorKind::Skipped, "it is AV1 already (--reencode encodes it again)")
         }
         Ok(_) => Ok(decisions),
@@ -157,6 +188,10 @@ impl EncodeJob<'_> {
         for ((run, chunked), output) in runs.iter().zip(&chunked).zip(outputs) {
             let of_pass = Findings::of_pass(&demux, &decode, &audio, output);
             let mut findings = chunked.iter().fold(of_pass, Findings::with_search);
+            if factory(run.settings)?.traits().codec != "av1" {
+                // Metadata of single pictures is written into AV1 alone.
+                findings.carried.hdr10_plus = 0;
+            }
             // Chunks that are finished stay: with --accept-damage the same command goes on from them.
             let (demux, decode) = (&findings.demux, &findings.decode.stats);
             let warning = damage::judge(run.info, demux, decode, run.settings.accept_damage)?;
@@ -210,7 +245,7 @@ fn pass(
         });
     }
     let mut graph = Graph::new(run.cancel);
-    let promises = build(&mut graph, PassPlan { info: run.info, decisions: run.decisions, outputs }, input)?;
+    let promises = build(&mut graph, PassPlan { info: run.info, decisions: &run.decisions, outputs }, input)?;
     let stages = run.teller().wait(graph.start(), &progress, encodes)?;
     Ok((promises.found()?, stages, begun.elapsed()))
 }
@@ -268,7 +303,8 @@ pub(super) struct Run<'a> {
     cancel: &'a CancelToken,
     pulse: &'a Pulse,
     pub(super) info: &'a MediaInfo,
-    pub(super) decisions: &'a [StreamDecision],
+    /// As of this file.
+    pub(super) decisions: Vec<StreamDecision>,
     pub(super) facts: &'a SourceFacts,
     pub(super) picture: PicturePlan,
 }
@@ -349,12 +385,12 @@ impl Run<'_> {
         let video = findings.video.as_ref();
         Expected {
             title: self.info.title.clone(),
-            tracks: in_track_order(self.decisions)
+            tracks: in_track_order(&self.decisions)
                 .into_iter()
                 .filter_map(|d| self.expected_track(d, findings))
                 .collect(),
             chapters: expected_chapters(self.info),
-            attachments: expected_attachments(self.info, self.decisions),
+            attachments: expected_attachments(self.info, &self.decisions),
             video: ExpectedVideo {
                 times: video.map(|v| v.times.clone()).unwrap_or_default(),
                 end: video.and_then(|v| v.end),

@@ -195,6 +195,11 @@ fn a_meter_scores_pairs_and_refuses_those_of_another_size() {
     (0..7).for_each(|n| meter.push(&picture(n, 8), &picture(n + 9, 8)).unwrap());
     let scores = meter.finish().unwrap();
     assert_eq!((scores.per_frame.len(), scores.stride.get()), (3, 3));
+    for name in ["psnr", "ssim"] {
+        let mut meter = PictureMeter::open(name, SIZE.0, SIZE.1, 8).unwrap();
+        meter.push(&picture(0, 8), &picture(9, 8)).unwrap();
+        assert!(meter.finish().unwrap().mean > 0.0, "{name}");
+    }
     for bad in ["mse", "vmaf_v9", "{", r#"{"kind": "vmaf", "stride": 0}"#] {
         assert_eq!(PictureMeter::open(bad, 192, 108, 8).unwrap_err().kind(), ErrorKind::Usage, "{bad}");
     }

@@ -92,7 +92,7 @@ impl Converter {
     /// # Errors
     /// `Unsupported`, naming the frame's time: a size other than the first frame's, a size of 0 or above
     /// 16384 on a side, planes shorter than their size says, or a format without a conversion.
-    pub fn to_encoder(&mut self, frame: Frame) -> Result<Frame> {
+    pub fn for_encoder(&mut self, frame: Frame) -> Result<Frame> {
         self.check_size(&frame)?;
         let scaled = self.scale.is_some_and(|size| size != (frame.width, frame.height));
         match frame.format {
@@ -103,16 +103,16 @@ impl Converter {
         }
     }
 
-    /// `frame` itself where its planes can be measured as they are, else as [`Self::to_encoder`] has it.
+    /// `frame` itself where its planes can be measured as they are, else as [`Self::for_encoder`] has it.
     ///
     /// Not for converters that scale.
     ///
     /// # Errors
-    /// As [`Self::to_encoder`].
-    pub fn to_planar(&mut self, frame: Frame) -> Result<Frame> {
+    /// As [`Self::for_encoder`].
+    pub fn for_measuring(&mut self, frame: Frame) -> Result<Frame> {
         match frame.format {
             PixelFormat::Planar { .. } => Ok(frame),
-            PixelFormat::Other(_) => self.to_encoder(frame),
+            PixelFormat::Other(_) => self.for_encoder(frame),
         }
     }
 

@@ -64,7 +64,7 @@ fn ten_bit_frames_pass_through_with_the_same_memory() {
     let mut converter = Converter::new();
     let source = frame(PixelFormat::YUV420P10, 64, 36, ColorRange::Limited);
     let memory = Arc::clone(&source.planes);
-    let out = converter.to_encoder(source).unwrap();
+    let out = converter.for_encoder(source).unwrap();
     assert!(Arc::ptr_eq(&out.planes, &memory));
     assert_eq!(converter.stats(), PoolStats::default());
 }
@@ -74,7 +74,7 @@ fn eight_bit_frames_are_widened_sample_by_sample_also_at_odd_sizes() {
     for (width, height) in [(64, 36), (161, 121), (1, 1), (33, 2)] {
         for range in [ColorRange::Limited, ColorRange::Unspecified, ColorRange::Full] {
             let source = frame(PixelFormat::YUV420P8, width, height, range);
-            let out = Converter::new().to_encoder(source.clone()).unwrap();
+            let out = Converter::new().for_encoder(source.clone()).unwrap();
             assert_eq!((out.format, out.width, out.height), (PixelFormat::YUV420P10, width, height));
             assert_eq!((out.index, out.pts, out.color), (source.index, source.pts, source.color));
             for plane in 0..3 {
@@ -96,9 +96,9 @@ fn eight_bit_frames_are_widened_sample_by_sample_also_at_odd_sizes() {
 #[test]
 fn a_large_picture_takes_the_streaming_path_and_is_the_same() {
     let source = frame(PixelFormat::YUV420P8, 1920, 1080, ColorRange::Full);
-    let out = Converter::new().to_encoder(source.clone()).unwrap();
+    let out = Converter::new().for_encoder(source.clone()).unwrap();
     let mut plain = Converter { level: Level::Scalar, ..Converter::new() };
-    let expected = plain.to_encoder(source).unwrap();
+    let expected = plain.for_encoder(source).unwrap();
     assert_eq!(Stores::for_picture(out.byte_len()), Stores::Streaming);
     for plane in 0..3 {
         assert!(out.planes.plane(plane) == expected.planes.plane(plane), "plane {plane}");
@@ -109,13 +109,13 @@ fn a_large_picture_takes_the_streaming_path_and_is_the_same() {
 fn buffers_come_back_to_the_pool() {
     let mut converter = Converter::new();
     for _ in 0..5 {
-        converter.to_encoder(frame(PixelFormat::YUV420P8, 64, 36, ColorRange::Limited)).unwrap();
+        converter.for_encoder(frame(PixelFormat::YUV420P8, 64, 36, ColorRange::Limited)).unwrap();
     }
     assert_eq!(converter.stats(), PoolStats { allocations: 1, reuses: 4 });
 }
 
 fn refusal(converter: &mut Converter, frame: Frame) -> String {
-    let error = converter.to_encoder(frame).unwrap_err();
+    let error = converter.for_encoder(frame).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     error.to_string()
 }
@@ -123,7 +123,7 @@ fn refusal(converter: &mut Converter, frame: Frame) -> String {
 #[test]
 fn a_change_of_size_is_refused_and_names_the_time() {
     let mut converter = Converter::new();
-    converter.to_encoder(frame(PixelFormat::YUV420P8, 64, 36, ColorRange::Limited)).unwrap();
+    converter.for_encoder(frame(PixelFormat::YUV420P8, 64, 36, ColorRange::Limited)).unwrap();
     let message = refusal(&mut converter, frame(PixelFormat::YUV420P10, 32, 36, ColorRange::Limited));
     assert_eq!(message, "at 1.500 s: the picture size changes from 64x36 to 32x36");
 }
@@ -155,8 +155,8 @@ fn a_part_of_a_picture_is_converted_as_the_picture_is() {
         [(PixelFormat::YUV420P8, 10), (PixelFormat::YUV420P8, 8), (PixelFormat::YUV420P10, 10), (yuv422, 10)]
     {
         let source = frame(format, 64, 36, ColorRange::Limited);
-        let part = Converter::to_depth(depth).to_encoder(source.clone().cropped(rect).unwrap()).unwrap();
-        let whole = Converter::to_depth(depth).to_encoder(source).unwrap().cropped(rect).unwrap();
+        let part = Converter::to_depth(depth).for_encoder(source.clone().cropped(rect).unwrap()).unwrap();
+        let whole = Converter::to_depth(depth).for_encoder(source).unwrap().cropped(rect).unwrap();
         assert_eq!((part.width, part.height, part.format), (48, 24, whole.format));
         let bytes = part.format.bytes_per_sample().unwrap();
         // Chroma of 4:2:2 is filtered over rows, so its edges differ.
@@ -183,7 +183,7 @@ fn a_picture_is_scaled_and_keeps_its_level() {
         source
     };
     for (depth, factor) in [(8, 1), (10, 4)] {
-        let out = Converter::to_depth(depth).scaling_to(32, 20).to_encoder(flat(80)).unwrap();
+        let out = Converter::to_depth(depth).scaling_to(32, 20).for_encoder(flat(80)).unwrap();
         assert_eq!((out.width, out.height), (32, 20));
         for (plane, value) in [(0, 80), (1, 100), (2, 150)] {
             let found = match depth {

@@ -91,7 +91,7 @@ impl Stage for Convert {
 impl Convert {
     fn pass_on(&mut self, out: &mut Out<Frame>) -> Result<()> {
         for frame in self.ready.drain(..) {
-            out.push(self.converter.to_encoder(frame)?)?;
+            out.push(self.converter.for_encoder(frame)?)?;
         }
         Ok(())
     }

@@ -64,16 +64,33 @@ pub(crate) enum Task {
 }
 
 impl Task {
-    /// The Matroska CodecID of the track this makes; `None` where it makes none.
-    pub(crate) fn codec_id(&self) -> Option<String> {
+    /// The Matroska CodecID of the track this makes, where its video is coded as FFmpeg's `video`; `None` where it makes
+    /// none.
+    pub(crate) fn codec_id(&self, video: Option<&str>) -> Option<String> {
         Some(match self {
-            Task::EncodeVideo => "V_AV1".to_owned(),
+            Task::EncodeVideo => container::codec::video_codec_id(video?)?.to_owned(),
             Task::EncodeAudio(_) => "A_OPUS".to_owned(),
             Task::CopyAudio(mapping) => mapping.codec_id.to_owned(),
             Task::CopySubtitle { codec_id, .. } => codec_id.clone(),
             Task::ConvertSubtitle => "S_TEXT/UTF8".to_owned(),
             Task::Attach | Task::Drop => return None,
         })
+    }
+}
+
+impl StreamDecision {
+    /// The same, with the main video coded as FFmpeg's `codec` instead of AV1.
+    pub(crate) fn coded_as(&self, codec: &str) -> Self {
+        let mut decision = self.clone();
+        if matches!(self.task, Task::EncodeVideo) {
+            decision.output_codec = Some(codec.to_owned());
+        }
+        decision
+    }
+
+    /// The Matroska CodecID of the track it makes; `None` where it makes none.
+    pub(crate) fn codec_id(&self) -> Option<String> {
+        self.task.codec_id(self.output_codec.as_deref())
     }
 }
 

@@ -55,12 +55,14 @@ pub(crate) struct TrackStage<K> {
     progress: Arc<Progress>,
     held: Option<(Packet, Option<Span>)>,
     found: Option<VideoFindings>,
+    /// The latest time a picture is shown at, so far.
+    latest: Option<Timestamp>,
     kept: std::marker::PhantomData<fn(K)>,
 }
 
 impl<K: Kept> TrackStage<K> {
     pub(crate) fn new(plan: TrackPlan, progress: Arc<Progress>) -> Self {
-        TrackStage { plan, progress, held: None, found: None, kept: std::marker::PhantomData }
+        TrackStage { plan, progress, held: None, found: None, latest: None, kept: std::marker::PhantomData }
     }
 
     fn begin(&mut self, shown: &Shown, config: Option<&[u8]>, first: &[u8], out: &mut Out<MuxMessage>) -> Result<()> {
@@ -110,6 +112,11 @@ impl<K: Kept> Stage for TrackStage<K> {
             self.begin(&shown, config.as_deref(), &data, out).map_err(|e| e.at(pts))?;
         }
         if let Some(found) = &mut self.found {
+            // The last picture in the file need not be the last that is shown.
+            if self.latest.is_none_or(|latest| pts.since(latest).ticks() > 0) {
+                self.latest = Some(pts);
+                found.end = duration.map(|d| pts.plus(d));
+            }
             found.times.push(pts);
             found.digests.push(digest(&data));
             found.messages.push(messages);
@@ -117,6 +124,10 @@ impl<K: Kept> Stage for TrackStage<K> {
         }
         let mut packet = Packet::new(pts, data);
         (packet.keyframe, packet.dts) = (keyframe, dts);
+        if dts.is_some() {
+            // The picture that follows in the file is not the one that is shown next.
+            packet.duration = duration;
+        }
         if let Some((before, _)) = self.held.replace((packet, duration)) {
             out.push(MuxMessage::Packet { track: self.plan.track, packet: before })?;
         }
@@ -127,9 +138,6 @@ impl<K: Kept> Stage for TrackStage<K> {
     fn finish(mut self, out: &mut Out<MuxMessage>) -> Result<Option<VideoFindings>> {
         if let Some((mut last, duration)) = self.held.take() {
             // Only the last frame's duration is not told by the frame after it.
-            if let Some(found) = &mut self.found {
-                found.end = duration.map(|d| last.pts.plus(d));
-            }
             last.duration = duration;
             out.push(MuxMessage::Packet { track: self.plan.track, packet: last })?;
         }

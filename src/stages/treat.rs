@@ -114,13 +114,13 @@ impl Treat {
     fn finish_one(&mut self, frame: Frame) -> Result<Frame> {
         let pts = frame.pts;
         let dynamic = self.metadata(&frame)?;
-        let planar = Frame { dynamic, ..self.planar.to_planar(frame)? };
+        let planar = Frame { dynamic, ..self.planar.for_measuring(frame)? };
         let cropped = planar.cropped(self.plan.crop).ok_or_else(|| {
             let message = format!("the crop {} does not fit the picture", self.plan.crop);
             Error::new(ErrorKind::Unsupported, message).at(pts)
         })?;
         match &mut self.scaler {
-            Some(scaler) => scaler.to_encoder(cropped),
+            Some(scaler) => scaler.for_encoder(cropped),
             None => Ok(cropped),
         }
     }
@@ -226,5 +226,5 @@ pub(crate) fn at_depth(converter: &mut Converter, frame: Frame, depth: u8) -> Re
         8 => PixelFormat::YUV420P8,
         _ => PixelFormat::YUV420P10,
     };
-    if frame.format == as_it_is { Ok(frame) } else { converter.to_encoder(frame) }
+    if frame.format == as_it_is { Ok(frame) } else { converter.for_encoder(frame) }
 }

@@ -11,6 +11,7 @@ use crate::analyze::{Analysis, Looks};
 use crate::av::{DecoderOptions, Input};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span, Timestamp};
 use crate::config::{AudioMode, Crop, Deinterlace, DolbyVisionMode, PictureSettings, Scale};
+use crate::container::codec::video_codec;
 use crate::container::reader::Reader;
 use crate::container::tags::CROP;
 use crate::media::{FieldOrder, Frame, MediaInfo, Rect, StreamInfo, StreamKind};
@@ -32,7 +33,9 @@ const LENGTH_TOLERANCE_S: f64 = 0.04;
 pub fn verify(source: &Path, output: &Path, cancel: &CancelToken) -> Result<Verification> {
     let analysis = Analysis::open(source, cancel)?;
     let info = analysis.info().clone();
+    let codec = codec_of(output);
     let decisions = decide(&info, mode_of(output), &unknown_codecs(source, &info));
+    let decisions: Vec<_> = decisions.iter().map(|d| d.coded_as(codec)).collect();
     let main = analysis.main_video()?.clone();
     let place = |e: Error| e.with_file(source);
     let facts = analysis.facts(Looks { crop: true, fields: true }).map_err(place)?;
@@ -89,6 +92,13 @@ fn plan(facts: &SourceFacts, main: &StreamInfo, output: &Path) -> Result<Picture
 fn crop_of(output: &Reader, track: u64) -> Option<Rect> {
     let (_, value) = output.tags(Some(track)).into_iter().find(|(name, _)| name == CROP)?;
     value.parse().ok()
+}
+
+/// How the output's picture is coded, by FFmpeg's name; what is not known is to be AV1, and found not to be.
+fn codec_of(output: &Path) -> &'static str {
+    let reader = Reader::open(output).ok();
+    let video = reader.as_ref().and_then(|r| r.tracks().iter().find(|t| t.video.is_some()));
+    video.and_then(|track| video_codec(&track.codec_id)).filter(|codec| *codec == "h264").unwrap_or("av1")
 }
 
 /// Whether the output was made with audio copied: any track that is not Opus says so.

@@ -67,7 +67,7 @@ pub fn vmaf(
     let mut index = 0;
     while let Some((a, b)) = pair {
         cancel.check()?;
-        let (a, b) = if both_8_bit { (a, b) } else { (one.converter.to_encoder(a)?, other.converter.to_encoder(b)?) };
+        let (a, b) = if both_8_bit { (a, b) } else { (one.converter.for_encoder(a)?, other.converter.for_encoder(b)?) };
         session.score(index, &a, &b)?;
         index += 1;
         pair = match (one.next()?, other.next()?) {

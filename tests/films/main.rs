@@ -10,6 +10,7 @@ mod encode;
 mod encoders;
 mod errors;
 mod hdr;
+mod jobs;
 mod kills;
 mod picture;
 mod probe;

@@ -53,6 +53,15 @@ pub fn tool(name: &str) -> bool {
     there
 }
 
+/// Whether libavcodec was built with libx264; says so where it was not.
+pub fn libx264() -> bool {
+    let there = drapto::internals::video::encoder("libx264").is_ok();
+    if !there {
+        missing("this libavcodec has no libx264");
+    }
+    there
+}
+
 /// The synthetic clip `name`, made by its recipe; `None` where ffmpeg's command line is absent.
 pub fn fixture(name: &str) -> Option<PathBuf> {
     if !tool("ffmpeg") {

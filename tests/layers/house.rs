@@ -8,6 +8,9 @@ use super::paths::{Path, declared_modules, paths};
 /// A room of more lines than this has to say why.
 pub const LARGE: usize = 3500;
 
+/// As many names as the crate's root gives out at most.
+pub const PUBLIC: usize = 70;
+
 /// One file without what is for tests.
 pub struct Source<'a> {
     pub path: &'a str,
@@ -149,11 +152,11 @@ fn bare_words(tokens: &[Token]) -> BTreeSet<&str> {
     for (i, token) in tokens.iter().enumerate() {
         match token.ident() {
             Some("use") if !tokens.get(i + 1).is_some_and(|t| t.is('<')) => in_use = true,
-            Some(word) if !in_use && !(i > 0 && (tokens[i - 1].is('.') || tokens[i - 1].is_sep())) => {
-                // `mod name;` declares, it does not use.
-                if !(i > 0 && tokens[i - 1].ident() == Some("mod")) {
-                    out.insert(word);
-                }
+            // `mod name;` declares, it does not use.
+            Some(word)
+                if !in_use && !(i > 0 && (follows_a_path(&tokens[i - 1]) || tokens[i - 1].ident() == Some("mod"))) =>
+            {
+                out.insert(word);
             }
             _ if token.is(';') => in_use = false,
             _ => {}
@@ -238,4 +241,54 @@ pub fn large_rooms(files: &[Source]) -> Vec<String> {
             format!("src/{room}/mod.rs:1: the room has {lines} lines without tests, over {LARGE}; split it, or say why in a line `//! Size: ...`")
         })
         .collect()
+}
+
+/// Rooms that the crate's root opens to all, and more public names there than [`PUBLIC`]. Modules that it holds itself are
+/// not counted: they are the fields of what it names.
+pub fn front(files: &[Source]) -> Vec<String> {
+    let Some(root) = files.iter().find(|f| f.path == "src/lib.rs") else { return Vec::new() };
+    let tokens = without_inline_modules(&root.tokens);
+    let mut out = Vec::new();
+    for words in tokens.windows(4).filter(|w| w[1].ident() == Some("mod") && w[3].is(';')) {
+        if words[0].ident() == Some("pub") {
+            let name = words[2].ident().unwrap_or_default();
+            out.push(format!("src/lib.rs:{}: the room {name} is open to all; rooms are pub(crate)", words[2].line));
+        }
+    }
+    let given = paths(&tokens, &[]).into_iter().filter(|path| path.exports).count();
+    let own = tokens.windows(2).filter(|w| w[0].ident() == Some("pub") && defines(&w[1])).count();
+    if given + own > PUBLIC {
+        out.push(format!("src/lib.rs:1: {} public names; at most {PUBLIC}", given + own));
+    }
+    out
+}
+
+fn defines(token: &Token) -> bool {
+    matches!(token.ident(), Some("fn" | "struct" | "enum" | "trait" | "type" | "const" | "static" | "union"))
+}
+
+fn without_inline_modules(tokens: &[Token]) -> Vec<Token> {
+    let mut out = Vec::new();
+    let mut at = 0;
+    while at < tokens.len() {
+        if tokens[at].ident() == Some("mod") && tokens.get(at + 2).is_some_and(|t| t.is('{')) {
+            let mut depth = 0;
+            at += 2;
+            while at < tokens.len() {
+                depth += i32::from(tokens[at].is('{')) - i32::from(tokens[at].is('}'));
+                at += 1;
+                if depth == 0 {
+                    break;
+                }
+            }
+        } else {
+            out.push(tokens[at].clone());
+            at += 1;
+        }
+    }
+    out
+}
+
+fn follows_a_path(before: &Token) -> bool {
+    before.is('.') || before.is_sep()
 }

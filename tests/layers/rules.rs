@@ -90,6 +90,7 @@ pub fn check(files: &[File]) -> Vec<String> {
     out.extend(house::circles(&sources));
     out.extend(house::double_names(&sources));
     out.extend(house::large_rooms(&sources));
+    out.extend(house::front(&sources));
     for (path, tokens, lines) in &lexed {
         let Some(room) = room_of(path) else {
             out.push(format!("{path}:1: no such room in the plan of the house (ROOMS in tests/layers/rules.rs)"));

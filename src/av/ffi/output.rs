@@ -192,7 +192,7 @@ impl Output {
         // SAFETY: as above; keys and values are terminated strings, the dictionary is freed here.
         let code = unsafe {
             set_tag(&mut (*context).metadata, c"title", params.title.as_deref())?;
-            set_tag(&mut (*context).metadata, c"encoding_tool", Some(&params.writing_app).map(String::as_str))?;
+            set_tag(&mut (*context).metadata, c"encoding_tool", Some(params.writing_app.as_str()))?;
             add_chapters(context, &params.chapters)?;
             for (key, value) in options {
                 sys::av_dict_set(&mut dictionary, key.as_ptr(), value.as_ptr(), 0);

@@ -8,7 +8,7 @@ use super::pointers::{free, give, give_text, given, given_mut, place, text};
 use super::shell::shell;
 use super::version::expect_version;
 use crate::capi::failure::{Failure, drapto_code};
-use crate::capi::frames::{HeldEncoder, HeldMeter, PictureShape};
+use crate::capi::frames::{CallerPicture, HeldEncoder, HeldMeter};
 use crate::capi::job::json;
 use drapto::{EncodedFrame, FrameEncoderOptions, Picture};
 
@@ -233,7 +233,7 @@ pub unsafe extern "C" fn drapto_encoder_open(
 /// `picture` is null or points to a picture whose planes hold what `shape` says, and are not written during `'a`.
 unsafe fn planes<'a>(
     picture: *const drapto_picture,
-    shape: &PictureShape,
+    shape: &CallerPicture,
     name: &str,
 ) -> Result<[(&'a [u8], usize); 3], Failure> {
     // SAFETY: by the caller's promise; the version stands first in every version and is read before the rest.

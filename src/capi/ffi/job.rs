@@ -141,9 +141,9 @@ pub unsafe extern "C" fn drapto_job_wait(
     error: *mut *mut drapto_error,
 ) -> drapto_code {
     let twin = || {
-        // SAFETY: by the header's law.
         let report = match report.is_null() {
             true => None,
+            // SAFETY: by the header's law.
             false => Some(unsafe { place(report, "report")? }),
         };
         // SAFETY: by the header's law.

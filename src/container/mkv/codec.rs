@@ -85,15 +85,29 @@ impl TrackCoding {
     }
 }
 
+/// The CodecIDs of video by FFmpeg's names.
+const VIDEO: [(&str, &str); 5] =
+    [("av1", "V_AV1"), ("h264", "V_MPEG4/ISO/AVC"), ("hevc", "V_MPEGH/ISO/HEVC"), ("vp8", "V_VP8"), ("vp9", "V_VP9")];
+
+/// The CodecID of video that FFmpeg calls `codec`.
+pub fn video_codec_id(codec: &str) -> Option<&'static str> {
+    VIDEO.iter().find(|(name, _)| *name == codec).map(|(_, id)| *id)
+}
+
+/// What FFmpeg calls the video of this CodecID.
+pub fn video_codec(codec_id: &str) -> Option<&'static str> {
+    VIDEO.iter().find(|(_, id)| *id == codec_id).map(|(name, _)| *name)
+}
+
 fn video(codec: &str, configuration: &[u8]) -> Option<CodecMapping> {
     let configured = |id| (!configuration.is_empty()).then(|| with_private(id, configuration.to_vec()));
+    let id = video_codec_id(codec)?;
     match codec {
-        "av1" => configured("V_AV1"),
+        "av1" => configured(id),
         // Annex B streams have no avcC or hvcC, and Matroska holds no start codes.
-        "h264" if configuration.first() == Some(&1) => configured("V_MPEG4/ISO/AVC"),
-        "hevc" if configuration.first() == Some(&1) => configured("V_MPEGH/ISO/HEVC"),
-        "vp8" => Some(plain("V_VP8")),
-        "vp9" => Some(with_private("V_VP9", configuration.to_vec())),
+        "h264" | "hevc" if configuration.first() == Some(&1) => configured(id),
+        "vp8" => Some(plain(id)),
+        "vp9" => Some(with_private(id, configuration.to_vec())),
         _ => None,
     }
 }

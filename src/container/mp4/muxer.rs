@@ -75,7 +75,7 @@ impl Mp4Muxer {
             tracks.push(MuxTrack { count: TrackCount::of(track), form });
             track.language = track.language.as_deref().map(terminological);
         }
-        let flags = if options.index_first { c"+faststart" } else { c"" };
+        let flags = if options.index_first { c"+faststart" } else { c"-faststart" };
         // The clock of the edit lists: a common multiple of frame rates and sample rates would be too fine for 32 bits.
         let output =
             Output::create(file, path, c"mp4", &params, &[(c"movflags", flags), (c"movie_timescale", c"90000")])?;

@@ -236,7 +236,7 @@ impl Scheduler {
                 out.push(ScheduleAction::MeasureCeiling { worker, chunk: index });
                 Ok(())
             }
-            Next::Try { crf, stride, watch } => self.try_at(index, (crf, stride), watch, out),
+            Next::Try { crf, stride, watch } => self.try_at(index, (crf, stride), watch.map(|watch| *watch), out),
             Next::Decided { crf, .. } if self.title.is_some() => {
                 self.outcomes[index] = Some(work.calibrated(&self.rules.search.curve, crf)?);
                 Ok(())

@@ -36,7 +36,7 @@ pub(super) enum Next {
     Try {
         crf: Crf,
         stride: u32,
-        watch: Option<WatchSpec>,
+        watch: Option<Box<WatchSpec>>,
     },
     /// Its search is over; the bytes at this CRF are wanted.
     Decided {
@@ -146,7 +146,7 @@ impl ChunkWork {
             Step::Try(crf) => {
                 let stride = stride_of(search.tier(), stride);
                 let spec = || WatchSpec::new(rules, search.aim(), crf, self.facts.frames, self.profile.clone());
-                Next::Try { crf, stride, watch: search.may_stop().then(spec) }
+                Next::Try { crf, stride, watch: search.may_stop().then(|| Box::new(spec())) }
             }
         })
     }

@@ -94,7 +94,7 @@ impl SimFilm {
         let wobble = curve.wobble * (whole.part() - 0.5);
         let score = |at: u64| {
             // What is hard is hard in all encodes.
-            let own = 0.3 * Dice(curve.seed ^ at / 24 << 32).part();
+            let own = 0.3 * Dice(curve.seed ^ ((at / 24) << 32)).part();
             let half = if 2 * at >= curve.facts.frames { curve.halves } else { -curve.halves };
             let noise = 0.1 * Dice(whole.0 ^ at << 20).part();
             let offset = if probe { 0.4 } else { 0.0 };
