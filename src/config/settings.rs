@@ -47,7 +47,7 @@ impl Per {
 pub enum Quality {
     /// A VMAF score, measured on the final bytes.
     Target(Target),
-    /// A constant rate factor, 1 to 63; `None` takes [`default_crf`] for the picture's size.
+    /// A constant rate factor, 1 to 63; `None` takes the default for the picture's size.
     Crf(Option<Crf>),
 }
 

@@ -25,7 +25,7 @@ use crate::video::{EncodeSpec, EncoderFactory, KeyRequest, VideoParams};
 /// Decoded pictures are kept in memory while the stages after them are timed: at most this many bytes.
 const MEMORY: usize = 1 << 30;
 
-/// The result of [`bench`].
+/// The result of [`bench()`].
 #[derive(Clone, Debug, Serialize)]
 pub struct BenchReport {
     /// The file.

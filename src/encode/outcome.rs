@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::run::{Findings, Run};
 use super::searched::Searched;
 use super::usage::{Stopwatch, of_this_process};
+use crate::config::DolbyVisionMode;
 use crate::event::Event;
 use crate::flow::StageReport;
 use crate::media::Rect;
@@ -170,6 +171,12 @@ impl Run<'_> {
         let frames = decode.frames.saturating_sub(carried.dolby_vision);
         if let (Some(loss), 1..) = (&carried.first_loss, frames) {
             out.push(format!("Dolby Vision metadata of {frames} pictures is not carried; the first: {loss}"));
+        }
+        let unforeseen = if self.picture.dolby_vision.is_none() { decode.dolby_vision_frames } else { 0 };
+        if unforeseen > 0 && self.settings.picture.dolby_vision != DolbyVisionMode::Strip {
+            out.push(format!(
+                "Dolby Vision metadata of {unforeseen} pictures is not carried: the first pictures have none"
+            ));
         }
         let treatment = &self.picture.treatment;
         let (width, height) = treatment.source;

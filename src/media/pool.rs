@@ -15,7 +15,7 @@ struct CacheLine([u8; LINE]);
 
 const LINE: usize = 64;
 
-/// Allocations against reuses of a [`FramePool`].
+/// Allocations of a pool of frames against reuses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct PoolStats {
     /// Buffers taken from the system.
