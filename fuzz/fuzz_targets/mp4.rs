@@ -3,7 +3,7 @@
 
 use std::io::Write;
 
-use drapto::container::mp4::reader::Mp4Reader;
+use drapto::internals::container::mp4::reader::Mp4Reader;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
