@@ -121,7 +121,7 @@ pub mod data {
 /// drapto never does this by itself: a program that uses those libraries too may want to hear them.
 pub fn quiet_libraries() {
     video::quiet_logs();
-    av::set_log_level(av::LogLevel::Quiet);
+    av::quiet_logs();
 }
 
 /// The rooms behind the front door, for this project's own benches, fuzz targets and tests; no promise holds for them.

@@ -28,5 +28,5 @@ pub use ffi::parameters::CodecParameters;
 pub use ffi::resample::{ChannelLayout, Mix, Mixer, Resampler};
 pub use ffi::scale::Scaler;
 pub use ffi::subtitle::SubtitleConverter;
-pub use ffi::{LogLevel, codec_is_text_subtitle, set_log_level, versions};
+pub use ffi::{codec_is_text_subtitle, quiet_logs, versions};
 pub use fields::{FieldMeter, FieldVerdict};

@@ -14,5 +14,5 @@ mod values;
 pub use crate::media::{BitDepth, Crop, Deinterlace, DolbyVisionMode, Hwaccel, PictureSettings, Scale};
 pub use file::template;
 pub use registry::{Setting, SettingKind, setting, settings};
-pub use settings::{AudioMode, EncodeSettings, Per, Quality, Target, default_crf};
+pub use settings::{AudioMode, EncodeSettings, Per, Quality, Target};
 pub use values::{Origin, SettingValues};

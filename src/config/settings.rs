@@ -244,36 +244,9 @@ impl EncodeSettings {
     }
 }
 
-/// The CRF for a picture size where none was asked for: 25 up to 1080p, 29 above.
-///
-/// "Up to 1080p" is by area and by the longer side, so that scope (1920×800) and portrait pictures count as
-/// what they are.
-pub fn default_crf(width: u32, height: u32) -> f64 {
-    let area = u64::from(width) * u64::from(height);
-    let long = width.max(height);
-    if area <= 1920 * 1088 && long <= 2560 { 25.0 } else { 29.0 }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_default_crf_depends_on_the_picture_not_on_its_orientation() {
-        for (width, height, crf) in [
-            (720, 576, 25.0),
-            (1280, 720, 25.0),
-            (1920, 1080, 25.0),
-            (1920, 1088, 25.0),
-            (1080, 1920, 25.0),
-            (2560, 1440, 29.0),
-            (3840, 1600, 29.0),
-            (3840, 2160, 29.0),
-            (2160, 3840, 29.0),
-        ] {
-            assert_eq!(default_crf(width, height), crf, "{width}x{height}");
-        }
-    }
 
     #[test]
     fn a_setting_out_of_range_is_named() {

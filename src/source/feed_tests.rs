@@ -4,13 +4,14 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::Arc;
 
 use super::feed::{Coder, DecodeFeed, Opener};
-use super::{DecodeStats, HardwareUse, Pictures, VideoDecoder, VideoOptions};
+use super::{DecodeStats, HardwareUse, Pictures, VideoDecoder, VideoOptions, video_options};
 use crate::av::{CodecParameters, Decoder, DecoderOptions, Hardware, Input, InputPacket, Received, VideoFrame};
 use crate::base::{CancelToken, Error, ErrorKind, Result, Timestamp};
-use crate::media::{Frame, StreamKind};
+use crate::media::{Frame, Hwaccel, StreamKind};
 
 /// When the pretended hardware fails.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -334,13 +335,11 @@ fn a_seek_does_not_try_hardware_again_that_failed_and_keeps_the_warning() {
 
 #[test]
 fn names_are_ffmpegs() {
+    let named = |name: &str| video_options(&Hwaccel::from_str(name).unwrap()).map(|options| options.hwaccel);
     for hardware in Hardware::ALL {
-        assert_eq!(HardwareUse::parse(hardware.name()), Some(HardwareUse::Named(hardware)));
+        assert_eq!(named(hardware.name()).unwrap(), HardwareUse::Named(hardware));
     }
-    assert_eq!(
-        (HardwareUse::parse("off"), HardwareUse::parse("auto")),
-        (Some(HardwareUse::Off), Some(HardwareUse::Auto))
-    );
-    assert_eq!(HardwareUse::parse("quantum"), None);
+    assert_eq!((named("off").unwrap(), named("auto").unwrap()), (HardwareUse::Off, HardwareUse::Auto));
+    assert_eq!(named("quantum").unwrap_err().kind(), ErrorKind::Usage);
     assert!(Hardware::candidates().iter().all(|h| Hardware::ALL.contains(h)));
 }

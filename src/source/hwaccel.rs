@@ -18,15 +18,6 @@ pub enum HardwareUse {
 }
 
 impl HardwareUse {
-    /// The setting of that name: `off`, `auto` or a [`Hardware::name`].
-    pub fn parse(name: &str) -> Option<Self> {
-        match name {
-            "off" => Some(HardwareUse::Off),
-            "auto" => Some(HardwareUse::Auto),
-            name => Hardware::parse(name).map(HardwareUse::Named),
-        }
-    }
-
     /// What to try, in that order.
     pub(super) fn candidates(self) -> Vec<Hardware> {
         match self {

@@ -10,8 +10,8 @@ use crate::base::Result;
 use crate::media::VideoTrackParams;
 
 pub use super::obu::{
-    OBU_FRAME, OBU_FRAME_HEADER, OBU_METADATA, OBU_PADDING, OBU_SEQUENCE_HEADER, OBU_TEMPORAL_DELIMITER, OBU_TILE_LIST,
-    Obu, Obus, obus,
+    OBU_FRAME, OBU_FRAME_HEADER, OBU_METADATA, OBU_PADDING, OBU_SEQUENCE_HEADER, OBU_TEMPORAL_DELIMITER, Obu, Obus,
+    obus,
 };
 use super::obu::{bad, put_leb128};
 pub use super::sequence::SequenceHeader;

@@ -15,8 +15,6 @@ pub const OBU_FRAME_HEADER: u8 = 3;
 pub const OBU_METADATA: u8 = 5;
 /// Frame header and tiles.
 pub const OBU_FRAME: u8 = 6;
-/// Tile list, used for large-scale tiles only.
-pub const OBU_TILE_LIST: u8 = 8;
 /// Padding, which Matroska asks to leave out.
 pub const OBU_PADDING: u8 = 15;
 

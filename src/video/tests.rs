@@ -271,8 +271,29 @@ fn every_depth_that_is_said_to_be_taken_is() -> Result<()> {
 #[test]
 fn the_scale_of_svt_av1_is_that_of_its_library() {
     let scale = encoder("svt-av1").unwrap().traits().scale;
-    for quarters in Crf::MIN.quarters()..=Crf::MAX.quarters() {
-        let crf = Crf::from_quarters(quarters).unwrap();
-        assert_eq!(scale.nearest(crf), nearest_crf(crf));
+    assert_eq!((scale.min, scale.max, scale.step), (Crf::MIN, Crf::MAX, CRF_STEP));
+    let near = |v: f64| scale.nearest(Crf::from_f64(v).unwrap()).as_f64();
+    let halves_go_down = match CRF_STEP {
+        1 => [30.0, 30.25, 30.5, 30.75, 63.0],
+        _ => [30.0, 30.0, 30.0, 31.0, 63.0],
+    };
+    assert_eq!([30.0, 30.25, 30.5, 30.75, 63.0].map(near), halves_go_down);
+}
+
+#[test]
+fn the_default_crf_depends_on_the_picture_not_on_its_orientation() {
+    let scale = encoder("svt-av1").unwrap().traits().scale;
+    for (width, height, crf) in [
+        (720, 576, 25.0),
+        (1280, 720, 25.0),
+        (1920, 1080, 25.0),
+        (1920, 1088, 25.0),
+        (1080, 1920, 25.0),
+        (2560, 1440, 29.0),
+        (3840, 1600, 29.0),
+        (3840, 2160, 29.0),
+        (2160, 3840, 29.0),
+    ] {
+        assert_eq!(scale.default_for(width, height).as_f64(), crf, "{width}x{height}");
     }
 }

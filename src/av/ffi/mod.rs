@@ -96,26 +96,10 @@ pub(crate) unsafe fn text(text: *const c_char) -> Option<String> {
     Some(unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
 }
 
-/// How much FFmpeg's libraries print to standard error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogLevel {
-    /// Nothing.
-    Quiet,
-    /// Errors only.
-    Error,
-    /// Everything that is useful for a bug report.
-    Verbose,
-}
-
-/// Sets FFmpeg's log level for the whole process; for programs, not for code inside the library.
-pub fn set_log_level(level: LogLevel) {
-    let level = match level {
-        LogLevel::Quiet => sys::AV_LOG_QUIET,
-        LogLevel::Error => sys::AV_LOG_ERROR,
-        LogLevel::Verbose => sys::AV_LOG_VERBOSE,
-    };
+/// Silences FFmpeg's libraries for the whole process; for programs, not for code inside the library.
+pub fn quiet_logs() {
     // SAFETY: stores one integer.
-    unsafe { sys::av_log_set_level(level) }
+    unsafe { sys::av_log_set_level(sys::AV_LOG_QUIET) }
 }
 
 /// The versions of the FFmpeg libraries that are loaded, as `(name, version)`.

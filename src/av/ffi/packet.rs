@@ -102,11 +102,6 @@ impl InputPacket {
         self.fields().flags & sys::AV_PKT_FLAG_CORRUPT as c_int != 0
     }
 
-    /// Whether the packet is decoded only for what follows, and not shown (edit lists).
-    pub fn is_discarded(&self) -> bool {
-        self.fields().flags & sys::AV_PKT_FLAG_DISCARD as c_int != 0
-    }
-
     /// The coded bytes.
     pub fn data(&self) -> &[u8] {
         let p = self.fields();

@@ -56,10 +56,13 @@ impl CodecParameters {
         self.open(codec, name, Setup { options, reorder, accelerator: None })
     }
 
-    /// A decoder on `hardware`: see [`Decoder::open_hardware`].
+    /// A decoder that decodes on `hardware`.
+    ///
+    /// It gives out what the software decoder gives out, in memory, or fails: it never goes on in software by itself.
     ///
     /// # Errors
-    /// As there.
+    /// `Unsupported` where this FFmpeg, the codec or the machine does not have `hardware`. That a device cannot decode
+    /// this very stream often shows at the first packets only, as any error of `send` or `receive_video`.
     pub fn hardware_decoder(&self, options: DecoderOptions, hardware: Hardware) -> Result<Decoder> {
         // SAFETY: as in `decoder`.
         let id = unsafe { (*self.raw.as_ptr()).codec_id };
@@ -83,17 +86,6 @@ impl Decoder {
     /// A decoder for stream `index` of `input`.
     pub fn open(input: &Input, index: usize, options: DecoderOptions) -> Result<Self> {
         CodecParameters::of(input, index)?.decoder(options, 0)
-    }
-
-    /// A decoder for stream `index` of `input` that decodes on `hardware`.
-    ///
-    /// It gives out what the software decoder gives out, in memory, or fails: it never goes on in software by itself.
-    ///
-    /// # Errors
-    /// `Unsupported` where this FFmpeg, the codec or the machine does not have `hardware`. That a device cannot decode
-    /// this very stream often shows at the first packets only, as any error of `send` or `receive_video`.
-    pub fn open_hardware(input: &Input, index: usize, options: DecoderOptions, hardware: Hardware) -> Result<Self> {
-        CodecParameters::of(input, index)?.hardware_decoder(options, hardware)
     }
 }
 

@@ -11,16 +11,6 @@ use crate::video::spec::{EncodeSpec, KeyframeInterval, VideoParams};
 /// The step between CRFs the linked library can encode at, in quarters: before 4.0 only whole ones exist.
 pub const CRF_STEP: u16 = if sys::QUARTER_STEP_CRF { 1 } else { 4 };
 
-/// The nearest CRF the linked library can encode at (halves go to the lower).
-pub fn nearest_crf(crf: Crf) -> Crf {
-    let quarters = crf.quarters();
-    if quarters.is_multiple_of(CRF_STEP) {
-        return crf;
-    }
-    // Whole numbers from 1 to 63 are in range.
-    Crf::from_quarters((quarters + 1) / 4 * 4).unwrap_or(crf)
-}
-
 /// The picture sizes the linked library encodes.
 ///
 /// Measured on 1.4.1 and 2.3.0 (64 and even), 3.1.2 (4) and 4.2.0 (1).
@@ -210,10 +200,6 @@ mod tests {
             assert_eq!(Crf::from_f64(bad).unwrap_err().kind(), ErrorKind::Usage, "{bad}");
         }
         assert!(Crf::whole(64).is_err() && Crf::whole(0).is_err());
-        let near = |v: f64| nearest_crf(Crf::from_f64(v).unwrap()).as_f64();
-        if !sys::QUARTER_STEP_CRF {
-            assert_eq!([near(30.0), near(30.25), near(30.5), near(30.75), near(63.0)], [30.0, 30.0, 30.0, 31.0, 63.0]);
-        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod fixed;
 pub(in crate::video) mod tests;
 mod version;
 
-pub use config::{CRF_STEP, EncoderConfig, limits, nearest_crf};
+pub use config::{CRF_STEP, EncoderConfig, limits};
 pub use encoder::{Draining, EncodedPacket, SvtSession};
 pub(super) use factory::SVT_AV1;
 pub use ffi::{around_opening, quiet_logs};
