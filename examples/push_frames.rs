@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let path = arguments.next().ok_or("usage: push_frames OUTPUT.ivf [FRAMES]")?;
     let frames: i64 = arguments.next().map_or(Ok(100), |n| n.parse())?;
-    drapto::quiet_libraries();
+    drapto::process::quiet_libraries();
 
     let mut options = FrameEncoderOptions::new(SIZE.0, SIZE.1, RATE);
     options.bit_depth = 8;

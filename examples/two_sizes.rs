@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let [input, large, small, settings @ ..] = arguments.as_slice() else {
         return Err("usage: two_sizes INPUT LARGE.mkv SMALL.mkv [NAME=VALUE...]".into());
     };
-    drapto::quiet_libraries();
+    drapto::process::quiet_libraries();
     let request = request(input, large, small, settings)?;
     let job = drapto::start(request, Arc::new(said))?;
     let mut last = Instant::now();

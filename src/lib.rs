@@ -35,9 +35,8 @@
 #![deny(missing_docs)]
 // What a public name's fields hold can be named, too.
 #![deny(unnameable_types)]
-// A room's root names all that the room gives on; some of it only tests, benches and fuzz targets take. What nobody takes
-// is found in a build with `internals`.
-#![cfg_attr(not(feature = "internals"), allow(unused_imports, dead_code))]
+// A room's root names all that the room gives on; some of it only benches and fuzz targets take.
+#![cfg_attr(not(feature = "internals"), allow(unused_imports))]
 
 // The C shells name the public API as a program does.
 #[cfg(feature = "capi")]
@@ -53,6 +52,8 @@ pub(crate) mod config;
 pub(crate) mod container;
 pub(crate) mod encode;
 pub(crate) mod event;
+// Whole by its own laws; encodes of files need no inbox and no drain, which its tests and programs that feed it do.
+#[cfg_attr(not(feature = "internals"), allow(dead_code))]
 pub(crate) mod flow;
 pub(crate) mod front;
 pub(crate) mod hdr;
@@ -69,59 +70,64 @@ pub(crate) mod syntax;
 pub(crate) mod verify;
 pub(crate) mod video;
 
-pub use analyze::{PictureReport, ProbeReport, crop, inspect};
+pub use analyze::{crop, inspect};
 pub use base::{CancelToken, Error, ErrorKind, Result, Timestamp};
-pub use config::{
-    EncodeSettings, Origin, Quality, Setting, SettingKind, SettingValues, Target, setting, settings, template,
-};
-pub use encode::{BenchReport, bench, encode, plan};
+pub use config::{EncodeSettings, Quality, SettingValues, setting, settings, template};
+pub use encode::{bench, plan};
 pub use event::{Event, JobEvent, JobId, Silent, Sink};
-pub use flow::{Health, RunState, StageHealth};
+pub use flow::{Health, RunState};
 pub use front::{
     EncodeRequest, EncodedFrame, FrameEncoder, FrameEncoderOptions, JobHandle, Outcome, OutputRequest, Picture,
     PictureMeter, PicturePool, SkipReason, start, start_with,
 };
-pub use media::{Crf, MediaInfo, StreamInfo, StreamKind};
+pub use media::Crf;
 pub use meter::Scores;
-pub use plan::CropReport;
-pub use report::{Report, VideoReport, bytes as human_bytes, duration as human_duration, html as report_html};
-pub use search::{ScenesReport, scenes};
+pub use report::Report;
+pub use search::scenes;
 pub use source::probe;
-pub use stages::Action;
-pub use store::job_dir;
 pub use verify::{Verification, VmafOptions, verify, vmaf};
-pub use video::around_opening;
 
-/// What stands in the fields of reports, facts, settings and events, as plain data.
+/// What functions find and what stands in the fields of reports, facts, settings and events, as plain data.
 pub mod data {
-    pub use crate::analyze::DolbyVisionFacts;
+    pub use crate::analyze::{DolbyVisionFacts, PictureReport, ProbeReport};
     pub use crate::audio::AudioStats;
     pub use crate::base::{Rational, Rounding, Span};
     pub use crate::config::{
-        AudioMode, BitDepth, Crop, Deinterlace, DolbyVisionMode, Hwaccel, Per, PictureSettings, Scale,
+        AudioMode, BitDepth, Crop, Deinterlace, DolbyVisionMode, Hwaccel, Origin, Per, PictureSettings, Scale, Setting,
+        SettingKind, Target,
     };
-    pub use crate::encode::BenchStage;
-    pub use crate::flow::StageReport;
+    pub use crate::encode::{BenchReport, BenchStage};
+    pub use crate::flow::{StageHealth, StageReport};
     pub use crate::media::{
         Attachment, AudioInfo, Chapter, ChromaLocation, Color, ColorRange, ContentLight, Disposition, DolbyVision,
-        EnhancementLayer, FieldOrder, HdrStatic, MasteringDisplay, Matrix, PoolStats, Primaries, Rect, Subsampling,
-        Tag, Transfer, VideoInfo,
+        EnhancementLayer, FieldOrder, HdrStatic, MasteringDisplay, Matrix, MediaInfo, PoolStats, Primaries, Rect,
+        StreamInfo, StreamKind, Subsampling, Tag, Transfer, VideoInfo,
     };
     pub use crate::meter::{FrameScore, MetricKind, Model, Stride};
-    pub use crate::plan::{Curve, Distance, Observation, SlopeBounds, Tier, TryRecord};
-    pub use crate::report::{ChunkReport, DolbyVisionReport, FileReport, QualityReport, StreamReport};
-    pub use crate::search::{Scene, SceneChunk};
+    pub use crate::plan::{CropReport, Curve, Distance, Observation, SlopeBounds, Tier, TryRecord};
+    pub use crate::report::{ChunkReport, DolbyVisionReport, FileReport, QualityReport, StreamReport, VideoReport};
+    pub use crate::search::{Scene, SceneChunk, ScenesReport};
     pub use crate::source::DecodeStats;
-    pub use crate::stages::StreamDecision;
+    pub use crate::stages::{Action, StreamDecision};
     pub use crate::verify::CheckResult;
 }
 
-/// Silences the linked libraries' own logs (FFmpeg's and SVT-AV1's), for the whole process and for good.
-///
-/// drapto never does this by itself: a program that uses those libraries too may want to hear them.
-pub fn quiet_libraries() {
-    video::quiet_logs();
-    av::quiet_logs();
+/// Numbers as people read them.
+pub mod text {
+    pub use crate::report::{bytes, duration};
+}
+
+/// What concerns the whole process, which drapto leaves as it is unless its owner asks for a change.
+pub mod process {
+    pub use crate::video::around_opening;
+
+    /// Silences the linked libraries' own logs (FFmpeg's and SVT-AV1's), for the whole process and for good.
+    ///
+    /// drapto never does this by itself: a program that uses those libraries too may want to hear them.
+    pub fn quiet_libraries() {
+        crate::video::quiet_logs();
+        crate::av::quiet_logs();
+    }
 }
 
 /// The rooms behind the front door, for this project's own benches, fuzz targets and tests; no promise holds for them.
@@ -132,6 +138,6 @@ pub mod internals {
         ($($room:ident)*) => { $(pub mod $room { pub use crate::$room::*; })* };
     }
     rooms! {
-        analyze audio av base config container encode event flow front hdr media meter pixel plan report search source stages store syntax verify video
+        analyze audio av base config container encode event flow front hdr media meter pixel plan report search source stages syntax verify video
     }
 }

@@ -167,6 +167,7 @@ impl LayoutPlan {
     }
 
     /// FFmpeg's name of the Opus layout (`5.1` means back surrounds, as in the Vorbis order).
+    #[cfg(test)]
     pub fn layout(&self) -> &'static str {
         TARGETS[self.target].name
     }

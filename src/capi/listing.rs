@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use drapto::{Setting, SettingKind};
+use drapto::data::{Setting, SettingKind};
 
 /// All settings, in the order of the help.
 pub(super) fn settings() -> Value {

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
-use drapto::{Crf, Origin, Setting, SettingKind, SettingValues, settings};
+use drapto::data::{Origin, Setting, SettingKind};
+use drapto::{Crf, SettingValues, settings};
 
 /// Films in, AV1 + Opus in Matroska out, in one process.
 #[derive(Parser, Debug)]

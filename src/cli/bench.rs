@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use drapto::{BenchReport, CancelToken, EncodeSettings, Error, ErrorKind, Quality, Result};
+use drapto::data::BenchReport;
+use drapto::{CancelToken, EncodeSettings, Error, ErrorKind, Quality, Result};
 
 use super::args::BenchArgs;
 use super::progress::ProgressSink;

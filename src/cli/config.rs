@@ -3,7 +3,8 @@
 use std::fmt::Write;
 use std::io::ErrorKind as IoErrorKind;
 
-use drapto::{EncodeRequest, Error, ErrorKind, Origin, Quality, Result, Setting, SettingValues, settings, template};
+use drapto::data::{Origin, Setting};
+use drapto::{EncodeRequest, Error, ErrorKind, Quality, Result, SettingValues, settings, template};
 
 use super::args::ConfigCommand;
 use super::text::print;

@@ -1,6 +1,7 @@
 //! `drapto crop`.
 
-use drapto::{CancelToken, CropReport, Result};
+use drapto::data::CropReport;
+use drapto::{CancelToken, Result};
 
 use super::args::CropArgs;
 use super::signals;

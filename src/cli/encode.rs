@@ -22,7 +22,7 @@ pub fn run(args: EncodeArgs) -> Result<()> {
     if args.dry_run {
         return print_json(&drapto::plan(&settings, &cancel)?);
     }
-    let job = drapto::job_dir(&settings);
+    let job = settings.job_dir();
     let log = LogFile::start(job.as_deref(), settings.temp_dir.as_deref(), args.log_level, settings.keep_temp)?;
     tracing::info!(?settings, "encode");
     let progress = Arc::new(ProgressSink::choose(args.quiet, args.events.is_some()));
@@ -61,7 +61,7 @@ pub fn run(args: EncodeArgs) -> Result<()> {
         write_report(path, text + "\n")?;
     }
     if let Some(path) = &args.report_html {
-        write_report(path, drapto::report_html(&report)?)?;
+        write_report(path, report.html()?)?;
     }
     if args.quiet || args.events.is_some() {
         return Ok(());

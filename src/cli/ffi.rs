@@ -14,7 +14,7 @@ pub fn limit_arenas() {
 }
 
 /// Has the allocator give out zeroed memory, or whatever it finds again: SVT-AV1 2.3.0 reads memory it never wrote
-/// ([`drapto::video::around_opening`]).
+/// ([`drapto::process::around_opening`]).
 pub fn zeroed_memory(on: bool) {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: mallopt only sets a parameter of the allocator, which it guards itself; what other threads allocate

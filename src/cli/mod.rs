@@ -40,8 +40,8 @@ pub fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    drapto::quiet_libraries();
-    drapto::around_opening(ffi::zeroed_memory);
+    drapto::process::quiet_libraries();
+    drapto::process::around_opening(ffi::zeroed_memory);
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use drapto::{CancelToken, PictureReport, ProbeReport, Result, StreamInfo};
+use drapto::data::{PictureReport, ProbeReport, StreamInfo};
+use drapto::{CancelToken, Result};
 
 use super::args::ProbeArgs;
 use super::text::{print, print_json};

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use drapto::{CancelToken, Result, ScenesReport};
+use drapto::data::ScenesReport;
+use drapto::{CancelToken, Result};
 
 use super::args::ScenesArgs;
 use super::signals;

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use drapto::{Action, Report, StreamKind, VideoReport};
+use drapto::Report;
+use drapto::data::{Action, StreamKind, VideoReport};
 
 use super::text;
 

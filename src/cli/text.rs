@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
+pub use drapto::text::{bytes, duration};
 use drapto::{Error, ErrorKind, Result};
-pub use drapto::{human_bytes as bytes, human_duration as duration};
 
 /// `✗ film.mkv: ...` on standard error.
 pub fn write_error(error: &Error) -> std::io::Result<()> {

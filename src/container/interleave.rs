@@ -64,6 +64,7 @@ impl<S: Muxer> Interleaver<S> {
         &self.sink
     }
 
+    #[cfg(test)]
     /// The most bytes that were held at once.
     pub fn high_water(&self) -> usize {
         self.high_water

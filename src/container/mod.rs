@@ -17,6 +17,8 @@ mod interleave;
 pub mod ivf;
 pub mod language;
 pub mod mkv;
+// Written and read back by tests only, until `encode` has a choice of containers.
+#[cfg_attr(not(feature = "internals"), allow(dead_code))]
 pub mod mp4;
 mod muxer;
 
@@ -28,6 +30,7 @@ pub use muxer::{Lane, MuxStats, Muxer, TrackStats};
 
 /// The formats that are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(not(feature = "internals"), allow(dead_code))] // as above
 pub enum Format {
     /// Matroska: any codec, subtitles, chapters, attachments, tags.
     Matroska,

@@ -16,8 +16,10 @@ use crate::media::{FileParams, Frame, MediaInfo, Packet, PacketData, Shown, Trac
 use crate::meter::{Model, Session, SessionConfig};
 use crate::pixel::Converter;
 use crate::plan::main_video;
+use crate::report::Report;
 use crate::source::{Pictures, decoder_options};
 use crate::stages::pairing::{FrameNote, Kept, PairingEncoder};
+use crate::stages::progress::Pulse;
 use crate::stages::spec::{encode_spec, factory, video_params};
 use crate::syntax::av1;
 use crate::video::{EncodeSpec, EncoderFactory, KeyRequest, VideoParams};
@@ -147,8 +149,9 @@ pub fn bench(
     if !alone {
         say("together");
         let started = Stopwatch::start();
-        let whole = super::run::encode(settings, sink, cancel)?;
-        report.together = Some(BenchStage::new("together", whole.output.frames, whole.output.bytes, started));
+        let whole = super::run::encode_all(std::slice::from_ref(settings), sink, cancel, &Pulse::default())?;
+        let sum = |of: fn(&Report) -> u64| whole.iter().map(of).sum();
+        report.together = Some(BenchStage::new("together", sum(|r| r.output.frames), sum(|r| r.output.bytes), started));
     }
     Ok(report)
 }

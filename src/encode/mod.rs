@@ -15,4 +15,4 @@ mod usage;
 
 pub use bench::{BenchReport, BenchStage, bench};
 pub(crate) use run::encode_all;
-pub use run::{encode, plan};
+pub use run::plan;

@@ -20,7 +20,6 @@ use crate::source::video_options;
 use crate::stages::progress::{Progress, Pulse, Teller};
 use crate::stages::spec::factory;
 use crate::stages::streams::{Action, StreamDecision, Task, decide, in_track_order, unknown_codecs};
-use crate::store::job::job_dir;
 use crate::store::{PartialOutput, facts};
 use crate::syntax::opus::OPUS_RATE;
 use crate::verify::{
@@ -28,28 +27,19 @@ use crate::verify::{
     verify_file,
 };
 
-/// Encodes one file.
+/// Encodes one source into files: it is looked at once, and decoded once for all of them that have a fixed CRF.
+/// Those with a target are searched one after the other. `outputs` name the same input, and the audio of the first holds
+/// for all.
 ///
-/// Blocks until the output is verified and in place, or the run failed; what happens meanwhile goes to
-/// `sink`, from this and other threads. On any error the output's path is as it was before. Two kinds of file are
-/// kept beside it: one that failed verification as `*.failed.mkv`, and a finished one whose path was taken by another
+/// Blocks until the outputs are verified and in place, or the run failed; what happens meanwhile goes to
+/// `sink`, from this and other threads. On any error the outputs' paths are as they were before. Two kinds of file are
+/// kept beside one: one that failed verification as `*.failed.mkv`, and a finished one whose path was taken by another
 /// file during the run, and may not be replaced, as `*.finished.mkv`.
 ///
 /// # Errors
 /// By [`ErrorKind`]: `Usage` for settings that cannot be, `Input` and `Unsupported` for sources, `Output` for
 /// what cannot be written, `Encode` for a stage that failed, `Verification`, and `Interrupted` after
 /// `cancel`.
-pub fn encode(settings: &EncodeSettings, sink: &dyn Sink, cancel: &CancelToken) -> Result<Report> {
-    let mut reports = encode_all(std::slice::from_ref(settings), sink, cancel, &Pulse::default())?;
-    reports.pop().ok_or_else(|| Error::new(ErrorKind::Encode, "internal error: a run without a report"))
-}
-
-/// Encodes one source into several files: it is looked at once, and decoded once for all of them that have a fixed CRF.
-/// Those with a target are searched one after the other. `outputs` name the same input, and the audio of the first holds
-/// for all.
-///
-/// # Errors
-/// As [`encode`]; no file of a job that failed gets its name.
 pub(crate) fn encode_all(
     outputs: &[EncodeSettings],
     sink: &dyn Sink,
@@ -157,7 +147,7 @@ fn facts_of(outputs: &[EncodeSettings], analysis: Analysis) -> Result<SourceFact
         let crop = !looks.crop || matches!(facts.crop, Finding::Found(_));
         crop && matches!(facts.fields, Finding::Found(_))
     };
-    let kept = |o: &EncodeSettings| facts::load(&job_dir(o)?, &o.input).filter(enough);
+    let kept = |o: &EncodeSettings| facts::load(&o.job_dir()?, &o.input).filter(enough);
     match outputs.iter().find_map(kept) {
         Some(facts) => Ok(facts),
         None => analysis.facts(looks),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::base::{Rational, Span, Timestamp};
+use crate::base::{Span, Timestamp};
 
 /// Reference-counted bytes: a `Vec`, or a demuxer's own buffer without a copy.
 #[derive(Clone)]
@@ -47,14 +47,15 @@ impl Trim {
         Trim { start: None, end: (span.ticks() > 0).then_some(span) }
     }
 
-    /// How Matroska says it (DiscardPadding): nanoseconds at the end, or, negative, at the start.
+    #[cfg(test)]
+    /// What [`discard_padding_ns`](Self::discard_padding_ns) says.
     pub fn from_discard_padding_ns(ns: i64) -> Self {
-        let span = |ns: i64| (ns > 0).then(|| Span::new(ns, Rational::NANO));
+        let span = |ns: i64| (ns > 0).then(|| Span::new(ns, crate::base::Rational::NANO));
         Trim { start: span(ns.saturating_neg()), end: span(ns) }
     }
 
-    /// As [`from_discard_padding_ns`](Self::from_discard_padding_ns) has it. Of a packet that is trimmed at both ends the
-    /// end is told.
+    /// How Matroska says it (DiscardPadding): nanoseconds at the end, or, negative, at the start. Of a packet that is trimmed
+    /// at both ends the end is told.
     pub fn discard_padding_ns(&self) -> i64 {
         let ns = |span: Option<Span>| span.map_or(0, Span::as_nanos);
         if self.end.is_some() { ns(self.end) } else { -ns(self.start) }

@@ -10,8 +10,6 @@ use crate::base::Timestamp;
 ///
 /// Law: the samples do not change while any reference lives. Their format is known to the room that made them.
 pub trait Samples: Send + Sync {
-    /// All bytes held, for budgets.
-    fn byte_len(&self) -> usize;
     /// For the room that made it.
     fn as_any(&self) -> &dyn Any;
 }
@@ -31,13 +29,6 @@ pub struct Sound {
     pub channels: u32,
     /// The samples.
     pub data: Arc<dyn Samples>,
-}
-
-impl Sound {
-    /// Bytes of sample memory this run keeps alive.
-    pub fn byte_len(&self) -> usize {
-        self.data.byte_len()
-    }
 }
 
 impl fmt::Debug for Sound {

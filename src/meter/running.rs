@@ -80,6 +80,7 @@ impl RunningSession {
         Ok(())
     }
 
+    #[cfg(test)]
     /// The scores that are known so far, in order.
     pub fn known(&self) -> &[FrameScore] {
         &self.known

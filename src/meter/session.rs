@@ -66,11 +66,6 @@ impl Session {
         Ok(Session { config, context, pairs })
     }
 
-    /// What it was opened with.
-    pub fn config(&self) -> &SessionConfig {
-        &self.config
-    }
-
     /// Pairs fed so far.
     pub fn fed(&self) -> u64 {
         u64::from(self.pairs.fed())

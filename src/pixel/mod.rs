@@ -77,11 +77,6 @@ impl Converter {
         Converter { scale: Some((width, height)), ..self }
     }
 
-    /// The kernel it uses.
-    pub fn level(&self) -> Level {
-        self.level
-    }
-
     /// Allocations against reuses of the buffers converted pictures live in; both zero when none was converted.
     pub fn stats(&self) -> PoolStats {
         self.pool.as_ref().map(FramePool::stats).unwrap_or_default()

@@ -19,6 +19,7 @@ pub enum Level {
     /// There is no AVX-512 kernel: the loop waits for memory, and 64 samples a step measured no faster.
     Avx2,
     /// 16 samples a step on AArch64.
+    #[cfg_attr(not(target_arch = "aarch64"), allow(dead_code))] // named everywhere, made there
     Neon,
 }
 
@@ -42,7 +43,8 @@ impl Level {
         levels
     }
 
-    /// Its name in reports and benches.
+    /// Its name in benches.
+    #[cfg(any(test, feature = "internals"))]
     pub fn name(self) -> &'static str {
         match self {
             Level::Scalar => "scalar",

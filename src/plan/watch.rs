@@ -106,6 +106,7 @@ impl From<WatchSpec> for Watch {
 }
 
 impl Watch {
+    #[cfg(test)]
     /// A watch over a try at `crf` of a chunk of `frames` that aims at `aim`; `profile` is of another encode of it.
     pub fn new(rules: &SearchRules, aim: f64, crf: Crf, frames: u64, profile: Option<Profile>) -> Self {
         WatchSpec::new(rules, aim, crf, frames, profile).into()

@@ -9,5 +9,4 @@ mod plots;
 mod text;
 
 pub use facts::{ChunkReport, DolbyVisionReport, FileReport, QualityReport, Report, StreamReport, VideoReport};
-pub use page::html;
 pub use text::{bytes, duration};

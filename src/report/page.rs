@@ -18,11 +18,18 @@ table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font
 th,td{text-align:right;padding:.25em .6em;border-bottom:1px solid #e4e6e9}th{color:#666;font-weight:500}
 th:last-child,td:last-child{text-align:left}.low td{background:#fdf0e6}ul{margin:.3em 0;padding-left:1.2em}";
 
-/// The report as one HTML page: plots of score, CRF, bit rate and stages, and a table of the chunks.
-///
-/// # Errors
-/// `Encode` where a plot cannot be drawn.
-pub fn html(report: &Report) -> Result<String> {
+impl Report {
+    /// The report as one HTML page that needs nothing beside itself: plots of score, CRF, bit rate and stages, and a table
+    /// of the chunks.
+    ///
+    /// # Errors
+    /// `Encode` where a plot cannot be drawn.
+    pub fn html(&self) -> Result<String> {
+        html(self)
+    }
+}
+
+fn html(report: &Report) -> Result<String> {
     let title = report.input.path.file_name().unwrap_or_default().to_string_lossy();
     let mut out = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\

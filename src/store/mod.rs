@@ -8,5 +8,4 @@ pub(crate) mod facts;
 pub(crate) mod job;
 mod output;
 
-pub use job::job_dir;
 pub(crate) use output::PartialOutput;

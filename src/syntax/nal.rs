@@ -18,14 +18,6 @@ pub enum Framing {
 }
 
 impl Framing {
-    /// Of H.264 that is configured by `extradata`: an `avcC` means lengths.
-    pub fn of_h264(extradata: &[u8]) -> Self {
-        match (extradata.first(), extradata.get(4)) {
-            (Some(1), Some(byte)) => Framing::Lengths(usize::from(byte & 3) + 1),
-            _ => Framing::AnnexB,
-        }
-    }
-
     /// Of H.265 that is configured by `extradata`: an `hvcC` (ISO/IEC 14496-15 §8.3.3.1.2) means lengths.
     pub fn of_hevc(extradata: &[u8]) -> Self {
         match (extradata.first(), extradata.get(21)) {
@@ -81,6 +73,7 @@ fn annex_b(data: &[u8]) -> Vec<NalUnit> {
 /// `nal_unit_type` of H.264 (table 7-1): sequence and picture parameter sets, access unit delimiter, an IDR picture.
 pub mod h264 {
     /// A slice of an IDR picture.
+    #[cfg(test)]
     pub const IDR: u8 = 5;
     /// Sequence parameter set.
     pub const SPS: u8 = 7;
@@ -236,11 +229,21 @@ mod tests {
         assert_eq!(&avcc[..8], [1, 0x64, 0, 0x0B, 0xFF, 0xE1, 0, 8]);
         assert_eq!(avcc[8..16], SPS);
         assert_eq!(avcc[16..], [&[1, 0, 4][..], &PPS, &[0xFD, 0xF8, 0xF8, 0]].concat(), "4:2:0 of 8 bits");
-        assert_eq!(Framing::of_h264(&avcc), Framing::Lengths(4));
         assert!(super::avcc(&unit[..8]).is_err() && h264_to_lengths(&[1, 2, 3]).is_err());
     }
 
     proptest! {
+        #[test]
+        fn every_unit_comes_through(units in prop::collection::vec(prop::collection::vec(10u8..=255, 1..20), 1..8), short: bool) {
+            let code: &[u8] = if short { &[0, 0, 1] } else { &[0, 0, 0, 1] };
+            let units: Vec<_> = units.into_iter().filter(|u| h264::kind(u) != Some(h264::DELIMITER)).collect();
+            prop_assume!(!units.is_empty());
+            let stream: Vec<u8> = units.iter().flat_map(|unit| [code, unit].concat()).collect();
+            let stored = h264_to_lengths(&stream).unwrap();
+            let read: Vec<_> = super::units(&stored, Framing::Lengths(4)).iter().map(|u| u.bytes(&stored).to_vec()).collect();
+            prop_assert_eq!(read, units);
+        }
+
         #[test]
         fn any_bytes_are_taken(data in proptest::collection::vec(prop_oneof![Just(0u8), Just(1), any::<u8>()], 0..200), bytes in 0usize..5) {
             let framing = if bytes == 0 { Framing::AnnexB } else { Framing::Lengths(bytes) };

@@ -283,18 +283,9 @@ impl AudioFrame {
     pub fn channels(&self) -> u32 {
         self.raw.fields().ch_layout.nb_channels.max(0) as u32
     }
-
-    /// Bytes of sample memory, for budgets.
-    pub fn byte_len(&self) -> usize {
-        self.raw.buffer_bytes()
-    }
 }
 
 impl Samples for AudioFrame {
-    fn byte_len(&self) -> usize {
-        AudioFrame::byte_len(self)
-    }
-
     fn as_any(&self) -> &dyn Any {
         self
     }

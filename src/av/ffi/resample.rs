@@ -3,14 +3,14 @@
 //! Channel layouts cross this border as plain channel numbers; which channel goes where is the caller's
 //! matrix, so that libswresample converts and mixes but decides nothing.
 
-use std::ffi::{CString, c_char, c_int};
+use std::ffi::{CString, c_int};
 use std::ptr::{NonNull, null_mut};
 
 use ffmpeg_next::ffi as sys;
 
-use super::frame::{AudioFrame, RawFrame};
+use super::frame::AudioFrame;
 use super::{check, out_of_memory, raw_enum};
-use crate::base::{Error, ErrorKind, Rational, Result, Timestamp};
+use crate::base::{Error, ErrorKind, Result};
 
 /// The most channels that libswresample takes (`SWR_CH_MAX`).
 const MAX_CHANNELS: usize = 64;
@@ -128,47 +128,6 @@ impl AudioFrame {
     pub fn layout(&self) -> ChannelLayout {
         // SAFETY: the frame and the layout within it are valid and borrowed for the call.
         unsafe { ChannelLayout::read(&(*self.raw().as_ptr()).ch_layout) }
-    }
-
-    /// FFmpeg's name of its channel layout, such as `5.1(side)` or `6 channels`.
-    pub fn layout_name(&self) -> String {
-        let mut buffer = [0 as c_char; 256];
-        // SAFETY: the layout is valid, the buffer writable for its length; what is written is terminated
-        // (and cut short if need be).
-        unsafe {
-            let layout = &(*self.raw().as_ptr()).ch_layout;
-            match sys::av_channel_layout_describe(layout, buffer.as_mut_ptr(), buffer.len()) {
-                0.. => super::text(buffer.as_ptr()).unwrap_or_default(),
-                _ => format!("{} channels", self.channels()),
-            }
-        }
-    }
-
-    /// A frame made of interleaved samples, for tests and for generators of synthetic sound.
-    ///
-    /// `layout` is a name as in [`ChannelLayout::from_name`]; samples that do not fill all channels are left out.
-    pub fn from_interleaved_f32(samples: &[f32], rate: u32, layout: &str, pts: Option<Timestamp>) -> Result<Self> {
-        let unusable = || Error::new(ErrorKind::Usage, format!("no such sound: {layout} at {rate} Hz"));
-        let layout = OwnedLayout::from_name(layout).ok_or_else(unusable)?;
-        let channels = layout.0.nb_channels as usize;
-        let count = samples.len() / channels;
-        let mut raw = RawFrame::new()?;
-        let frame = raw.as_mut_ptr();
-        // SAFETY: the frame is ours alone. The layout is copied, the sizes are set before the buffer is
-        // asked for, and that buffer then holds `count` interleaved samples of every channel.
-        unsafe {
-            (*frame).format = sys::AVSampleFormat::AV_SAMPLE_FMT_FLT as c_int;
-            (*frame).sample_rate = c_int::try_from(rate).map_err(|_| unusable())?;
-            (*frame).nb_samples = c_int::try_from(count).map_err(|_| unusable())?;
-            (*frame).pts = pts.map_or(sys::AV_NOPTS_VALUE, Timestamp::ticks);
-            let code = sys::av_channel_layout_copy(&mut (*frame).ch_layout, &layout.0);
-            check(code, ErrorKind::Encode, "cannot copy a channel layout")?;
-            if count > 0 {
-                check(sys::av_frame_get_buffer(frame, 0), ErrorKind::Encode, "cannot allocate sound")?;
-                std::ptr::copy_nonoverlapping(samples.as_ptr(), (*frame).data[0].cast(), count * channels);
-            }
-        }
-        Ok(AudioFrame::new(raw, pts.map_or(Rational::MILLI, Timestamp::base)))
     }
 }
 

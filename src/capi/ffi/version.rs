@@ -41,7 +41,7 @@ pub(super) fn expect_version(what: &str, version: u32, known: u32) -> Result<(),
 /// drapto never does this by itself. Call it before the first job.
 #[cfg_attr(not(test), unsafe(no_mangle))]
 pub extern "C" fn drapto_quiet_libraries() {
-    quietly((), drapto::quiet_libraries);
+    quietly((), drapto::process::quiet_libraries);
 }
 
 /// Is called around the opening of an encoder: with `true` before it allocates its memory, with `false` after.
@@ -59,7 +59,7 @@ pub extern "C" fn drapto_around_opening(hook: drapto_opening_hook) {
     let Some(hook) = hook else { return };
     quietly((), || {
         if HOOK.set(hook).is_ok() {
-            drapto::around_opening(around);
+            drapto::process::around_opening(around);
         }
     });
 }

@@ -88,6 +88,27 @@ impl<W: Write> IvfWriter<W> {
     }
 }
 
+/// What the header says.
+///
+/// # Errors
+/// `Input` where it is none of AV1.
+pub(super) fn read_header(source: &mut impl Read) -> Result<IvfHeader> {
+    let mut bytes = [0; HEADER];
+    source.read_exact(&mut bytes).map_err(|e| broken("is no IVF file").caused_by(e))?;
+    let u16_at = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
+    let u32_at = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    if &bytes[..4] != b"DKIF" || &bytes[8..12] != b"AV01" || usize::from(u16_at(6)) != HEADER {
+        return Err(broken("is no IVF file of AV1"));
+    }
+    let rate = |at| i32::try_from(u32_at(at)).unwrap_or(0);
+    Ok(IvfHeader {
+        width: u16_at(12),
+        height: u16_at(14),
+        rate: Rational::positive(rate(16), rate(20)).unwrap_or(Rational::ONE),
+        frames: u32_at(24),
+    })
+}
+
 fn failed(cause: std::io::Error) -> Error {
     Error::new(ErrorKind::Output, "cannot write a chunk").caused_by(cause)
 }
@@ -95,7 +116,6 @@ fn failed(cause: std::io::Error) -> Error {
 /// Reads a file's units, without their delimiters.
 pub struct IvfReader<R: Read> {
     source: R,
-    header: IvfHeader,
     read: u64,
 }
 
@@ -105,26 +125,8 @@ impl<R: Read> IvfReader<R> {
     /// # Errors
     /// `Input` where it is none of AV1.
     pub fn new(mut source: R) -> Result<Self> {
-        let mut bytes = [0; HEADER];
-        source.read_exact(&mut bytes).map_err(|e| broken("is no IVF file").caused_by(e))?;
-        let u16_at = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
-        let u32_at = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-        if &bytes[..4] != b"DKIF" || &bytes[8..12] != b"AV01" || usize::from(u16_at(6)) != HEADER {
-            return Err(broken("is no IVF file of AV1"));
-        }
-        let rate = |at| i32::try_from(u32_at(at)).unwrap_or(0);
-        let header = IvfHeader {
-            width: u16_at(12),
-            height: u16_at(14),
-            rate: Rational::positive(rate(16), rate(20)).unwrap_or(Rational::ONE),
-            frames: u32_at(24),
-        };
-        Ok(IvfReader { source, header, read: 0 })
-    }
-
-    /// What the header says.
-    pub fn header(&self) -> IvfHeader {
-        self.header
+        read_header(&mut source)?;
+        Ok(IvfReader { source, read: 0 })
     }
 
     /// The next unit; `None` at a clean end.
@@ -197,7 +199,7 @@ mod tests {
     fn units_come_back_as_they_were_and_begin_with_a_delimiter_in_the_file() {
         let bytes = file();
         assert_eq!(bytes[HEADER + FRAME_HEADER..][..2], DELIMITER);
-        assert_eq!(IvfReader::new(&bytes[..]).unwrap().header(), HEAD);
+        assert_eq!(read_header(&mut &bytes[..]).unwrap(), HEAD);
         assert_eq!(read(&bytes).unwrap(), [vec![0x2a, 2, 7, 8], vec![0x2a, 1, 9]]);
     }
 

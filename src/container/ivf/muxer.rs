@@ -89,6 +89,7 @@ mod tests {
     use super::*;
     use crate::base::{Span, Timestamp};
     use crate::container::IvfReader;
+    use crate::container::ivf::read_header;
     use crate::media::{PacketData, TrackParams, VideoTrackParams};
 
     #[test]
@@ -110,7 +111,8 @@ mod tests {
         let bytes = std::fs::read(&path).unwrap();
         assert_eq!((stats.bytes, stats.tracks[0].frames), (bytes.len() as u64, 3));
         let mut reader = IvfReader::new(&bytes[..]).unwrap();
-        assert_eq!((reader.header().frames, reader.header().rate), (3, Rational::new(24_000, 1001).unwrap()));
+        let header = read_header(&mut &bytes[..]).unwrap();
+        assert_eq!((header.frames, header.rate), (3, Rational::new(24_000, 1001).unwrap()));
         let mut units = 0;
         while reader.next().unwrap().is_some() {
             units += 1;

@@ -144,6 +144,7 @@ impl Reader {
     }
 
     /// The program that wrote the file.
+    #[cfg(test)]
     pub fn writing_app(&self) -> &str {
         self.demuxer.info().writing_app()
     }

@@ -9,6 +9,7 @@
 //! by one cluster and its cues.
 #![deny(unsafe_code)]
 
+#[cfg(test)]
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -80,6 +81,7 @@ pub struct Writer<W> {
     writing_app: String,
 }
 
+#[cfg(test)]
 impl Writer<File> {
     /// Creates the file at `path`, which must not exist yet, and writes the header.
     ///

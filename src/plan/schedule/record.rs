@@ -148,6 +148,7 @@ pub struct KeptChunk {
 }
 
 impl KeptChunk {
+    #[cfg(test)]
     /// What is restored of it.
     pub fn record(&self, curve: &Curve) -> ScheduleRecord {
         let slope = slope_of(curve, self.tries.iter().map(TryRecord::observation));

@@ -319,10 +319,12 @@ impl Write for Hashing {
     }
 }
 
-/// Where an encode with these settings keeps what is finished; `None` at a fixed CRF, where nothing is kept.
-pub fn job_dir(settings: &EncodeSettings) -> Option<PathBuf> {
-    let target = matches!(settings.quality, Quality::Target(_));
-    target.then(|| place(settings.temp_dir.as_deref(), &settings.input, &settings.output))
+impl EncodeSettings {
+    /// Where an encode with these settings keeps what is finished; `None` at a fixed CRF, where nothing is kept.
+    pub fn job_dir(&self) -> Option<PathBuf> {
+        let target = matches!(self.quality, Quality::Target(_));
+        target.then(|| place(self.temp_dir.as_deref(), &self.input, &self.output))
+    }
 }
 
 /// Where the job of a run is: beside the output or in `temp`, with a name of its own for each input and output.

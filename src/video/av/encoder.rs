@@ -6,10 +6,10 @@ use std::collections::{HashMap, VecDeque};
 use crate::av::{CodecEncoder, InputPacket};
 use crate::base::{Error, ErrorKind, Result};
 use crate::media::{Frame, PacketData};
+use crate::syntax::nal;
 use crate::video::frames;
 use crate::video::traits::{Coded, KeyRequest, VideoEncoder};
 
-use super::h264;
 use super::table::{EncoderRow, StoredForm};
 
 /// An encoder with the map from its timestamps to our frames.
@@ -42,9 +42,9 @@ impl AvEncoder {
         forced_keyframes: bool,
     ) -> Result<Self> {
         let config = match row.form {
-            StoredForm::H264 => h264::configuration(inner.extradata(), depth),
-        };
-        let config = config.ok_or_else(|| failed(format!("{} gives no parameter sets", row.name)))?;
+            StoredForm::H264 => nal::avcc(inner.extradata()),
+        }
+        .map_err(|e| failed(format!("{} gives no parameter sets", row.name)).caused_by(e))?;
         Ok(AvEncoder {
             delay: inner.reorder_delay(),
             inner,
@@ -85,7 +85,7 @@ impl AvEncoder {
         }
         let keyframe = packet.is_key();
         let data = match self.form {
-            StoredForm::H264 => PacketData::new(h264::with_lengths(packet.data())),
+            StoredForm::H264 => PacketData::new(nal::h264_to_lengths(packet.data())?),
         };
         Ok(Coded { frame_index, decode_index, data, keyframe })
     }

@@ -7,7 +7,6 @@
 
 mod encoder;
 mod factory;
-mod h264;
 mod parameters;
 mod table;
 

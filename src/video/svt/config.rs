@@ -80,6 +80,7 @@ const RESERVED: &[&str] = &[
 ];
 
 impl EncoderConfig {
+    #[cfg(any(test, feature = "internals"))]
     /// 10-bit, `tune=0`, a keyframe every 10 s, nothing known about colour.
     pub fn new(width: u32, height: u32, frame_rate: Rational, crf: Crf, preset: u8) -> Self {
         EncoderConfig {

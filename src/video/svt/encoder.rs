@@ -84,21 +84,19 @@ pub struct Draining {
 }
 
 impl SvtSession {
-    /// Opens an encoder.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Unsupported`] for a picture size the library does not take; [`ErrorKind::Usage`] for
-    /// settings and parameters it does not take, naming them; [`ErrorKind::Encode`] if it cannot start, or
-    /// if an encoder is open and the library cannot have two (see [`many_encoders`](super::many_encoders)).
+    /// Opens an encoder, or fails if one is open and the library cannot have two.
+    #[cfg(test)]
     pub fn new(config: &EncoderConfig) -> Result<Self> {
         Self::open(config, || Err(busy()))
     }
 
-    /// Opens an encoder as [`new`](Self::new) does, but where the library can have only one, waits for that
+    /// Opens an encoder; where the library can have only one (see [`many_encoders`](super::many_encoders)), waits for that
     /// to be dropped. A thread that holds it itself would wait for ever.
     ///
     /// # Errors
-    /// As [`new`](Self::new), and [`ErrorKind::Interrupted`] once `cancel` is set.
+    /// [`ErrorKind::Unsupported`] for a picture size the library does not take; [`ErrorKind::Usage`] for
+    /// settings and parameters it does not take, naming them; [`ErrorKind::Encode`] if it cannot start;
+    /// [`ErrorKind::Interrupted`] once `cancel` is set.
     pub fn open_when_free(config: &EncoderConfig, cancel: &CancelToken) -> Result<Self> {
         Self::open(config, || {
             cancel.check()?;
