@@ -14,7 +14,7 @@ pub fn root() -> &'static Path {
 /// Says, also when output is captured, that a test is left out for want of something; where changes are judged, with `CI`
 /// set, nothing may be left out.
 #[track_caller]
-fn missing(what: &str) {
+pub fn missing(what: &str) {
     use std::io::Write;
     let ci = std::env::var("CI").is_ok_and(|ci| !matches!(ci.as_str(), "" | "0" | "false"));
     assert!(!ci, "{what}, and CI is set: nothing may be left out");
