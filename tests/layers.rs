@@ -317,6 +317,6 @@ fn a_room_open_to_all_or_too_many_public_names_are_found() {
     house(&[("src/lib.rs", "mod base; pub mod data { pub use crate::base::*; }")], &[]);
     let names = |n: usize| (0..n).map(|i| format!("A{i}")).collect::<Vec<_>>().join(", ");
     let root = |n: usize| format!("mod base; use base::Private; pub use base::{{{}}}; pub fn f() {{}}", names(n));
-    house(&[("src/lib.rs", &root(69))], &[]);
-    house(&[("src/lib.rs", &root(70))], &["src/lib.rs:1: 71 public names; at most 70"]);
+    house(&[("src/lib.rs", &root(44))], &[]);
+    house(&[("src/lib.rs", &root(45))], &["src/lib.rs:1: 46 public names; at most 45"]);
 }

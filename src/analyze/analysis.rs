@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 
 use super::crop::CropSampler;
 use super::fields::FieldSampler;
-use crate::av::Input;
 use crate::base::{CancelToken, Error, ErrorKind, Result};
 use crate::hdr::describe;
 use crate::media::{Dynamic, Frame, MediaInfo, PixelFormat, Shown, StreamInfo};
 use crate::plan::{FACTS_VERSION, Finding, RpuFacts, SourceFacts, main_video};
-use crate::source::{Pictures, decoder_options};
+use crate::source::{Pictures, Source, decoder_options};
 
 /// Pictures that are looked at for metadata that not every one has.
 const PICTURES: usize = 24;
@@ -27,8 +26,7 @@ pub struct Looks {
 /// A source that was opened to be looked at.
 pub struct Analysis {
     path: PathBuf,
-    input: Input,
-    info: MediaInfo,
+    source: Source,
     cancel: CancelToken,
 }
 
@@ -36,16 +34,15 @@ impl Analysis {
     /// Opens the file at `path`.
     ///
     /// # Errors
-    /// As [`Input::open`].
+    /// As [`Source::open`].
     pub fn open(path: &Path, cancel: &CancelToken) -> Result<Self> {
-        let input = Input::open(path, cancel)?;
-        let info = input.info();
-        Ok(Analysis { path: path.to_path_buf(), input, info, cancel: cancel.clone() })
+        let source = Source::open(path, cancel)?;
+        Ok(Analysis { path: path.to_path_buf(), source, cancel: cancel.clone() })
     }
 
     /// What the container says.
     pub fn info(&self) -> &MediaInfo {
-        &self.info
+        self.source.info()
     }
 
     /// The main video.
@@ -53,7 +50,7 @@ impl Analysis {
     /// # Errors
     /// `Unsupported` where there is none.
     pub fn main_video(&self) -> Result<&StreamInfo> {
-        let main = main_video(&self.info).and_then(|index| self.info.streams.get(index));
+        let main = main_video(self.info()).and_then(|index| self.info().streams.get(index));
         main.ok_or_else(|| Error::new(ErrorKind::Unsupported, "there is no video stream in it").with_file(&self.path))
     }
 
@@ -64,9 +61,9 @@ impl Analysis {
     /// after that are facts.
     pub fn facts(self, looks: Looks) -> Result<SourceFacts> {
         let main = self.main_video()?.clone();
-        let Analysis { path, input, info, cancel } = self;
+        let Analysis { path, source, cancel } = self;
         let in_file = |e: Error| e.with_file(&path);
-        let mut pictures = Pictures::of(input, info, main.index, decoder_options()).map_err(in_file)?;
+        let mut pictures = Pictures::of(source, main.index, decoder_options()).map_err(in_file)?;
         let (first, metadata) = first_pictures(&mut pictures, main.index).map_err(in_file)?;
         let mut crop = looks.crop.then(|| CropSampler::new(pictures.info(), &main));
         let mut fields = looks.fields.then(FieldSampler::new);

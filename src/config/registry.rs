@@ -364,6 +364,18 @@ const SETTINGS: &[Setting] = &[
         ..BASE
     },
     Setting {
+        name: "video.keep_start",
+        key: "keep_start",
+        flag: Some("keep-start"),
+        kind: SettingKind::Switch,
+        default: "false",
+        help: "Keep the source's own start time, as of a broadcast that begins at 20 h, instead of starting at zero",
+        example: "false",
+        set: |s, v| Ok(s.keep_start = flag("keep_start", v)?),
+        get: |s| Some(s.keep_start.to_string()),
+        ..BASE
+    },
+    Setting {
         name: "picture.crop",
         key: "crop",
         flag: Some("crop"),

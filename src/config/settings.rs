@@ -167,6 +167,8 @@ pub struct EncodeSettings {
     pub temp_dir: Option<PathBuf>,
     /// Whether that stays after a run that succeeded.
     pub keep_temp: bool,
+    /// Whether the output begins where the source's own clock begins, not at zero.
+    pub keep_start: bool,
     /// How long the pipeline may stand still before the watchdog stops it.
     #[serde(skip)]
     pub stall_timeout: Duration,
@@ -199,6 +201,7 @@ impl EncodeSettings {
             max_memory: None,
             temp_dir: None,
             keep_temp: false,
+            keep_start: false,
             stall_timeout: Duration::from_secs(120),
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::usage::Stopwatch;
-use crate::av::{Decoder, DecoderOptions, Input, Received};
+use crate::av::{Decoder, DecoderOptions, Received};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Timestamp};
 use crate::config::EncodeSettings;
 use crate::container::Writer;
@@ -17,7 +17,7 @@ use crate::meter::{Model, Session, SessionConfig};
 use crate::pixel::Converter;
 use crate::plan::main_video;
 use crate::report::Report;
-use crate::source::{Pictures, decoder_options};
+use crate::source::{Pictures, Source, decoder_options};
 use crate::stages::pairing::{FrameNote, Kept, PairingEncoder};
 use crate::stages::progress::Pulse;
 use crate::stages::spec::{encode_spec, factory, video_params};
@@ -157,10 +157,10 @@ pub fn bench(
 }
 
 fn demux(path: &Path, cancel: &CancelToken) -> Result<BenchStage> {
-    let mut input = Input::open(path, cancel)?;
+    let mut source = Source::open(path, cancel)?;
     let started = Stopwatch::start();
     let (mut packets, mut bytes) = (0, 0);
-    while let Some(packet) = input.read_packet()? {
+    while let Some(packet) = source.read_packet()? {
         packets += 1;
         bytes += packet.data().len() as u64;
     }

@@ -29,7 +29,8 @@ pub(super) fn judge(
     if let Some(stopped) = &demux.stopped {
         words.push(format!("reading stopped early: {stopped}"));
     }
-    if let Some(missing) = missing(info, demux.end_s) {
+    // What the container promises of a clock that jumps means nothing.
+    if let Some(missing) = missing(info, demux.end_s).filter(|_| demux.jumps == 0) {
         damage = damage.max(missing);
         words.push(format!("{:.1} % of the film is missing at its end", missing * 100.0));
     }

@@ -47,7 +47,7 @@ impl Run<'_> {
             input: FileReport {
                 path: self.settings.input.clone(),
                 bytes: input_bytes,
-                duration_s: self.info.duration_s.unwrap_or(findings.demux.end_s),
+                duration_s: self.info.duration_s.filter(|_| findings.demux.jumps == 0).unwrap_or(findings.demux.end_s),
                 frames: findings.decode.stats.frames,
             },
             output: FileReport {

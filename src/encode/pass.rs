@@ -26,7 +26,7 @@ use crate::meter::MetricSpec;
 use crate::pixel::Converter;
 use crate::plan::PicturePlan;
 use crate::search::{Film, chunks};
-use crate::source::{AudioDecoder, VideoDecoder, video_options};
+use crate::source::{AudioDecoder, Source, VideoDecoder, video_options};
 use crate::stages::demux::{Demux, DemuxFindings, Route};
 use crate::stages::mux::{Mux, MuxMessage, TrackOut};
 use crate::stages::pairing::{FrameNote, Kept};
@@ -122,7 +122,7 @@ pub(super) struct OutputFindings {
 ///
 /// # Errors
 /// Of opening decoders and encoders.
-pub(super) fn build(graph: &mut Graph, plan: PassPlan<'_>, mut input: Input) -> Result<PassPromises> {
+pub(super) fn build(graph: &mut Graph, plan: PassPlan<'_>, mut source: Source) -> Result<PassPromises> {
     let mut tracks = Tracks::new(plan.info, plan.decisions)?;
     let muxes: Vec<(Outlet<MuxMessage>, Port<MuxMessage>)> =
         plan.outputs.iter().map(|_| graph.channel(PACKETS)).collect();
@@ -136,7 +136,7 @@ pub(super) fn build(graph: &mut Graph, plan: PassPlan<'_>, mut input: Input) -> 
                 let (outlet, packets) = graph.channel::<InputPacket>(PACKETS);
                 let stage = EncodeSound {
                     stream: decision.index,
-                    decoder: AudioDecoder::open(&input, decision.index)?,
+                    decoder: AudioDecoder::open(source.input(), decision.index)?,
                     encoder: tracks.encoder(decision.index)?,
                     track: everywhere(track),
                     start: None,
@@ -144,44 +144,47 @@ pub(super) fn build(graph: &mut Graph, plan: PassPlan<'_>, mut input: Input) -> 
                 audio.insert(decision.index, graph.sink(("audio", decision.index), packets, stage));
                 Route::Decode(outlet)
             }
-            (Task::CopyAudio(mapping), Some(track)) => {
-                Route::CopyAudio { track: everywhere(track), delay_ns: mapping.codec_delay_ns }
-            }
+            (Task::CopyAudio(mapping), Some(track)) => Route::CopyAudio {
+                track: everywhere(track),
+                delay_ns: mapping.codec_delay_ns,
+                opus: mapping.codec_id == "A_OPUS",
+            },
             (Task::CopySubtitle { codec_id, .. }, Some(track)) => {
                 Route::CopySubtitle { track: everywhere(track), webvtt: codec_id == "S_TEXT/WEBVTT" }
             }
             (Task::ConvertSubtitle, Some(track)) => {
-                let converter = SubtitleConverter::open(&input, decision.index)?;
+                let converter = SubtitleConverter::open(source.input(), decision.index)?;
                 Route::ConvertSubtitle { track: everywhere(track), converter }
             }
             _ => Route::Skip,
         });
     }
     let main = tracks.sources.get(tracks.video).copied().unwrap_or(0);
-    let mut pictures = PassPictures::new(graph, &plan, &input, main)?;
+    let mut pictures = PassPictures::new(graph, &plan, source.input(), main)?;
     if let Some(outlet) = pictures.packets.take() {
         routes[main] = Route::Decode(outlet);
     }
     // The main video's times pace the tracks that come seldom, also where nothing else is wanted of it.
     let wanted: Vec<usize> =
         routes.iter().enumerate().filter(|(i, r)| *i == main || !matches!(r, Route::Skip)).map(|(i, _)| i).collect();
-    input.keep_only(&wanted);
+    source.keep_only(&wanted);
 
     let mut outputs = Vec::new();
     for (number, (output, (mux, messages))) in plan.outputs.into_iter().zip(muxes).enumerate() {
         let row = PassRow { number, track: tracks.video, mux, main };
         let PassOutput { file, path, .. } = &output;
+        let start = plan.info.start_kept(output.settings.keep_start);
         let writer = Mux::new(
             Format::Matroska,
             (file.try_clone().map_err(|e| cannot_write(path, e))?, path.clone()),
-            tracks.params_for(&output.picture.treatment),
-            tracks.video,
+            tracks.params_for(&output.picture.treatment, start),
+            (tracks.video, start),
             Arc::clone(&output.progress),
         );
         let (picture, track) = row.build(graph, output, &mut pictures)?;
         outputs.push(OutputPromises { picture, track, mux: graph.sink(row_name("mux", number), messages, writer) });
     }
-    let demux = Demux { input, routes, main, found: DemuxFindings::default() };
+    let demux = Demux { source, routes, main, found: DemuxFindings::default() };
     let demux = graph.task("demux", move |context| demux.run(context));
     Ok(PassPromises { demux, decode: pictures.decoded, audio, outputs })
 }

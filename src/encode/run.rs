@@ -7,7 +7,6 @@ use super::damage;
 use super::pass::{FinishedPicture, OutputFindings, PassFindings, PassOutput, PassPlan, build};
 use super::usage::Stopwatch;
 use crate::analyze::{Analysis, Looks};
-use crate::av::Input;
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span};
 use crate::config::{Crop, DolbyVisionMode, EncodeSettings, PictureSettings, Quality};
 use crate::event::{Event, Sink};
@@ -16,7 +15,7 @@ use crate::media::{MediaInfo, StreamInfo};
 use crate::plan::{Finding, PicturePlan, SourceFacts};
 use crate::report::Report;
 use crate::search::{ChunkedFilm, SearchInput};
-use crate::source::video_options;
+use crate::source::{Source, probe, video_options};
 use crate::stages::progress::{Progress, Pulse, Teller};
 use crate::stages::spec::factory;
 use crate::stages::streams::{Action, StreamDecision, Task, decide, in_track_order, unknown_codecs};
@@ -108,7 +107,7 @@ fn together(outputs: &[EncodeSettings]) -> Result<()> {
 /// As [`encode`], for settings and sources.
 pub fn plan(settings: &EncodeSettings, cancel: &CancelToken) -> Result<Vec<StreamDecision>> {
     settings.check()?;
-    let info = Input::open(&settings.input, cancel)?.info();
+    let info = probe(&settings.input, cancel)?;
     decisions(settings, &info)
 }
 
@@ -220,7 +219,7 @@ fn pass(
     let Some(run) = runs.first() else { return Err(Error::new(ErrorKind::Usage, "there is no output to encode to")) };
     run.sink.event(&Event::Stage { name: if encodes { "encode" } else { "mux" } });
     let begun = Instant::now();
-    let input = Input::open(&run.settings.input, run.cancel)?;
+    let source = Source::open(&run.settings.input, run.cancel)?;
     let progress = Arc::new(Progress::default());
     let mut outputs = Vec::new();
     for (number, ((run, file), chunked)) in runs.iter().zip(files).zip(chunked).enumerate() {
@@ -235,7 +234,7 @@ fn pass(
         });
     }
     let mut graph = Graph::new(run.cancel);
-    let promises = build(&mut graph, PassPlan { info: run.info, decisions: &run.decisions, outputs }, input)?;
+    let promises = build(&mut graph, PassPlan { info: run.info, decisions: &run.decisions, outputs }, source)?;
     let stages = run.teller().wait(graph.start(), &progress, encodes)?;
     Ok((promises.found()?, stages, begun.elapsed()))
 }
@@ -373,7 +372,7 @@ impl Run<'_> {
 
     fn expected(&self, findings: &Findings) -> Expected {
         let video = findings.video.as_ref();
-        Expected {
+        let expected = Expected {
             title: self.info.title.clone(),
             tracks: in_track_order(&self.decisions)
                 .into_iter()
@@ -395,7 +394,8 @@ impl Run<'_> {
                 dolby_vision: video.and_then(|v| v.dolby_vision),
                 digests: video.map(|v| v.digests.clone()),
             },
-        }
+        };
+        expected.later(self.info.start_kept(self.settings.keep_start))
     }
 
     fn expected_track(&self, decision: &StreamDecision, findings: &Findings) -> Option<ExpectedTrack> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::audio::{AudioConfig, AudioEncoder};
-use crate::base::{Error, ErrorKind, Result};
+use crate::base::{Error, ErrorKind, Result, Span};
 use crate::container::{codec::for_copy, tags};
 use crate::media::{
     AudioTrackParams, FileParams, MediaInfo, StreamInfo, SubtitleTrackParams, TrackCodec, TrackKind, TrackParams,
@@ -84,9 +84,12 @@ impl Tracks {
         }))
     }
 
-    /// What a file is to hold whose picture is treated so: how it was cropped is for whoever verifies it later.
-    pub(super) fn params_for(&self, treatment: &Treatment) -> FileParams {
+    /// What a file is to hold whose picture is treated so and that begins at `start`: how it was cropped is for whoever verifies it later.
+    pub(super) fn params_for(&self, treatment: &Treatment, start: Span) -> FileParams {
         let mut params = self.params.clone();
+        for chapter in &mut params.chapters {
+            (chapter.start, chapter.end) = (chapter.start.plus(start), chapter.end.plus(start));
+        }
         if let Some(video) = params.tracks.get_mut(self.video).filter(|_| treatment.is_cropped()) {
             video.tags.push((tags::CROP.to_owned(), treatment.crop.to_string()));
         }

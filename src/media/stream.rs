@@ -95,6 +95,9 @@ pub struct AudioInfo {
     pub layout: String,
     /// Samples a second.
     pub sample_rate: u32,
+    /// Samples at the start that the container says are the codec's delay and are not heard.
+    #[serde(skip)]
+    pub initial_padding: u32,
     /// Bits a sample of lossless codecs.
     pub bits: Option<u8>,
 }
@@ -180,6 +183,9 @@ pub struct MediaInfo {
     pub title: Option<String>,
     /// Duration of the whole by the container's word, in seconds.
     pub duration_s: Option<f64>,
+    /// Where the source's own clock begins: what was taken off all times, so that its earliest stream begins at zero.
+    #[serde(serialize_with = "time_secs", rename = "start_s")]
+    pub start: Option<Timestamp>,
     /// All streams, in the file's order.
     pub streams: Vec<StreamInfo>,
     /// All chapters, in order.
@@ -188,6 +194,14 @@ pub struct MediaInfo {
     pub attachments: Vec<Attachment>,
     /// Tags of the whole file, without the title.
     pub tags: Vec<Tag>,
+}
+
+impl MediaInfo {
+    /// What an output adds to all times that is to `keep` the source's own start; never negative.
+    pub fn start_kept(&self, keep: bool) -> Span {
+        let start = self.start.filter(|start| keep && start.ticks() > 0);
+        start.map_or(Span::new(0, Rational::MILLI), |start| Span::new(start.ticks(), start.base()))
+    }
 }
 
 fn as_text<S: serde::Serializer>(r: &Option<Rational>, s: S) -> Result<S::Ok, S::Error> {

@@ -5,6 +5,7 @@
 #![deny(unsafe_code)]
 
 mod chunks;
+mod clock;
 mod crop;
 mod curve;
 mod facts;
@@ -20,6 +21,7 @@ mod watch;
 mod workers;
 
 pub use chunks::{ChunkMeans, ChunkPlanner, ChunkRules, ChunkSpan, Cut, FramePoint, begins_scene};
+pub use clock::{Clock, ClockJump, Tick, Ticking};
 pub use crop::{CropRules, CropVote, Light, picture_in, sample_times, vote};
 pub use curve::{Curve, Distance, SlopeBounds};
 pub use facts::{CropReport, FACTS_VERSION, FieldPlace, FieldReport, Finding, RpuFacts, SourceFacts};

@@ -8,7 +8,7 @@ use crate::media::Frame;
 use crate::plan::{ChunkMeans, ChunkSpan, Treatment};
 
 use crate::media::Shown;
-use crate::source::decoder_options;
+use crate::source::{PicturePlace, decoder_options};
 use crate::stages::treat::TreatedPictures;
 
 /// A chunk whose end is known.
@@ -43,6 +43,8 @@ pub(crate) enum ChunkFrames {
         /// Stream index.
         stream: usize,
         treatment: Treatment,
+        /// Whether times lead to them.
+        may_seek: bool,
     },
     /// Nowhere: the chunk was finished by an earlier run.
     Finished,
@@ -66,9 +68,11 @@ impl Chunk {
     pub(crate) fn frames(&self, cancel: &CancelToken) -> Result<Frames<'_>> {
         match &self.source {
             ChunkFrames::Held { frames, .. } => Ok(Frames::Held(frames.iter())),
-            ChunkFrames::File { path, stream, treatment } => {
-                let (at, how) = ((self.span.start, self.before), (decoder_options(), *treatment));
-                let pictures = TreatedPictures::open_at(path, *stream, at, self.first_frame(), how, cancel)?;
+            ChunkFrames::File { path, stream, treatment, may_seek } => {
+                let (start, index) = (self.span.start, self.first_frame());
+                let place = PicturePlace { stream: *stream, start, index, may_seek: *may_seek };
+                let how = (decoder_options(), *treatment);
+                let pictures = TreatedPictures::open_at(path, place, self.before, how, cancel)?;
                 Ok(Frames::File { pictures: Box::new(pictures), left: self.times.iter() })
             }
             ChunkFrames::Finished => {

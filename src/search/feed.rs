@@ -125,9 +125,12 @@ impl ChunkFeed {
         let eight_bit = frames.iter().all(|w| w.eight_bit);
         let finished = self.finished.contains(&SegmentRecord::of(&span));
         let source = match &self.keep {
-            Keep::File { path, stream, treatment } if !finished => {
-                ChunkFrames::File { path: path.clone(), stream: *stream, treatment: *treatment }
-            }
+            Keep::File { path, stream, treatment } if !finished => ChunkFrames::File {
+                path: path.clone(),
+                stream: *stream,
+                treatment: *treatment,
+                may_seek: !self.pictures.source_has_jumped(),
+            },
             Keep::Held(budget) => {
                 let held: Vec<Frame> = frames.into_iter().filter_map(|w| w.frame).collect();
                 let share = budget.hand_over(held.iter().map(|f| f.byte_len() as u64).sum());

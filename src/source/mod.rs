@@ -7,6 +7,7 @@
 #![deny(unsafe_code)]
 
 mod audio;
+mod clocked;
 mod feed;
 #[cfg(test)]
 mod feed_tests;
@@ -18,13 +19,13 @@ mod timeline;
 mod video;
 
 pub use audio::AudioDecoder;
+pub use clocked::Source;
 pub use hwaccel::{HardwareUse, VideoOptions, decoder_options, video_options};
-pub use pictures::Pictures;
+pub use pictures::{PicturePlace, Pictures};
 pub use video::{DecodeStats, VideoDecoder};
 
 use std::path::Path;
 
-use crate::av::Input;
 use crate::base::{CancelToken, Result};
 use crate::media::MediaInfo;
 
@@ -33,5 +34,5 @@ const MAX_ERRORS_A_PACKET: u32 = 16;
 
 /// What the file at `path` holds, without decoding it.
 pub fn probe(path: &Path, cancel: &CancelToken) -> Result<MediaInfo> {
-    Ok(Input::open(path, cancel)?.info())
+    Ok(Source::open(path, cancel)?.info().clone())
 }

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use super::clocked::Source;
 use super::{DecodeStats, HardwareUse, VideoDecoder, VideoOptions};
-use crate::av::Input;
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Rounding, Span, Timestamp};
 use crate::media::{Frame, MediaInfo};
 
@@ -12,8 +12,7 @@ use crate::media::{Frame, MediaInfo};
 /// For what looks at a film without encoding it. `next` answers `Ok(None)` at the end, also when reading
 /// broke off: [`stats`](Self::stats) tells.
 pub struct Pictures {
-    input: Input,
-    info: MediaInfo,
+    source: Source,
     decoder: VideoDecoder,
     options: VideoOptions,
     /// Why hardware failed before a seek; it is not tried again.
@@ -26,6 +25,19 @@ pub struct Pictures {
     offset: u64,
 }
 
+/// A picture of a film, as who decoded all before it knows it.
+#[derive(Clone, Copy, Debug)]
+pub struct PicturePlace {
+    /// The stream.
+    pub stream: usize,
+    /// When it is shown.
+    pub start: Timestamp,
+    /// Pictures before it.
+    pub index: u64,
+    /// Whether times lead to it: the clock of the source did not jump before.
+    pub may_seek: bool,
+}
+
 /// How far before a picture a seek aims.
 const LEAD_MS: i64 = 1_000;
 
@@ -33,42 +45,41 @@ impl Pictures {
     /// Opens stream `choose(info)` of the file at `path`.
     ///
     /// # Errors
-    /// As [`Input::open`], and `Unsupported` where `choose` finds no video stream.
+    /// As [`Source::open`], and `Unsupported` where `choose` finds no video stream.
     pub fn open(
         path: &Path,
         choose: impl FnOnce(&MediaInfo) -> Option<usize>,
         options: impl Into<VideoOptions>,
         cancel: &CancelToken,
     ) -> Result<Self> {
-        let input = Input::open(path, cancel)?;
-        let info = input.info();
-        let stream = choose(&info)
+        let source = Source::open(path, cancel)?;
+        let info = source.info();
+        let stream = choose(info)
             .and_then(|index| info.streams.get(index))
             .ok_or_else(|| Error::new(ErrorKind::Unsupported, "there is no video stream in it").with_file(path))?;
         let stream = stream.index;
-        Self::of(input, info, stream, options)
+        Self::of(source, stream, options)
     }
 
-    /// Of stream `stream` of an input that was opened and holds `info`.
+    /// Of stream `stream` of a source that was opened.
     ///
     /// # Errors
     /// `Unsupported` where there is no such stream or no decoder for it.
-    pub fn of(mut input: Input, info: MediaInfo, stream: usize, options: impl Into<VideoOptions>) -> Result<Self> {
+    pub fn of(mut source: Source, stream: usize, options: impl Into<VideoOptions>) -> Result<Self> {
         let options = options.into();
-        let in_file = |e: Error| e.with_file(input.path());
+        let in_file = |e: Error| e.with_file(source.path());
         let missing = || in_file(Error::new(ErrorKind::Unsupported, "there is no such stream").with_stream(stream));
-        let of = info.streams.get(stream).ok_or_else(missing)?;
-        let decoder = VideoDecoder::open(&input, of, options).map_err(in_file)?;
-        input.keep_only(&[stream]);
+        let of = source.info().streams.get(stream).ok_or_else(missing)?;
+        let decoder = VideoDecoder::open(source.input(), of, options).map_err(in_file)?;
+        source.keep_only(&[stream]);
         let hardware_fallback = None;
         let (finished, held, offset) = (false, None, 0);
-        Ok(Pictures { input, info, decoder, options, hardware_fallback, stream, finished, held, offset })
+        Ok(Pictures { source, decoder, options, hardware_fallback, stream, finished, held, offset })
     }
 
-    /// Opens stream `stream` of the file at `path` and goes to picture `index`, shown at `start`: `next` gives that
-    /// picture first, with that index.
+    /// Opens the file at `path` and goes to a picture: `next` gives that first, with its index.
     ///
-    /// It seeks to a keyframe well before, because the first pictures after one may lean on what was skipped. Where
+    /// Where it may, it seeks to a keyframe well before, because the first pictures after one may lean on what was skipped. Where
     /// that does not lead to a picture at exactly `start`, or times are not the file's own, all pictures from the first
     /// on are decoded and counted.
     ///
@@ -76,20 +87,18 @@ impl Pictures {
     /// As [`open`](Self::open), and `Input` where the file ends before.
     pub fn open_at(
         path: &Path,
-        stream: usize,
-        start: Timestamp,
-        index: u64,
+        place: PicturePlace,
         options: impl Into<VideoOptions>,
         cancel: &CancelToken,
     ) -> Result<Self> {
-        let options = options.into();
+        let (PicturePlace { stream, start, index, may_seek }, options) = (place, options.into());
         let open = || Self::open(path, |_| Some(stream), options, cancel);
         let mut pictures = open()?;
         if index == 0 {
             return Ok(pictures);
         }
         let before = start.plus(Span::new(-LEAD_MS, Rational::MILLI).rescale(start.base(), Rounding::Down));
-        if pictures.input.seek(stream, before).is_ok() && pictures.skip_to(|_, pts| pts >= start)? {
+        if may_seek && pictures.source.seek(stream, before).is_ok() && pictures.skip_to(|_, pts| pts >= start)? {
             let own_times = pictures.stats().synthesised_timestamps + pictures.stats().repaired_timestamps == 0;
             if own_times && pictures.held.as_ref().is_some_and(|f| f.pts == start) {
                 pictures.renumber(index);
@@ -109,13 +118,13 @@ impl Pictures {
     /// # Errors
     /// `Input` where the file cannot be sought in.
     pub fn seek(&mut self, target: Timestamp) -> Result<()> {
-        self.input.seek(self.stream, target)?;
+        self.source.seek(self.stream, target)?;
         // A new decoder costs little, and knows nothing of what was before.
         self.hardware_fallback = self.stats().hardware_fallback;
         if self.hardware_fallback.is_some() {
             self.options.hwaccel = HardwareUse::Off;
         }
-        self.decoder = VideoDecoder::open(&self.input, &self.info.streams[self.stream], self.options)?;
+        self.decoder = VideoDecoder::open(self.source.input(), &self.source.info().streams[self.stream], self.options)?;
         (self.finished, self.held, self.offset) = (false, None, 0);
         Ok(())
     }
@@ -147,7 +156,12 @@ impl Pictures {
 
     /// What the file holds.
     pub fn info(&self) -> &MediaInfo {
-        &self.info
+        self.source.info()
+    }
+
+    /// Whether the source's clock jumped so far: then no seek finds what comes after.
+    pub fn has_jumped(&self) -> bool {
+        !self.source.jumps().is_empty()
     }
 
     /// What decoding met with so far.
@@ -171,14 +185,14 @@ impl Pictures {
             if self.finished {
                 return Ok(None);
             }
-            match self.input.read_packet()? {
+            match self.source.read_packet()? {
                 Some(packet) if packet.stream() == self.stream => {
-                    self.decoder.send(&packet).map_err(|e| e.with_file(self.input.path()))?;
+                    self.decoder.send(&packet).map_err(|e| e.with_file(self.source.path()))?;
                 }
                 Some(_) => {}
                 None => {
                     self.finished = true;
-                    self.decoder.finish().map_err(|e| e.with_file(self.input.path()))?;
+                    self.decoder.finish().map_err(|e| e.with_file(self.source.path()))?;
                 }
             }
         }

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use super::mux::TrackOut;
 use super::sound::AudioFindings;
-use crate::av::{Input, InputPacket, SubtitleConverter};
+use crate::av::{InputPacket, SubtitleConverter};
 use crate::base::{Error, ErrorKind, Rational, Result, Rounding, Span, Timestamp};
 use crate::container::codec::webvtt_additional;
 use crate::flow::{Outlet, StageContext};
 use crate::media::{Packet, PacketData, Trim};
+use crate::plan::ClockJump;
+use crate::source::Source;
 use crate::syntax::opus::{OPUS_RATE, packet_samples};
 
 /// How often the tracks that come seldom are said to have come so far, in seconds of film.
@@ -18,14 +20,14 @@ const PACE_S: f64 = 0.25;
 pub(crate) enum Route {
     Skip,
     Decode(Outlet<InputPacket>),
-    CopyAudio { track: TrackOut, delay_ns: u64 },
+    CopyAudio { track: TrackOut, delay_ns: u64, opus: bool },
     CopySubtitle { track: TrackOut, webvtt: bool },
     ConvertSubtitle { track: TrackOut, converter: SubtitleConverter },
 }
 
 /// Reads one source.
 pub(crate) struct Demux {
-    pub(crate) input: Input,
+    pub(crate) source: Source,
     /// By stream index; streams that appear later are skipped.
     pub(crate) routes: Vec<Route>,
     /// The stream whose times pace the tracks that come seldom.
@@ -38,6 +40,8 @@ pub(crate) struct Demux {
 pub(crate) struct DemuxFindings {
     /// The latest end of any packet, in seconds.
     pub(crate) end_s: f64,
+    /// How often the clock of the source jumped.
+    pub(crate) jumps: usize,
     /// Why reading stopped before the end of the file, where it did.
     pub(crate) stopped: Option<String>,
     /// Copied audio by source stream index.
@@ -56,7 +60,7 @@ impl Demux {
         let mut told: Option<Timestamp> = None;
         while !context.is_draining() {
             context.check()?;
-            let packet = match self.input.read_packet() {
+            let packet = match self.source.read_packet() {
                 Ok(Some(packet)) => packet,
                 Ok(None) => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
@@ -79,6 +83,8 @@ impl Demux {
             context.item();
         }
         self.end_copied_tracks()?;
+        self.found.jumps = self.source.jumps().len();
+        self.found.warnings.extend(jump_warnings(self.source.jumps()));
         Ok(self.found)
     }
 
@@ -90,9 +96,9 @@ impl Demux {
         match route {
             Route::Skip => Ok(()),
             Route::Decode(outlet) => outlet.send(packet),
-            Route::CopyAudio { track, delay_ns } => {
+            Route::CopyAudio { track, delay_ns, opus } => {
                 let audio = found.copied.entry(stream).or_default();
-                let Some(copy) = copied_audio(packet, *delay_ns) else {
+                let Some(copy) = copied_audio(packet, *delay_ns, *opus) else {
                     audio.skipped_packets += 1;
                     return Ok(());
                 };
@@ -149,6 +155,21 @@ impl DemuxFindings {
     }
 }
 
+/// What is said of the places where the source's clock jumped; of many, the first ones.
+fn jump_warnings(jumps: &[ClockJump]) -> Vec<String> {
+    const MOST: usize = 5;
+    let seconds = |ns: i64| ns as f64 / 1e9;
+    let say = |jump: &ClockJump| {
+        let (at, by, stream) = (seconds(jump.at), seconds(jump.by), jump.stream);
+        format!("the clock of the source jumps by {by:+.3} s at {at:.3} s (stream {stream} first): joined there")
+    };
+    let mut out: Vec<String> = jumps.iter().take(MOST).map(say).collect();
+    if jumps.len() > MOST {
+        out.push(format!("the clock of the source jumps {} times in all", jumps.len()));
+    }
+    out
+}
+
 fn nanos(ns: u64) -> Span {
     Span::new(i64::try_from(ns).unwrap_or(i64::MAX), Rational::NANO)
 }
@@ -160,9 +181,9 @@ fn end_of(packet: &InputPacket) -> f64 {
 
 /// A packet of an audio track that is copied; `None` for what lies before the start of the film.
 ///
-/// FFmpeg subtracts the codec delay from the times of Matroska's Opus, rounded to the stream's time base; the
+/// FFmpeg subtracts the codec delay from the times of Matroska, rounded to the stream's time base; the
 /// writer adds it exactly. To give back the block's own time, the rounding is undone here.
-fn copied_audio(packet: InputPacket, delay_ns: u64) -> Option<Packet> {
+fn copied_audio(packet: InputPacket, delay_ns: u64, opus: bool) -> Option<Packet> {
     let pts = packet.pts().or(packet.dts())?;
     let delay = nanos(delay_ns);
     let block = pts.plus(delay.rescale(pts.base(), Rounding::Nearest));
@@ -174,10 +195,8 @@ fn copied_audio(packet: InputPacket, delay_ns: u64) -> Option<Packet> {
     let mut copy = Packet::new(start, PacketData::new(Vec::new()));
     copy.duration = packet.duration();
     let (_, skip_end) = packet.skip_samples();
-    // Only Opus has a delay here, and with it a clock of 48 kHz and packets that say how long they are.
-    if delay_ns > 0
-        && let Some(samples) = packet_samples(packet.data())
-    {
+    // Opus has a clock of 48 kHz and packets that say how long they are.
+    if opus && let Some(samples) = packet_samples(packet.data()) {
         let ns = |samples: u32| i64::from(samples) * 1_000_000_000 / i64::from(OPUS_RATE);
         copy.trim = Trim::at_end(Span::new(ns(skip_end), Rational::NANO));
         copy.duration = Some(Span::new(ns(samples) - ns(skip_end.min(samples)), Rational::NANO));

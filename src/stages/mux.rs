@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::progress::Progress;
-use crate::base::{Error, ErrorKind, Result, Timestamp};
+use crate::base::{Error, ErrorKind, Result, Span, Timestamp};
 use crate::container::{Format, Interleaver, MuxStats, Muxer, muxer};
 use crate::flow::{Nothing, Out, Outlet, Stage, Weighed};
 use crate::media::{FileParams, Packet, TrackKind, VideoTrackParams};
@@ -28,6 +28,20 @@ pub(crate) enum MuxMessage {
     End {
         track: usize,
     },
+}
+
+impl MuxMessage {
+    fn later(mut self, by: Span) -> Self {
+        match &mut self {
+            MuxMessage::Packet { packet, .. } => {
+                packet.pts = packet.pts.plus(by);
+                packet.dts = packet.dts.map(|dts| dts.plus(by));
+            }
+            MuxMessage::Advance { time, .. } => *time = time.plus(by),
+            MuxMessage::VideoHeader(_) | MuxMessage::End { .. } => {}
+        }
+        self
+    }
 }
 
 impl Weighed for MuxMessage {
@@ -70,6 +84,8 @@ pub(crate) struct Mux {
     /// Complete but for the video track's coding.
     params: FileParams,
     video_track: usize,
+    /// Added to the times of all packets: where the film begins in this file.
+    start: Span,
     path: PathBuf,
     progress: Arc<Progress>,
     phase: MuxPhase,
@@ -91,10 +107,10 @@ impl Mux {
         format: Format,
         (file, path): (File, PathBuf),
         params: FileParams,
-        video_track: usize,
+        (video_track, start): (usize, Span),
         progress: Arc<Progress>,
     ) -> Self {
-        Mux { format, params, video_track, path, progress, phase: MuxPhase::Waiting { file, early: Vec::new() } }
+        Mux { format, params, video_track, start, path, progress, phase: MuxPhase::Waiting { file, early: Vec::new() } }
     }
 
     /// Opens the file, now that all tracks are known, and writes what came before that.
@@ -118,7 +134,7 @@ impl Stage for Mux {
     type Found = MuxStats;
 
     fn push(&mut self, message: MuxMessage, _: &mut Out<Nothing>) -> Result<()> {
-        match (&mut self.phase, message) {
+        match (&mut self.phase, message.later(self.start)) {
             (_, MuxMessage::VideoHeader(video)) => self.begin(*video),
             (MuxPhase::Waiting { early, .. }, message) => {
                 early.push(message);

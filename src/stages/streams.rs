@@ -141,7 +141,8 @@ fn dropped(reason: impl Into<String>) -> StreamVerdict {
 }
 
 fn audio(stream: &StreamInfo, mode: AudioMode) -> StreamVerdict {
-    let mapping = container::codec::for_copy(&stream.codec, &stream.extradata);
+    let mapping =
+        container::codec::for_copy(&stream.codec, &stream.extradata).map(|mapping| with_delay(mapping, stream));
     let copied = |mapping: CodecMapping, reason: Option<String>| {
         (Task::CopyAudio(mapping), Action::Kept, Some(stream.codec.clone()), reason)
     };
@@ -168,6 +169,18 @@ fn audio(stream: &StreamInfo, mode: AudioMode) -> StreamVerdict {
             (Task::EncodeAudio(plan), Action::Encoded, Some("opus".to_owned()), reason)
         }
         Err(error) => dropped(error.to_string()),
+    }
+}
+
+/// The delay that a source's container says of its sound. Opus says its own.
+fn with_delay(mapping: CodecMapping, stream: &StreamInfo) -> CodecMapping {
+    let audio = stream.audio.as_ref().filter(|a| mapping.codec_delay_ns == 0 && a.sample_rate > 0);
+    match audio {
+        Some(a) => {
+            let ns = u64::from(a.initial_padding) * 1_000_000_000 / u64::from(a.sample_rate);
+            CodecMapping { codec_delay_ns: ns, ..mapping }
+        }
+        None => mapping,
     }
 }
 

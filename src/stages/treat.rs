@@ -17,7 +17,7 @@ use crate::hdr;
 use crate::media::{Dynamic, Frame, PixelFormat, VideoInfo};
 use crate::pixel::Converter;
 use crate::plan::Treatment;
-use crate::source::{DecodeStats, Pictures};
+use crate::source::{DecodeStats, PicturePlace, Pictures};
 
 /// Level and compatibility of the Dolby Vision that a treated `video` has, if it has RPUs.
 pub(crate) fn dolby_vision(treatment: &Treatment, video: &VideoInfo) -> Option<(u8, u8)> {
@@ -168,20 +168,24 @@ impl TreatedPictures {
     /// As [`Pictures::open_at`], with `before` the time of the picture before, if there is one.
     pub(crate) fn open_at(
         path: &Path,
-        stream: usize,
-        (start, before): (Timestamp, Option<Timestamp>),
-        index: u64,
+        place: PicturePlace,
+        before: Option<Timestamp>,
         (options, treatment): (DecoderOptions, Treatment),
         cancel: &CancelToken,
     ) -> Result<Self> {
-        let earlier = before.filter(|_| treatment.needs_neighbours() && index > 0);
-        let (from, first) = earlier.map_or((start, index), |before| (before, index - 1));
-        let pictures = Pictures::open_at(path, stream, from, first, options, cancel)?;
+        let earlier = before.filter(|_| treatment.needs_neighbours() && place.index > 0);
+        let from = earlier.map_or(place, |start| PicturePlace { start, index: place.index - 1, ..place });
+        let pictures = Pictures::open_at(path, from, options, cancel)?;
         let mut treated = Self::new(pictures, treatment);
         if earlier.is_some() {
             treated.next()?;
         }
         Ok(treated)
+    }
+
+    /// Whether times do not lead to the pictures that follow.
+    pub(crate) fn source_has_jumped(&self) -> bool {
+        self.pictures.has_jumped()
     }
 
     /// The next picture in display order; `Ok(None)` after the last.

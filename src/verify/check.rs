@@ -75,6 +75,19 @@ pub(crate) struct Expected {
     pub(crate) video: ExpectedVideo,
 }
 
+impl Expected {
+    /// The same, all of it later.
+    pub(crate) fn later(mut self, by: Span) -> Self {
+        let moved = |time: &mut Timestamp| *time = time.plus(by);
+        self.video.times.iter_mut().for_each(moved);
+        self.video.end.iter_mut().for_each(moved);
+        self.tracks.iter_mut().filter_map(|t| t.audio.as_mut()?.start.as_mut()).for_each(moved);
+        let ms = by.rescale(Rational::MILLI, Rounding::Nearest).ticks();
+        self.chapters.iter_mut().for_each(|(start, _)| *start = start.saturating_add(ms));
+        self
+    }
+}
+
 pub(crate) struct ExpectedTrack {
     pub(crate) stream: usize,
     pub(crate) kind: StreamKind,

@@ -8,7 +8,7 @@ use super::check::{
     verify_file,
 };
 use crate::analyze::{Analysis, Looks};
-use crate::av::{DecoderOptions, Input};
+use crate::av::DecoderOptions;
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span, Timestamp};
 use crate::config::{AudioMode, Crop, Deinterlace, DolbyVisionMode, PictureSettings, Scale};
 use crate::container::codec::video_codec;
@@ -16,7 +16,7 @@ use crate::container::reader::Reader;
 use crate::container::tags::CROP;
 use crate::media::{FieldOrder, Frame, MediaInfo, Rect, StreamInfo, StreamKind};
 use crate::plan::{PicturePlan, SourceFacts};
-use crate::source::{AudioDecoder, VideoDecoder};
+use crate::source::{AudioDecoder, Source, VideoDecoder};
 use crate::stages::digest::message_digest;
 use crate::stages::streams::{StreamDecision, Task, decide, in_track_order, unknown_codecs};
 use crate::stages::treat::{Treat, dolby_vision_record, messages};
@@ -40,9 +40,11 @@ pub fn verify(source: &Path, output: &Path, cancel: &CancelToken) -> Result<Veri
     let place = |e: Error| e.with_file(source);
     let facts = analysis.facts(Looks { crop: true, fields: true }).map_err(place)?;
     let plan = plan(&facts, &main, output).map_err(place)?;
-    let input = Input::open(source, cancel)?;
+    let input = Source::open(source, cancel)?;
     let decoded = decode(input, &info, &plan, &decisions).map_err(place)?;
     let expected = expected(&info, &decisions, &plan, decoded);
+    let kept = info.start_kept(keeps_start(output, &expected, &info));
+    let expected = expected.later(kept);
     verify_file(output, &expected, cancel)
 }
 
@@ -88,6 +90,23 @@ fn plan(facts: &SourceFacts, main: &StreamInfo, output: &Path) -> Result<Picture
     PicturePlan::new(facts, main, &wanted)
 }
 
+/// Whether the output's first picture is shown when the source's own clock says.
+fn keeps_start(output: &Path, expected: &Expected, info: &MediaInfo) -> bool {
+    let first = || {
+        let mut reader = Reader::open(output).ok()?;
+        let video = reader.tracks().iter().find(|t| t.video.is_some())?.number;
+        loop {
+            let frame = reader.next_frame().ok()??;
+            if frame.track == video {
+                return i64::try_from(frame.timestamp_ns).ok();
+            }
+        }
+    };
+    let Some((first, found)) = expected.video.times.iter().min().zip(first()) else { return false };
+    let off = |start: Span| first.plus(start).as_nanos().abs_diff(found);
+    off(info.start_kept(true)) < off(info.start_kept(false))
+}
+
 /// The part of the source's picture that a track says it shows.
 fn crop_of(output: &Reader, track: u64) -> Option<Rect> {
     let (_, value) = output.tags(Some(track)).into_iter().find(|(name, _)| name == CROP)?;
@@ -122,16 +141,16 @@ struct Heard {
     end: Option<Timestamp>,
 }
 
-fn decode(mut input: Input, info: &MediaInfo, plan: &PicturePlan, decisions: &[StreamDecision]) -> Result<Decoded> {
+fn decode(mut source: Source, info: &MediaInfo, plan: &PicturePlan, decisions: &[StreamDecision]) -> Result<Decoded> {
     let main = plan.stream.index;
     let mut treat = Treat::new(plan.treatment);
-    let mut video = VideoDecoder::open(&input, &info.streams[main], DecoderOptions::default())?;
+    let mut video = VideoDecoder::open(source.input(), &info.streams[main], DecoderOptions::default())?;
     let mut sound: BTreeMap<usize, (AudioDecoder, Heard)> = BTreeMap::new();
     for decision in decisions.iter().filter(|d| matches!(d.task, Task::EncodeAudio(_))) {
-        sound.insert(decision.index, (AudioDecoder::open(&input, decision.index)?, Heard::default()));
+        sound.insert(decision.index, (AudioDecoder::open(source.input(), decision.index)?, Heard::default()));
     }
     let mut out = Decoded { first: None, messages: Vec::new(), times: Vec::new(), end: None, audio: BTreeMap::new() };
-    while let Some(packet) = input.read_packet()? {
+    while let Some(packet) = source.read_packet()? {
         if packet.stream() == main {
             video.send(&packet)?;
             take_pictures(&mut video, &mut treat, &mut out)?;

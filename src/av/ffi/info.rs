@@ -30,6 +30,7 @@ pub(super) fn media_info(context: &sys::AVFormatContext, streams: &[&sys::AVStre
         duration_s: duration.filter(|_| raw_enum!(context.duration_estimation_method) != 2).map(Span::as_secs_f64),
         streams: streams.iter().enumerate().map(|(i, s)| stream_info(i, s)).collect(),
         chapters: chapters(context),
+        start: None,
         attachments: streams.iter().enumerate().filter_map(|(i, s)| attachment(i, s)).collect(),
         tags,
     }
@@ -195,6 +196,7 @@ fn audio_info(par: &sys::AVCodecParameters) -> AudioInfo {
         channels: par.ch_layout.nb_channels.max(0) as u32,
         layout: layout.unwrap_or_default(),
         sample_rate: par.sample_rate.max(0) as u32,
+        initial_padding: u32::try_from(par.initial_padding).unwrap_or(0),
         bits: u8::try_from(par.bits_per_raw_sample.max(par.bits_per_coded_sample)).ok().filter(|&b| b > 0),
     }
 }

@@ -140,6 +140,13 @@ impl Input {
         info::media_info(self.fields(), &self.streams())
     }
 
+    /// Whether the format is one whose clock may jump (broadcasts, DVDs).
+    pub fn may_jump(&self) -> bool {
+        // SAFETY: an open context has a demuxer.
+        let flags = unsafe { self.fields().iformat.as_ref() }.map_or(0, |format| format.flags);
+        flags & sys::AVFMT_TS_DISCONT as c_int != 0
+    }
+
     /// Lets libavformat skip streams whose packets nobody wants.
     pub fn keep_only(&mut self, wanted: &[usize]) {
         for (index, stream) in self.streams().into_iter().enumerate() {

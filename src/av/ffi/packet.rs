@@ -6,7 +6,7 @@ use std::ptr::{self, NonNull};
 use ffmpeg_next::ffi as sys;
 
 use super::{check, out_of_memory, span, timestamp};
-use crate::base::{ErrorKind, Rational, Result, Span, Timestamp};
+use crate::base::{ErrorKind, Rational, Result, Rounding, Span, Timestamp};
 use crate::media::PacketData;
 
 /// An owned `AVPacket` with the time base of its stream. Its bytes are shared with the demuxer, not copied.
@@ -92,6 +92,22 @@ impl InputPacket {
         span(self.fields().duration, self.base)
     }
 
+    /// Moves both times by `span`.
+    pub fn shift(&mut self, span: Span) {
+        let ticks = span.rescale(self.base, Rounding::Nearest).ticks();
+        let moved = |time: i64| match time {
+            sys::AV_NOPTS_VALUE => time,
+            // The value that means "none" is no time.
+            time => time.saturating_add(ticks).max(sys::AV_NOPTS_VALUE + 1),
+        };
+        // SAFETY: we own the packet; its times are plain numbers.
+        unsafe {
+            let packet = self.as_mut_ptr();
+            (*packet).pts = moved((*packet).pts);
+            (*packet).dts = moved((*packet).dts);
+        }
+    }
+
     /// Whether decoding can start here.
     pub fn is_key(&self) -> bool {
         self.fields().flags & sys::AV_PKT_FLAG_KEY as c_int != 0
@@ -145,6 +161,27 @@ impl InputPacket {
         let side = self.side_data(sys::AVPacketSideDataType::AV_PKT_DATA_SKIP_SAMPLES);
         let word = |i: usize| side.get(i..i + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes);
         (word(0), word(4))
+    }
+
+    /// A second owner of the same bytes whose decoder throws away the first `samples` it makes.
+    ///
+    /// # Errors
+    /// `Encode` without memory.
+    pub fn skipping(&self, samples: u32) -> Result<Self> {
+        /// Samples to skip at the start and at the end, and why (`AV_PKT_DATA_SKIP_SAMPLES`).
+        const SIZE: usize = 10;
+        let mut packet = self.share()?;
+        // SAFETY: the packet is valid and ours; the answer is null or `SIZE` writable bytes that it owns.
+        unsafe {
+            let kind = sys::AVPacketSideDataType::AV_PKT_DATA_SKIP_SAMPLES;
+            let data = sys::av_packet_new_side_data(packet.as_mut_ptr(), kind, SIZE);
+            if data.is_null() {
+                return Err(out_of_memory("a packet's properties"));
+            }
+            data.write_bytes(0, SIZE);
+            data.cast::<[u8; 4]>().write(samples.to_le_bytes());
+        }
+        Ok(packet)
     }
 
     /// Matroska's BlockAdditional bytes without FFmpeg's 8-byte id prefix, where the packet has some.

@@ -92,7 +92,7 @@ impl<W: Write> IvfWriter<W> {
 ///
 /// # Errors
 /// `Input` where it is none of AV1.
-pub(super) fn read_header(source: &mut impl Read) -> Result<IvfHeader> {
+pub fn read_header(source: &mut impl Read) -> Result<IvfHeader> {
     let mut bytes = [0; HEADER];
     source.read_exact(&mut bytes).map_err(|e| broken("is no IVF file").caused_by(e))?;
     let u16_at = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
