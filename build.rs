@@ -18,6 +18,23 @@ fn main() {
         }
     }
     run_path();
+    static_companions();
+}
+
+/// What FFmpeg's archives need beside themselves: ffmpeg-sys names the archives alone.
+fn static_companions() {
+    println!("cargo:rerun-if-env-changed=FFMPEG_DIR");
+    let Ok(dir) = std::env::var("FFMPEG_DIR") else { return };
+    if std::env::var_os("CARGO_FEATURE_STATIC").is_none() {
+        return;
+    }
+    println!("cargo:rustc-link-search=native={dir}/lib");
+    for archive in ["dav1d"] {
+        if std::path::Path::new(&format!("{dir}/lib/lib{archive}.a")).exists() {
+            println!("cargo:rustc-link-lib=static={archive}");
+        }
+    }
+    println!("cargo:rustc-link-lib=z");
 }
 
 /// A shared SVT-AV1 named by SVT_AV1_DIR lies where the loader does not look: its folder becomes a run path.
