@@ -48,7 +48,7 @@ settings=(video.preset="$PRESET" quality.crf="$CRF" quality.measure=false pictur
 single=(encode --quiet --overwrite --reencode --crop off --preset "$PRESET" --crf "$CRF")
 
 app=''
-linked=$(ldd "$DRAPTO" 2>/dev/null | awk '/libSvtAv1Enc\.so/ { print $3 }' | xargs -r readlink -f | sed -n 's/.*\.so\.//p')
+linked=$(ldd "$DRAPTO" 2>/dev/null | awk '/libSvtAv1Enc\.so/ { print $3; exit }' | xargs -r readlink -f | sed -n 's/.*\.so\.//p')
 found=$({ SvtAv1EncApp --version 2>&1 || true; } | sed -n 's/.*v\([0-9.]*[0-9]\).*/\1/p' | head -n 1)
 if [ -n "$found" ] && [ "$found" = "$linked" ]; then
     app=1
