@@ -7,6 +7,7 @@
 
 mod file;
 mod parse;
+pub(crate) mod path_text;
 mod registry;
 mod settings;
 mod values;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::path_text::{lossy, lossy_if_any};
 use super::{Hwaccel, PictureSettings};
 use crate::base::{Error, ErrorKind, Result};
 use crate::media::Crf;
@@ -133,8 +134,10 @@ impl Target {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EncodeSettings {
     /// The film to read.
+    #[serde(serialize_with = "lossy")]
     pub input: PathBuf,
     /// The Matroska file to write.
+    #[serde(serialize_with = "lossy")]
     pub output: PathBuf,
     /// How good the picture is to be.
     pub quality: Quality,
@@ -164,6 +167,7 @@ pub struct EncodeSettings {
     /// the lesser of 8 GiB and 80 % of the machine.
     pub max_memory: Option<u64>,
     /// Where what is finished is kept until the film is whole; `None` takes the output's folder.
+    #[serde(serialize_with = "lossy_if_any")]
     pub temp_dir: Option<PathBuf>,
     /// Whether that stays after a run that succeeded.
     pub keep_temp: bool,

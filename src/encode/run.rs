@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::damage;
 use super::pass::{FinishedPicture, OutputFindings, PassFindings, PassOutput, PassPlan, build};
+use super::paths::check_paths;
 use super::usage::Stopwatch;
 use crate::analyze::{Analysis, Looks};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span};
@@ -55,6 +56,7 @@ pub(crate) fn encode_all(
         settings.check_crf(factory(settings)?.traits().scale.step)?;
     }
     together(outputs)?;
+    check_paths(outputs, &[], &[])?;
     let place = |e: Error| e.with_file(&first.input);
     let analysis = Analysis::open(&first.input, cancel)?;
     let info = analysis.info().clone();

@@ -32,6 +32,7 @@ use crate::config::{EncodeSettings, Quality};
 use crate::container::{IvfHeader, IvfReader, IvfWriter};
 use crate::plan::{Curve, ScheduleRecord};
 
+use super::names::fitting;
 use disk::{cannot, sync_folder};
 pub(crate) use identity::Identity;
 use journal::Journal;
@@ -335,7 +336,7 @@ pub(crate) fn place(temp: Option<&Path>, input: &Path, output: &Path) -> PathBuf
     hasher.update(input.as_os_str().as_encoded_bytes()).update(&[0]).update(output.as_os_str().as_encoded_bytes());
     let hash = hasher.finalize().to_hex();
     let stem = output.file_stem().unwrap_or_default().to_string_lossy();
-    let name = format!(".{stem}.drapto-{}", &hash[..8]);
+    let name = fitting(".", stem.as_ref().as_ref(), &format!(".drapto-{}", &hash[..8]));
     match temp {
         Some(temp) => temp.join(name),
         None => output.with_file_name(name),
