@@ -17,7 +17,7 @@ use crate::plan::{Finding, PicturePlan, SourceFacts};
 use crate::report::Report;
 use crate::search::{ChunkedFilm, SearchInput};
 use crate::source::{Source, probe, video_options};
-use crate::stages::progress::{Progress, Pulse, Teller};
+use crate::stages::progress::{JobProgress, Progress, Pulse, Teller};
 use crate::stages::spec::factory;
 use crate::stages::streams::{Action, StreamDecision, Task, decide, in_track_order, unknown_codecs};
 use crate::store::{PartialOutput, facts};
@@ -65,13 +65,15 @@ pub(crate) fn encode_all(
         outputs.iter().map(|o| PartialOutput::create(&o.input, &o.output, o.overwrite)).collect::<Result<Vec<_>>>()?;
     let main = main_stream(&info, &decisions).map_err(place)?;
     let facts = facts_of(outputs, analysis).map_err(place)?;
+    let parts = |fixed: bool| outputs.iter().filter(|o| matches!(o.quality, Quality::Crf(_)) == fixed).count();
+    let job = JobProgress::new(parts(false) + parts(true).min(1));
     let runs = outputs
         .iter()
         .map(|settings| {
             let codec = factory(settings)?.traits().codec;
             let picture = PicturePlan::new(&facts, main, &wanted(settings, codec)?)?;
             let decisions = decisions.iter().map(|d| d.coded_as(codec)).collect();
-            Ok(Run { settings, sink, cancel, pulse, info: &info, decisions, facts: &facts, picture })
+            Ok(Run { settings, sink, cancel, pulse, job: &job, info: &info, decisions, facts: &facts, picture })
         })
         .collect::<Result<Vec<_>>>()
         .map_err(place)?;
@@ -293,6 +295,7 @@ pub(super) struct Run<'a> {
     pub(super) sink: &'a dyn Sink,
     cancel: &'a CancelToken,
     pulse: &'a Pulse,
+    job: &'a JobProgress,
     pub(super) info: &'a MediaInfo,
     /// As of this file.
     pub(super) decisions: Vec<StreamDecision>,
@@ -338,6 +341,7 @@ impl Run<'_> {
             seconds: self.info.duration_s,
             stall_timeout: self.settings.stall_timeout,
             pulse: self.pulse,
+            job: self.job,
         }
     }
 
