@@ -10,7 +10,7 @@ use drapto::{
 
 use super::args::EncodeArgs;
 use super::logs::LogFile;
-use super::places::{DASH, Place, STDIN};
+use super::places::{self, DASH, Place};
 use super::progress::ProgressSink;
 use super::text::{print, print_json};
 use super::{signals, summary};
@@ -85,7 +85,7 @@ fn files(args: &EncodeArgs) -> Result<(PathBuf, PathBuf)> {
         None if from_stdin => return usage("a film from standard input has no name; name the output"),
         None => EncodeRequest::default_output(&args.input),
     };
-    Ok((if from_stdin { STDIN.into() } else { args.input.clone() }, output))
+    Ok((places::input(&args.input).to_path_buf(), output))
 }
 
 /// The reports that were asked for.

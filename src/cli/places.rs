@@ -8,7 +8,12 @@ use std::path::{Path, PathBuf};
 pub const DASH: &str = "-";
 
 /// The system's name for standard input, which is read like a file.
-pub const STDIN: &str = "/dev/stdin";
+const STDIN: &str = "/dev/stdin";
+
+/// The input that is meant: `-` is standard input.
+pub fn input(given: &Path) -> &Path {
+    if given.as_os_str() == DASH { Path::new(STDIN) } else { given }
+}
 
 /// Where a report goes.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use super::text;
 const LINE_EVERY: Duration = Duration::from_secs(10);
 const LINE_PART: f64 = 0.1;
 /// ... but not longer than this; and the first comes early, to be of use for short films.
-const LINE_AT_LAST: Duration = Duration::from_secs(600);
+const LINE_AT_LAST: Duration = Duration::from_secs(300);
 const FIRST_LINE: Duration = Duration::from_secs(2);
 
 /// Events as the user sees them.

@@ -18,3 +18,8 @@ pub(crate) fn lossy_if_any<S: Serializer>(path: &Option<PathBuf>, to: S) -> Resu
         None => to.serialize_none(),
     }
 }
+
+/// What is displayed, as it is.
+pub(crate) fn as_text<S: Serializer>(value: &impl std::fmt::Display, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(value)
+}

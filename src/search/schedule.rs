@@ -182,7 +182,7 @@ impl Schedule {
         let params = video_params(&self.video, &chunk.shown);
         Ok(TryJob {
             kind,
-            source: self.settings.input.clone(),
+            source: self.settings.source().to_path_buf(),
             stream: self.stream,
             span: SegmentRecord::of(&chunk.span),
             treatment: self.treatment,
