@@ -30,7 +30,8 @@ pub enum Event {
     Progress {
         /// The part of the work this counts.
         stage: &'static str,
-        /// Video frames done.
+        /// Video frames done, those of the job's parts before included. Where tries may come to nothing it is the part of
+        /// the work that is done, in frames; it never falls.
         frames: u64,
         /// Seconds of film done.
         position_s: f64,
@@ -38,10 +39,12 @@ pub enum Event {
         fps: f64,
         /// Seconds of film a second.
         speed: f64,
-        /// Bytes written so far.
+        /// Bytes that are kept so far.
         bytes: u64,
-        /// Seconds to go, where the total is known.
+        /// Seconds to go for the whole job, tries that are to be expected included, where the total is known.
         eta_s: Option<f64>,
+        /// How much of the whole job is done, 0 to 1, tries included; it never falls. Absent where the total is not known.
+        done: Option<f64>,
     },
     /// An earlier run of the same job was found and is gone on with.
     Resumed {

@@ -9,6 +9,7 @@ use super::analysis::{Analysis, Looks, found};
 use crate::base::{CancelToken, ErrorKind, Result};
 use crate::media::{Color, Crop, DolbyVision, HdrStatic, MediaInfo, PictureSettings};
 use crate::plan::{CropReport, PicturePlan, SourceFacts};
+use crate::source::looked_at;
 
 /// What [`inspect`] found.
 #[derive(Clone, Debug, Serialize)]
@@ -60,6 +61,10 @@ pub struct DolbyVisionFacts {
 /// # Errors
 /// `Input` and `Unsupported` for files that cannot be read; `Interrupted`.
 pub fn inspect(input: &Path, with_crop: bool, cancel: &CancelToken) -> Result<ProbeReport> {
+    looked_at(input, cancel, |input| inspect_file(input, with_crop, cancel))
+}
+
+fn inspect_file(input: &Path, with_crop: bool, cancel: &CancelToken) -> Result<ProbeReport> {
     let analysis = Analysis::open(input, cancel)?;
     let info = analysis.info().clone();
     let facts = match analysis.main_video().cloned() {
@@ -89,8 +94,10 @@ pub fn inspect(input: &Path, with_crop: bool, cancel: &CancelToken) -> Result<Pr
 /// # Errors
 /// `Input` and `Unsupported` for files that cannot be read or hold no video; `Interrupted`.
 pub fn crop(input: &Path, cancel: &CancelToken) -> Result<CropReport> {
-    let facts = Analysis::open(input, cancel)?.facts(Looks { crop: true, fields: false })?;
-    found(facts.crop).map_err(|e| e.with_file(input))
+    looked_at(input, cancel, |input| {
+        let facts = Analysis::open(input, cancel)?.facts(Looks { crop: true, fields: false })?;
+        found(facts.crop).map_err(|e| e.with_file(input))
+    })
 }
 
 fn picture(facts: &SourceFacts, plan: &PicturePlan) -> PictureReport {

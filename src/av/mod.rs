@@ -12,6 +12,7 @@ mod deinterlace;
 mod ffi;
 mod fields;
 mod planar;
+mod sequence;
 mod weave;
 
 pub use deinterlace::Deinterlacer;
@@ -30,3 +31,4 @@ pub use ffi::scale::Scaler;
 pub use ffi::subtitle::SubtitleConverter;
 pub use ffi::{codec_is_text_subtitle, quiet_logs, versions};
 pub use fields::{FieldMeter, FieldVerdict};
+pub use sequence::PictureSequence;

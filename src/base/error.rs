@@ -124,6 +124,14 @@ impl Error {
         self
     }
 
+    /// As it is, but about `to` where it was about `from`: users know a file by another name than the run does.
+    pub(crate) fn renamed(mut self, from: &Path, to: &Path) -> Self {
+        if self.0.file.as_deref() == Some(from) {
+            self.0.file = Some(to.to_path_buf());
+        }
+        self
+    }
+
     /// Names the stream, unless a place nearer to the fault already did.
     pub fn with_stream(mut self, index: usize) -> Self {
         self.0.stream.get_or_insert(index);

@@ -4,13 +4,14 @@ use drapto::data::CropReport;
 use drapto::{CancelToken, Result};
 
 use super::args::CropArgs;
+use super::places::input;
 use super::signals;
 use super::text::{print, print_json};
 
 pub fn run(args: &CropArgs) -> Result<()> {
     let cancel = CancelToken::new();
     signals::install(&cancel)?;
-    let crop = drapto::crop(&args.input, &cancel)?;
+    let crop = drapto::crop(input(&args.input), &cancel)?;
     if args.json { print_json(&crop) } else { print(&describe(&crop)) }
 }
 

@@ -4,29 +4,36 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use drapto::{CancelToken, EncodeRequest, Error, ErrorKind, Event, JobHandle, Outcome, Result, SettingValues, Sink};
+use drapto::{
+    CancelToken, EncodeRequest, Error, ErrorKind, Event, JobHandle, Outcome, Report, Result, SettingValues, Sink,
+};
 
 use super::args::EncodeArgs;
 use super::logs::LogFile;
+use super::places::{self, DASH, Place};
 use super::progress::ProgressSink;
 use super::text::{print, print_json};
 use super::{signals, summary};
 
 pub fn run(args: EncodeArgs) -> Result<()> {
     let (values, unknown) = layers(args.config.as_deref(), &args.chosen.0)?;
-    let output = args.output.clone().unwrap_or_else(|| default_output(&args.input));
-    let request = EncodeRequest::new(&args.input, output).with_settings(values);
+    let (input, output) = files(&args)?;
+    let request = EncodeRequest::new(input, output).with_settings(values);
+    request.check()?;
     let (settings, _) = request.resolve(0)?;
+    let reports = Reports::new(&args);
+    reports.check(&request, &args)?;
     let cancel = CancelToken::new();
     signals::install(&cancel)?;
     if args.dry_run {
         return print_json(&drapto::plan(&settings, &cancel)?);
     }
     let job = settings.job_dir();
-    let log = LogFile::start(job.as_deref(), settings.temp_dir.as_deref(), args.log_level, settings.keep_temp)?;
+    let (log, unlogged) =
+        LogFile::start(job.as_deref(), settings.temp_dir.as_deref(), args.log_level, settings.keep_temp);
     tracing::info!(?settings, "encode");
     let progress = Arc::new(ProgressSink::choose(args.quiet, args.events.is_some()));
-    for message in unknown {
+    for message in unknown.into_iter().chain(unlogged) {
         progress.event(&Event::Warning { message });
     }
     let result = drapto::start_with(request, Arc::clone(&progress) as Arc<dyn Sink>, &cancel)
@@ -48,25 +55,102 @@ pub fn run(args: EncodeArgs) -> Result<()> {
             tracing::info!(%error, "failed");
             match error.kind() {
                 ErrorKind::Encode | ErrorKind::Verification => {
-                    note(&args, &format!("log: {}", log.keep().display()));
+                    if let Some(path) = log.keep() {
+                        note(&args, &format!("log: {}", path.display()));
+                    }
                 }
                 _ => drop(log.finish(false)),
             }
         }
     }
     let report = result?;
-    if let Some(path) = &args.report {
-        let text = serde_json::to_string_pretty(&report)
-            .map_err(|e| Error::new(ErrorKind::Encode, "cannot write the report as JSON").caused_by(e))?;
-        write_report(path, text + "\n")?;
-    }
-    if let Some(path) = &args.report_html {
-        write_report(path, report.html()?)?;
-    }
+    reports.write(&report)?;
     if args.quiet || args.events.is_some() {
         return Ok(());
     }
-    print(&summary::summary(&report))
+    let text = summary::summary(&report);
+    // What reads the report from standard output wants nothing else there.
+    if reports.to_stdout() { Ok(note(&args, text.trim_end())) } else { print(&text) }
+}
+
+/// What is read and written, by the command line's words.
+fn files(args: &EncodeArgs) -> Result<(PathBuf, PathBuf)> {
+    let usage = |message: &str| Err(Error::new(ErrorKind::Usage, message));
+    let from_stdin = args.input.as_os_str() == DASH;
+    let output = match &args.output {
+        Some(output) if output.as_os_str() == DASH => {
+            return usage("a film is read back before it is given out, which standard output cannot be; name a file");
+        }
+        Some(output) => output.clone(),
+        None if from_stdin => return usage("a film from standard input has no name; name the output"),
+        None => EncodeRequest::default_output(&args.input),
+    };
+    Ok((places::input(&args.input).to_path_buf(), output))
+}
+
+/// The reports that were asked for.
+struct Reports {
+    json: Option<Place>,
+    html: Option<Place>,
+}
+
+impl Reports {
+    fn new(args: &EncodeArgs) -> Self {
+        let place = |path: &Option<PathBuf>| path.as_deref().map(Place::of);
+        Reports { json: place(&args.report), html: place(&args.report_html) }
+    }
+
+    /// Whether one goes to standard output.
+    fn to_stdout(&self) -> bool {
+        [&self.json, &self.html].into_iter().any(|place| *place == Some(Place::Stdout))
+    }
+
+    /// Checks all paths of the run before it begins.
+    fn check(&self, request: &EncodeRequest, args: &EncodeArgs) -> Result<()> {
+        if self.to_stdout() && args.events.is_some() {
+            return Err(Error::new(ErrorKind::Usage, "events and a report cannot both go to standard output"));
+        }
+        if self.json == self.html && matches!(self.json, Some(Place::Stdout | Place::Stderr)) {
+            return Err(Error::new(ErrorKind::Usage, "the report and the page cannot go to the same place"));
+        }
+        let config = args.config.as_deref().map(|path| ("the settings file", path));
+        let reports = [("the report", &self.json), ("the report's page", &self.html)];
+        let writes: Vec<(&str, &Path)> =
+            reports.into_iter().filter_map(|(what, place)| Some((what, place.as_ref()?.path()?))).collect();
+        request.check_paths(config.as_slice(), &writes)
+    }
+
+    /// Writes them. The film is in place by then: a report that cannot be written is a warning, and is said instead.
+    fn write(&self, report: &Report) -> Result<()> {
+        let text = serde_json::to_string_pretty(report)
+            .map_err(|e| Error::new(ErrorKind::Encode, "cannot write the report as JSON").caused_by(e))?;
+        let text = text + "\n";
+        let mut failed = false;
+        if let Some(place) = &self.json {
+            failed |= !written(place, "report", &text);
+        }
+        if let Some(place) = &self.html {
+            failed |= !written(place, "report's page", &report.html()?);
+        }
+        if failed {
+            // Nothing can be done about a standard error that is closed.
+            let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        }
+        Ok(())
+    }
+}
+
+fn written(place: &Place, what: &str, text: &str) -> bool {
+    let done = place.write(text);
+    if let Err(error) = &done {
+        let to = match place {
+            Place::Path(path) => path.display().to_string(),
+            Place::Stdout => "standard output".to_owned(),
+            Place::Stderr => "standard error".to_owned(),
+        };
+        let _ = writeln!(std::io::stderr().lock(), "⚠ {to}: cannot write the {what}: {error}; it follows here");
+    }
+    done.is_ok()
 }
 
 fn note(args: &EncodeArgs, line: &str) {
@@ -86,19 +170,4 @@ pub(super) fn layers(config: Option<&Path>, flags: &SettingValues) -> Result<(Se
     let warnings = values.read_environment(unicode)?;
     values.extend(flags);
     Ok((values, warnings))
-}
-
-/// `film.mkv` becomes `film.av1.mkv` beside it.
-fn default_output(input: &Path) -> PathBuf {
-    input.with_extension("av1.mkv")
-}
-
-/// Written beside its place and renamed, as the film is.
-fn write_report(path: &Path, text: String) -> Result<()> {
-    let failed =
-        |e: std::io::Error| Error::new(ErrorKind::Output, "cannot write the report").caused_by(e).with_file(path);
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".part");
-    std::fs::write(&partial, text).map_err(failed)?;
-    std::fs::rename(&partial, path).map_err(failed)
 }

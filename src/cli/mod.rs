@@ -12,6 +12,7 @@ mod encode;
 #[allow(unsafe_code)]
 mod ffi;
 mod logs;
+mod places;
 mod probe;
 mod progress;
 mod scenes;

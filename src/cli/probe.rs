@@ -6,13 +6,14 @@ use drapto::data::{PictureReport, ProbeReport, StreamInfo};
 use drapto::{CancelToken, Result};
 
 use super::args::ProbeArgs;
+use super::places::input;
 use super::text::{print, print_json};
 use super::{signals, text};
 
 pub fn run(args: &ProbeArgs) -> Result<()> {
     let cancel = CancelToken::new();
     signals::install(&cancel)?;
-    let found = drapto::inspect(&args.input, args.crop, &cancel)?;
+    let found = drapto::inspect(input(&args.input), args.crop, &cancel)?;
     if args.json { print_json(&found) } else { print(&describe(&found)) }
 }
 

@@ -9,8 +9,12 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::text;
 
-/// Off a terminal, how often a line is written.
+/// Where no view can be redrawn, how long it is from one line to the next: at least this long and this much of the job ...
 const LINE_EVERY: Duration = Duration::from_secs(10);
+const LINE_PART: f64 = 0.1;
+/// ... but not longer than this; and the first comes early, to be of use for short films.
+const LINE_AT_LAST: Duration = Duration::from_secs(300);
+const FIRST_LINE: Duration = Duration::from_secs(2);
 
 /// Events as the user sees them.
 pub struct ProgressSink {
@@ -23,11 +27,45 @@ enum View {
     /// One view that is redrawn.
     Live(ProgressBar),
     /// A line now and then.
-    Lines(Mutex<Instant>),
+    Lines(Mutex<LastLine>),
     /// One JSON object a line on standard output.
     Json,
     /// Nothing.
     Quiet,
+}
+
+/// When the last line was written, and how much was done then.
+struct LastLine {
+    at: Instant,
+    done: f64,
+    first: bool,
+}
+
+impl LastLine {
+    fn new() -> Self {
+        LastLine { at: Instant::now(), done: 0.0, first: true }
+    }
+
+    /// Whether it is time for the next.
+    fn is_due(&mut self, now: Instant, done: Option<f64>) -> bool {
+        let passed = now.saturating_duration_since(self.at);
+        let more = done.is_none_or(|done| done >= self.done + LINE_PART);
+        let due = match self.first {
+            true => passed >= FIRST_LINE,
+            false => (passed >= LINE_EVERY && more) || passed >= LINE_AT_LAST,
+        };
+        if due {
+            *self = LastLine { at: now, done: done.unwrap_or(0.0), first: false };
+        }
+        due
+    }
+}
+
+/// Whether standard error is a terminal on which a line can be drawn anew; one that is called dumb, or not called at all,
+/// cannot (terminfo(5)).
+fn redraws() -> bool {
+    let named = std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
+    std::io::stderr().is_terminal() && (named || cfg!(windows))
 }
 
 /// Finished chunks: their frames, and the sum of 1 / (VMAF + 1) over them.
@@ -52,7 +90,7 @@ impl ScoreSum {
 impl ProgressSink {
     /// Chooses by flags and by whether standard error is a terminal.
     pub fn choose(quiet: bool, json: bool) -> Self {
-        let view = match (json, quiet, std::io::stderr().is_terminal()) {
+        let view = match (json, quiet, redraws()) {
             (true, _, _) => View::Json,
             (_, true, _) => View::Quiet,
             (_, _, true) => {
@@ -61,7 +99,7 @@ impl ProgressSink {
                 bar.enable_steady_tick(Duration::from_millis(250));
                 View::Live(bar)
             }
-            _ => View::Lines(Mutex::new(Instant::now())),
+            _ => View::Lines(Mutex::new(LastLine::new())),
         };
         ProgressSink { view, scored: Mutex::default() }
     }
@@ -144,8 +182,8 @@ impl Sink for ProgressSink {
                     self.say("verifying");
                 }
             }
-            Event::Progress { frames, fps, speed, bytes, eta_s, .. } => {
-                self.progress(*frames, *fps, *speed, *bytes, *eta_s)
+            Event::Progress { frames, fps, speed, bytes, eta_s, done, .. } => {
+                self.progress(*frames, (*fps, *speed), *bytes, *eta_s, *done)
             }
             Event::Resumed { finished } => self.say(&format!("{finished} chunks are finished already")),
             Event::Chunk { frames, vmaf, .. } => {
@@ -160,7 +198,7 @@ impl Sink for ProgressSink {
 }
 
 impl ProgressSink {
-    fn progress(&self, frames: u64, fps: f64, speed: f64, bytes: u64, eta_s: Option<f64>) {
+    fn progress(&self, frames: u64, (fps, speed): (f64, f64), bytes: u64, eta_s: Option<f64>, done: Option<f64>) {
         let eta = eta_s.map_or(String::new(), |s| format!(" ETA {}", text::duration(s)));
         let mean = self.scored.lock().ok().and_then(|scored| scored.mean());
         let vmaf = mean.map_or(String::new(), |mean| format!(" VMAF {mean:.2}"));
@@ -175,12 +213,38 @@ impl ProgressSink {
             }
             View::Lines(last) => {
                 let Ok(mut last) = last.lock() else { return };
-                if last.elapsed() >= LINE_EVERY {
-                    *last = Instant::now();
-                    write_line(&format!("{frames} frames  {rest}"));
+                if last.is_due(Instant::now(), done) {
+                    let percent = done.map_or(String::new(), |done| format!("{:.0} %  ", (done * 100.0).floor()));
+                    write_line(&format!("{percent}{frames} frames  {rest}"));
                 }
             }
             View::Json | View::Quiet => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_come_after_ten_seconds_and_ten_percent_whichever_is_later() {
+        let mut last = LastLine::new();
+        let begun = last.at;
+        let mut lines = |every: f64, seconds: u64| {
+            let due = (1..=seconds)
+                .filter(|s| last.is_due(begun + Duration::from_secs(*s), Some((*s as f64 * every).min(1.0))));
+            due.collect::<Vec<_>>()
+        };
+        // A job of 50 s, and one of an hour in its place.
+        assert_eq!(lines(0.02, 50), [2, 12, 22, 32, 42]);
+        let mut last = LastLine::new();
+        let begun = last.at;
+        let due: Vec<u64> =
+            (1..=3600).filter(|s| last.is_due(begun + Duration::from_secs(*s), Some(*s as f64 / 3600.0))).collect();
+        assert_eq!(due, [2, 363, 724, 1084, 1444, 1804, 2164, 2524, 2884, 3244]);
+        let mut unknown = LastLine::new();
+        let begun = unknown.at;
+        assert_eq!((1..=35).filter(|s| unknown.is_due(begun + Duration::from_secs(*s), None)).count(), 4);
     }
 }

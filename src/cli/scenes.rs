@@ -6,13 +6,14 @@ use drapto::data::ScenesReport;
 use drapto::{CancelToken, Result};
 
 use super::args::ScenesArgs;
+use super::places::input;
 use super::signals;
 use super::text::{print, print_json};
 
 pub fn run(args: &ScenesArgs) -> Result<()> {
     let cancel = CancelToken::new();
     signals::install(&cancel)?;
-    let scenes = drapto::scenes(&args.input, args.chunk_size, &cancel)?;
+    let scenes = drapto::scenes(input(&args.input), args.chunk_size, &cancel)?;
     if args.json { print_json(&scenes) } else { print(&describe(&scenes)) }
 }
 

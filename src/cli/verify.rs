@@ -3,13 +3,14 @@
 use drapto::{CancelToken, Error, ErrorKind, Result};
 
 use super::args::VerifyArgs;
+use super::places::input;
 use super::signals;
 use super::text::{print, print_json};
 
 pub fn run(args: &VerifyArgs) -> Result<()> {
     let cancel = CancelToken::new();
     signals::install(&cancel)?;
-    let verification = drapto::verify(&args.source, &args.output, &cancel)?;
+    let verification = drapto::verify(input(&args.source), &args.output, &cancel)?;
     if args.json {
         print_json(&verification)?;
     } else {

@@ -3,6 +3,7 @@
 use drapto::{CancelToken, Result, VmafOptions};
 
 use super::args::VmafArgs;
+use super::places::input;
 use super::progress::ProgressSink;
 use super::signals;
 use super::text::{print, print_json};
@@ -12,7 +13,7 @@ pub fn run(args: &VmafArgs) -> Result<()> {
     signals::install(&cancel)?;
     let options = VmafOptions { stride: Some(args.stride), model: args.model.clone() };
     let progress = ProgressSink::choose(false, false);
-    let scores = drapto::vmaf(&args.reference, &args.distorted, &options, &progress, &cancel);
+    let scores = drapto::vmaf(input(&args.reference), input(&args.distorted), &options, &progress, &cancel);
     progress.finish();
     let scores = scores?;
     if args.json {

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::registry::{SettingKind, setting, settings};
+use super::registry::{setting, settings};
+use super::setting::SettingKind;
 use super::{Origin, SettingValues, parse};
 use crate::base::{Error, ErrorKind, Result};
 

@@ -7,12 +7,15 @@
 
 mod file;
 mod parse;
+pub(crate) mod path_text;
 mod registry;
+mod setting;
 mod settings;
 mod values;
 
 pub use crate::media::{BitDepth, Crop, Deinterlace, DolbyVisionMode, Hwaccel, PictureSettings, Scale};
 pub use file::template;
-pub use registry::{Setting, SettingKind, setting, settings};
+pub use registry::{setting, settings};
+pub use setting::{Setting, SettingKind};
 pub use settings::{AudioMode, EncodeSettings, Per, Quality, Target};
 pub use values::{Origin, SettingValues};

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde::de::DeserializeOwned;
 
-use crate::base::{Error, ErrorKind, Result};
+use crate::base::{Error, ErrorKind, Rational, Result};
 
 fn usage(message: String) -> Error {
     Error::new(ErrorKind::Usage, message)
@@ -106,6 +106,47 @@ pub(super) fn parameters(text: &str) -> Result<Vec<(String, String)>> {
 pub(super) fn parameters_text(parameters: &[(String, String)]) -> String {
     let parts = parameters.iter().map(|(name, value)| format!("{name}={value}").replace(':', "\\:"));
     parts.collect::<Vec<_>>().join(":")
+}
+
+/// Frames a second: a whole number, one with a fraction, or two with a slash. Decimals of the rates of NTSC (23.976, 29.97,
+/// 59.94) mean those rates (SMPTE ST 12-1: 24, 30 and 60 times 1000/1001).
+pub(super) fn rate(text: &str) -> Result<Rational> {
+    let wrong = || Error::new(ErrorKind::Usage, format!("frame rate {text:?} is not a number or two with a slash"));
+    let exact = match text.split_once('/') {
+        Some((num, den)) => num.parse().ok().zip(den.parse().ok()),
+        None => match text.parse::<f64>().map_err(|_| wrong())? {
+            n if n.fract() == 0.0 => Some((n as i32, 1)),
+            n => [24, 30, 60, 120]
+                .into_iter()
+                .find(|whole| (n - f64::from(*whole) / 1.001).abs() < 0.005)
+                .map(|whole| (whole * 1000, 1001))
+                .or(Some(((n * 1000.0).round() as i32, 1000))),
+        },
+    };
+    let rate = exact.and_then(|(num, den)| Rational::positive(num, den));
+    rate.filter(|rate| (0.001..=1000.0).contains(&rate.as_f64())).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod rate_tests {
+    use super::*;
+
+    #[test]
+    fn frame_rates_are_read_as_they_are_written() {
+        for (text, num, den) in [
+            ("24", 24, 1),
+            ("24000/1001", 24000, 1001),
+            ("23.976", 24000, 1001),
+            ("23.98", 24000, 1001),
+            ("29.97", 30000, 1001),
+            ("12.5", 12500, 1000),
+        ] {
+            assert_eq!(rate(text).unwrap(), Rational::positive(num, den).unwrap(), "{text}");
+        }
+        for wrong in ["0", "-1", "fast", "1/0", "24/", "1e9", "nan"] {
+            assert!(rate(wrong).is_err(), "{wrong}");
+        }
+    }
 }
 
 #[cfg(test)]

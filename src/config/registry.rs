@@ -7,99 +7,11 @@
 
 use std::time::Duration;
 
-use super::parse::{choice, flag, megabytes, number, parameters, parameters_text, parsed, size, whole};
+use super::parse::{choice, flag, megabytes, number, parameters, parameters_text, parsed, rate, size, whole};
+use super::setting::{Setting, SettingKind};
 use super::{AudioMode, Deinterlace, DolbyVisionMode, EncodeSettings, Per, Quality, Target};
 use crate::base::{Error, ErrorKind, Result};
 use crate::media::Crf;
-
-/// What a setting takes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum SettingKind {
-    /// A number within a range, both ends in it.
-    Number {
-        /// The least.
-        min: f64,
-        /// The most.
-        max: f64,
-    },
-    /// A whole number within a range, both ends in it.
-    Whole {
-        /// The least.
-        min: u64,
-        /// The most.
-        max: u64,
-    },
-    /// One of these words.
-    OneOf(&'static [&'static str]),
-    /// `true` or `false`; on the command line a flag without a value.
-    Switch,
-    /// Bytes, or a number with K, M, G or T (powers of 1024).
-    Size,
-    /// `name=value:name=value`; a colon within a value is written `\:`.
-    Parameters,
-    /// Text in the words its help names.
-    Text,
-}
-
-/// One setting of an encode. All there are: [`settings`].
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Setting {
-    /// Group and name, as `quality.target_vmaf`.
-    pub name: &'static str,
-    /// The key in a settings file, as `target_vmaf`.
-    pub key: &'static str,
-    /// The command line's flag without dashes, as `target-vmaf`; `None` for settings without one.
-    pub flag: Option<&'static str>,
-    /// What the flag's value is called in the help.
-    pub value_name: &'static str,
-    /// What it takes.
-    pub kind: SettingKind,
-    /// Unit of the value; empty where it has none.
-    pub unit: &'static str,
-    /// The default in words; empty where there is nothing to say.
-    pub default: &'static str,
-    /// What it means: a sentence without its full stop.
-    pub help: &'static str,
-    /// A value, as the settings file would have it.
-    pub example: &'static str,
-    /// Whether it has a meaning only where there is a target, not at a fixed CRF.
-    pub needs_target: bool,
-    pub(super) set: fn(&mut EncodeSettings, &str) -> Result<()>,
-    pub(super) get: fn(&EncodeSettings) -> Option<String>,
-}
-
-impl Setting {
-    /// The group: what stands before the dot of the name.
-    pub fn group(&self) -> &'static str {
-        self.name.split_once('.').map_or("", |(group, _)| group)
-    }
-
-    /// The environment's variable, as `DRAPTO_TARGET_VMAF`.
-    pub fn environment(&self) -> String {
-        // DRAPTO_SVT tells scripts/setup which library to install.
-        let name = if self.key == "svt" { "svt-parameters" } else { self.flag.unwrap_or(self.key) };
-        format!("DRAPTO_{}", name.replace('-', "_").to_uppercase())
-    }
-
-    /// The sentence with its default, as help and template show it.
-    pub fn sentence(&self) -> String {
-        if self.default.is_empty() {
-            self.help.to_owned()
-        } else {
-            format!("{} [default: {}]", self.help, self.default)
-        }
-    }
-
-    /// Whether `value` is one this setting takes; else a `Usage` error that says what would be.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Usage`].
-    pub fn check(&self, value: &str) -> Result<()> {
-        (self.set)(&mut EncodeSettings::new("", ""), value)
-    }
-}
 
 /// All settings, in the order of the help.
 pub fn settings() -> &'static [Setting] {
@@ -471,6 +383,30 @@ const SETTINGS: &[Setting] = &[
         example: "\"auto\"",
         set: |s, v| Ok(s.hwaccel = parsed(v)?),
         get: |s| Some(s.hwaccel.to_string()),
+        ..BASE
+    },
+    Setting {
+        name: "source.sequence",
+        key: "sequence",
+        flag: Some("sequence"),
+        kind: SettingKind::Switch,
+        help: "Read numbered pictures as one film: the input is a pattern, as shot%03d.png",
+        example: "false",
+        set: |s, v| Ok(s.sequence = flag("sequence", v)?),
+        get: |s| Some(s.sequence.to_string()),
+        ..BASE
+    },
+    Setting {
+        name: "source.frame_rate",
+        key: "frame_rate",
+        flag: Some("frame-rate"),
+        value_name: "FPS",
+        unit: "frames a second",
+        default: "25",
+        help: "Pictures of a sequence shown in a second, as 24, 23.976 or 24000/1001",
+        example: "\"24000/1001\"",
+        set: |s, v| Ok(s.frame_rate = rate(v)?),
+        get: |s| Some(s.frame_rate.to_string()),
         ..BASE
     },
     Setting {

@@ -1,12 +1,13 @@
 //! Settings of one encode.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::path_text::{as_text, lossy, lossy_if_any};
 use super::{Hwaccel, PictureSettings};
-use crate::base::{Error, ErrorKind, Result};
+use crate::base::{Error, ErrorKind, Rational, Result};
 use crate::media::Crf;
 
 /// What becomes of audio tracks that are not Opus already.
@@ -133,8 +134,18 @@ impl Target {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EncodeSettings {
     /// The film to read.
+    #[serde(serialize_with = "lossy")]
     pub input: PathBuf,
+    /// Where it is read, if that is another place: in a file that stands for what cannot be sought in.
+    #[serde(skip)]
+    pub(crate) read_from: Option<PathBuf>,
+    /// Whether the input is the pattern of numbered pictures' names, as `shot%03d.png`.
+    pub sequence: bool,
+    /// How many of those are shown in a second.
+    #[serde(serialize_with = "as_text")]
+    pub frame_rate: Rational,
     /// The Matroska file to write.
+    #[serde(serialize_with = "lossy")]
     pub output: PathBuf,
     /// How good the picture is to be.
     pub quality: Quality,
@@ -164,6 +175,7 @@ pub struct EncodeSettings {
     /// the lesser of 8 GiB and 80 % of the machine.
     pub max_memory: Option<u64>,
     /// Where what is finished is kept until the film is whole; `None` takes the output's folder.
+    #[serde(serialize_with = "lossy_if_any")]
     pub temp_dir: Option<PathBuf>,
     /// Whether that stays after a run that succeeded.
     pub keep_temp: bool,
@@ -186,6 +198,9 @@ impl EncodeSettings {
         EncodeSettings {
             input: input.into(),
             output: output.into(),
+            read_from: None,
+            sequence: false,
+            frame_rate: Rational::positive(25, 1).unwrap_or(Rational::ONE),
             quality: Quality::Target(Target::default()),
             measure: false,
             preset: Self::PRESET,
@@ -204,6 +219,11 @@ impl EncodeSettings {
             keep_start: false,
             stall_timeout: Duration::from_secs(120),
         }
+    }
+
+    /// The file in which the input is read.
+    pub(crate) fn source(&self) -> &Path {
+        self.read_from.as_deref().unwrap_or(&self.input)
     }
 
     /// Checks the ranges; an error is of kind `Usage` and names the setting.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::registry::{Setting, setting, settings};
+use super::registry::{setting, settings};
+use super::setting::Setting;
 use super::{EncodeSettings, Quality};
 use crate::base::{Error, ErrorKind, Result};
 

@@ -31,6 +31,7 @@ const MEMORY: usize = 1 << 30;
 #[derive(Clone, Debug, Serialize)]
 pub struct BenchReport {
     /// The file.
+    #[serde(serialize_with = "crate::config::path_text::lossy")]
     pub input: std::path::PathBuf,
     /// Pictures each stage was given.
     pub frames: u64,

@@ -8,11 +8,13 @@ mod bench;
 mod damage;
 mod outcome;
 mod pass;
+mod paths;
 mod run;
 mod searched;
 mod tracks;
 mod usage;
 
 pub use bench::{BenchReport, BenchStage, bench};
+pub(crate) use paths::check_paths;
 pub(crate) use run::encode_all;
 pub use run::plan;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::run::{Findings, Run};
 use super::searched::Searched;
 use super::usage::{Stopwatch, of_this_process};
+use crate::av::PictureSequence;
 use crate::config::DolbyVisionMode;
 use crate::event::Event;
 use crate::flow::StageReport;
@@ -29,7 +30,8 @@ impl Run<'_> {
         chunked: Option<&ChunkedFilm>,
     ) -> Report {
         let size = |path: &Path| std::fs::metadata(path).map_or(0, |m| m.len());
-        let input_bytes = size(&self.settings.input);
+        let input_bytes = PictureSequence::read(self.settings.source())
+            .map_or_else(|| size(self.settings.source()), |pictures| pictures.bytes());
         let output_bytes = findings.mux.bytes;
         let duration = findings.mux.duration.as_secs_f64();
         let frames = findings.video.as_ref().map_or(0, |v| v.times.len() as u64);

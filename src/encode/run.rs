@@ -5,18 +5,19 @@ use std::time::{Duration, Instant};
 
 use super::damage;
 use super::pass::{FinishedPicture, OutputFindings, PassFindings, PassOutput, PassPlan, build};
+use super::paths::{check_paths, stand_in};
 use super::usage::Stopwatch;
 use crate::analyze::{Analysis, Looks};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span};
 use crate::config::{Crop, DolbyVisionMode, EncodeSettings, PictureSettings, Quality};
-use crate::event::{Event, Sink};
+use crate::event::{Event, Silent, Sink};
 use crate::flow::{Graph, StageReport};
 use crate::media::{MediaInfo, StreamInfo};
 use crate::plan::{Finding, PicturePlan, SourceFacts};
 use crate::report::Report;
 use crate::search::{ChunkedFilm, SearchInput};
 use crate::source::{Source, probe, video_options};
-use crate::stages::progress::{Progress, Pulse, Teller};
+use crate::stages::progress::{JobProgress, Progress, Pulse, Teller};
 use crate::stages::spec::factory;
 use crate::stages::streams::{Action, StreamDecision, Task, decide, in_track_order, unknown_codecs};
 use crate::store::{PartialOutput, facts};
@@ -55,28 +56,46 @@ pub(crate) fn encode_all(
         settings.check_crf(factory(settings)?.traits().scale.step)?;
     }
     together(outputs)?;
+    check_paths(outputs, &[], &[])?;
+    let Some(spool) = stand_in(first, sink, cancel)? else { return encode_files(outputs, sink, cancel, pulse, &clock) };
+    let outputs: Vec<_> =
+        outputs.iter().map(|o| EncodeSettings { read_from: Some(spool.path().to_path_buf()), ..o.clone() }).collect();
+    encode_files(&outputs, sink, cancel, pulse, &clock).map_err(|e| spool.named(e))
+}
+
+/// Encodes a source that can be sought in.
+fn encode_files(
+    outputs: &[EncodeSettings],
+    sink: &dyn Sink,
+    cancel: &CancelToken,
+    pulse: &Pulse,
+    clock: &Stopwatch,
+) -> Result<Vec<Report>> {
+    let first = first(outputs)?;
     let place = |e: Error| e.with_file(&first.input);
-    let analysis = Analysis::open(&first.input, cancel)?;
+    let analysis = Analysis::open(first.source(), cancel)?;
     let info = analysis.info().clone();
     let decisions = decisions(first, &info)?;
     let files =
         outputs.iter().map(|o| PartialOutput::create(&o.input, &o.output, o.overwrite)).collect::<Result<Vec<_>>>()?;
     let main = main_stream(&info, &decisions).map_err(place)?;
     let facts = facts_of(outputs, analysis).map_err(place)?;
+    let parts = |fixed: bool| outputs.iter().filter(|o| matches!(o.quality, Quality::Crf(_)) == fixed).count();
+    let job = JobProgress::new(parts(false) + parts(true).min(1));
     let runs = outputs
         .iter()
         .map(|settings| {
             let codec = factory(settings)?.traits().codec;
             let picture = PicturePlan::new(&facts, main, &wanted(settings, codec)?)?;
             let decisions = decisions.iter().map(|d| d.coded_as(codec)).collect();
-            Ok(Run { settings, sink, cancel, pulse, info: &info, decisions, facts: &facts, picture })
+            Ok(Run { settings, sink, cancel, pulse, job: &job, info: &info, decisions, facts: &facts, picture })
         })
         .collect::<Result<Vec<_>>>()
         .map_err(place)?;
     runs.iter().for_each(Run::started);
     let chunked = runs.iter().map(Run::chunks).collect::<Result<Vec<_>>>().map_err(place)?;
     let job = EncodeJob { runs, files, chunked };
-    job.finish(&clock).map_err(place)
+    job.finish(clock).map_err(place)
 }
 
 fn first(outputs: &[EncodeSettings]) -> Result<&EncodeSettings> {
@@ -107,8 +126,11 @@ fn together(outputs: &[EncodeSettings]) -> Result<()> {
 /// As [`encode`], for settings and sources.
 pub fn plan(settings: &EncodeSettings, cancel: &CancelToken) -> Result<Vec<StreamDecision>> {
     settings.check()?;
-    let info = probe(&settings.input, cancel)?;
-    decisions(settings, &info)
+    let Some(spool) = stand_in(settings, &Silent, cancel)? else {
+        return decisions(settings, &probe(settings.source(), cancel)?);
+    };
+    let there = EncodeSettings { read_from: Some(spool.path().to_path_buf()), ..settings.clone() };
+    probe(there.source(), cancel).and_then(|info| decisions(&there, &info)).map_err(|e| spool.named(e))
 }
 
 /// What is done to the picture: Dolby Vision is carried in AV1 alone.
@@ -126,7 +148,7 @@ fn wanted(settings: &EncodeSettings, codec: &str) -> Result<PictureSettings> {
 
 /// What becomes of each stream.
 fn decisions(settings: &EncodeSettings, info: &MediaInfo) -> Result<Vec<StreamDecision>> {
-    let unknown = unknown_codecs(&settings.input, info);
+    let unknown = unknown_codecs(settings.source(), info);
     let codec = factory(settings)?.traits().codec;
     let decisions: Vec<_> = decide(info, settings.audio, &unknown).iter().map(|d| d.coded_as(codec)).collect();
     let in_file = |kind, message: &str| Err(Error::new(kind, message).with_file(&settings.input));
@@ -146,7 +168,7 @@ fn facts_of(outputs: &[EncodeSettings], analysis: Analysis) -> Result<SourceFact
         let crop = !looks.crop || matches!(facts.crop, Finding::Found(_));
         crop && matches!(facts.fields, Finding::Found(_))
     };
-    let kept = |o: &EncodeSettings| facts::load(&o.job_dir()?, &o.input).filter(enough);
+    let kept = |o: &EncodeSettings| facts::load(&o.job_dir()?, o.source()).filter(enough);
     match outputs.iter().find_map(kept) {
         Some(facts) => Ok(facts),
         None => analysis.facts(looks),
@@ -219,7 +241,7 @@ fn pass(
     let Some(run) = runs.first() else { return Err(Error::new(ErrorKind::Usage, "there is no output to encode to")) };
     run.sink.event(&Event::Stage { name: if encodes { "encode" } else { "mux" } });
     let begun = Instant::now();
-    let source = Source::open(&run.settings.input, run.cancel)?;
+    let source = Source::open(run.settings.source(), run.cancel)?;
     let progress = Arc::new(Progress::default());
     let mut outputs = Vec::new();
     for (number, ((run, file), chunked)) in runs.iter().zip(files).zip(chunked).enumerate() {
@@ -291,6 +313,7 @@ pub(super) struct Run<'a> {
     pub(super) sink: &'a dyn Sink,
     cancel: &'a CancelToken,
     pulse: &'a Pulse,
+    job: &'a JobProgress,
     pub(super) info: &'a MediaInfo,
     /// As of this file.
     pub(super) decisions: Vec<StreamDecision>,
@@ -336,6 +359,7 @@ impl Run<'_> {
             seconds: self.info.duration_s,
             stall_timeout: self.settings.stall_timeout,
             pulse: self.pulse,
+            job: self.job,
         }
     }
 

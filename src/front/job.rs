@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::request::EncodeRequest;
 use crate::base::{CancelToken, Error, ErrorKind, Result};
+use crate::config::path_text::lossy_if_any;
 use crate::encode::encode_all;
 use crate::event::{Event, JobId, Sink};
 use crate::flow::{Health, RunState};
@@ -67,6 +68,7 @@ pub enum Outcome {
 #[non_exhaustive]
 pub struct SkipReason {
     /// The film.
+    #[serde(serialize_with = "lossy_if_any")]
     pub file: Option<PathBuf>,
     /// The rule, as a sentence without its full stop.
     pub message: String,

@@ -12,6 +12,7 @@
 //! ```
 #![deny(unsafe_code)]
 
+mod extension;
 mod frames;
 #[cfg(test)]
 mod frames_tests;

@@ -1,13 +1,15 @@
 //! What is asked for, as data.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::extension;
 use crate::base::{Error, ErrorKind, Result};
 use crate::config::{EncodeSettings, Origin, SettingValues, setting};
+use crate::encode::check_paths;
 
 /// The form of requests written as JSON; another is refused.
 const VERSION: u32 = 1;
@@ -123,6 +125,7 @@ impl EncodeRequest {
             if self.outputs[..index].iter().any(|other| other.path == output.path) {
                 return Err(Error::new(ErrorKind::Usage, "two outputs have this path").with_file(&output.path));
             }
+            extension::check(&output.path)?;
             for warning in self.resolve(index)?.1 {
                 if !warnings.contains(&warning) {
                     warnings.push(warning);
@@ -130,6 +133,25 @@ impl EncodeRequest {
             }
         }
         Ok(warnings)
+    }
+
+    /// Checks every path the job will read or write against each other, for its folder and for what is there already, and
+    /// with them those that the caller reads and writes beside it, each with what it is in words: `("the report", path)`.
+    /// Paths are compared by what they lead to. Those of `writes` may be pipes and devices, which are to be written to.
+    ///
+    /// A job does this for its own paths when it begins.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] that names the path.
+    pub fn check_paths(&self, reads: &[(&str, &Path)], writes: &[(&str, &Path)]) -> Result<()> {
+        let resolved = (0..self.outputs.len()).map(|i| Ok(self.resolve(i)?.0)).collect::<Result<Vec<_>>>()?;
+        check_paths(&resolved, reads, writes)
+    }
+
+    /// What the output of `input` is called where nobody says: `film.mkv` becomes `film.av1.mkv` beside it, and a name
+    /// whose end is no format's keeps it.
+    pub fn default_output(input: &Path) -> PathBuf {
+        extension::default_output(input)
     }
 
     /// Reads a request: `{"version": 1, "input": "film.mkv", "outputs": [{"path": "film.av1.mkv"}],

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::config::EncodeSettings;
+use crate::config::path_text::lossy;
 use crate::flow::StageReport;
 use crate::media::{Color, HdrStatic, PoolStats};
 use crate::plan::TryRecord;
@@ -65,6 +66,7 @@ pub struct Report {
 #[derive(Clone, Debug, Serialize)]
 pub struct FileReport {
     /// Where it is.
+    #[serde(serialize_with = "lossy")]
     pub path: PathBuf,
     /// Its size.
     pub bytes: u64,

@@ -10,7 +10,7 @@ use crate::base::{CancelToken, Error, ErrorKind, Result};
 use crate::config::Target;
 use crate::media::PictureSettings;
 use crate::plan::{ChunkSpan, Cut, FramePoint, PicturePlan, begins_scene};
-use crate::source::{Pictures, decoder_options};
+use crate::source::{Pictures, decoder_options, looked_at};
 use crate::stages::treat::TreatedPictures;
 
 /// The chunks of a film and its scenes.
@@ -58,6 +58,10 @@ pub struct Scene {
 /// 300 seconds.
 pub fn scenes(input: &Path, chunk_seconds: f64, cancel: &CancelToken) -> Result<ScenesReport> {
     Target { chunk_seconds, ..Target::default() }.check()?;
+    looked_at(input, cancel, |input| scenes_of_file(input, chunk_seconds, cancel))
+}
+
+fn scenes_of_file(input: &Path, chunk_seconds: f64, cancel: &CancelToken) -> Result<ScenesReport> {
     let in_file = |e: Error| e.with_file(input);
     let mut pictures = pictures(input, cancel).map_err(in_file)?;
     let mut cutter = Cutter::new(chunk_seconds);

@@ -122,7 +122,7 @@ impl Schedule {
         let work = self.work(chunk)?;
         // Probes were never counted.
         if std::mem::take(&mut work.counted) {
-            progress.take_back(cost.frames, cost.bytes);
+            progress.try_ended(cost.frames);
         }
         let first = work.chunk.first_frame();
         let Cost { frames, bytes } = cost;
@@ -182,7 +182,7 @@ impl Schedule {
         let params = video_params(&self.video, &chunk.shown);
         Ok(TryJob {
             kind,
-            source: self.settings.input.clone(),
+            source: self.settings.source().to_path_buf(),
             stream: self.stream,
             span: SegmentRecord::of(&chunk.span),
             treatment: self.treatment,
@@ -237,7 +237,8 @@ impl Schedule {
         let work = self.works.remove(&kept.chunk).ok_or_else(unknown)?;
         let file = work.held.ok_or_else(unknown)?;
         let record = ChunkRecord::of(&work.chunk.span, kept);
-        self.progress.add(record.frames, record.bytes);
+        let tried = record.tries.iter().map(|t| t.frames).sum();
+        self.progress.add_kept(record.frames, record.bytes, tried);
         self.progress.tell(record.event());
         self.job.finish(record, file)
     }

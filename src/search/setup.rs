@@ -120,7 +120,7 @@ impl SearchInput<'_> {
         let dir = place(self.settings.temp_dir.as_deref(), &self.settings.input, &self.settings.output);
         let reopen = Reopen { dir, identity: self.identity(stride, model)? };
         let (job, opened) = Job::open(&reopen.dir, &reopen.identity)?;
-        facts::save(&reopen.dir, &self.settings.input, self.facts)?;
+        facts::save(&reopen.dir, self.settings.source(), self.facts)?;
         let room = Room::of(self.settings, self.target, &video, self.picture.frame_bytes())?;
         Ok((Prepared { job, opened, metric, model, room, video }, reopen))
     }
@@ -131,7 +131,7 @@ impl SearchInput<'_> {
         let svt: Vec<String> = self.settings.svt.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let mut identity = Identity::default()
             .with("job_format", JOB_FORMAT)
-            .with_input(&self.settings.input)?
+            .with_input(self.settings.source())?
             .with("stream", self.picture.stream.index)
             .with("crop", self.picture.treatment.crop.to_string())
             .with("size", format!("{:?}", self.picture.treatment.size()))
@@ -235,7 +235,7 @@ impl SearchInput<'_> {
     }
 
     fn feed(&self, room: &Room, job: &Job, notes: crate::flow::Outlet<Note>, graph: &Graph) -> Result<ChunkFeed> {
-        let (path, stream) = (self.settings.input.clone(), self.picture.stream.index);
+        let (path, stream) = (self.settings.source().to_path_buf(), self.picture.stream.index);
         let treatment = self.picture.treatment;
         let pictures =
             Pictures::open(&path, |_| Some(stream), video_options(&self.settings.hwaccel)?, graph.cancel_token())?;

@@ -125,7 +125,7 @@ impl EncodeTries {
     fn pass_on(&self, paired: Paired<Frame>, counted: bool, context: &StageContext) -> Result<()> {
         let Paired { index, data, kept, .. } = paired;
         if counted {
-            self.progress.add(1, data.len() as u64);
+            self.progress.trying(1);
         }
         context.item();
         self.units.send(TryUnit::Picture { index, data, reference: Box::new(kept) })

@@ -15,6 +15,7 @@ mod hwaccel;
 mod pictures;
 mod replay;
 mod rpu;
+mod spool;
 mod timeline;
 mod video;
 
@@ -22,6 +23,7 @@ pub use audio::AudioDecoder;
 pub use clocked::Source;
 pub use hwaccel::{HardwareUse, VideoOptions, decoder_options, video_options};
 pub use pictures::{PicturePlace, Pictures};
+pub(crate) use spool::{Spool, gives_once, looked_at};
 pub use video::{DecodeStats, VideoDecoder};
 
 use std::path::Path;
@@ -34,5 +36,5 @@ const MAX_ERRORS_A_PACKET: u32 = 16;
 
 /// What the file at `path` holds, without decoding it.
 pub fn probe(path: &Path, cancel: &CancelToken) -> Result<MediaInfo> {
-    Ok(Source::open(path, cancel)?.info().clone())
+    looked_at(path, cancel, |path| Ok(Source::open(path, cancel)?.info().clone()))
 }

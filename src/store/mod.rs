@@ -6,6 +6,10 @@
 
 pub(crate) mod facts;
 pub(crate) mod job;
+mod names;
 mod output;
+mod paths;
 
-pub(crate) use output::PartialOutput;
+pub(crate) use names::fitting;
+pub(crate) use output::{PartialOutput, partial_path};
+pub(crate) use paths::{PathCheck, Written};

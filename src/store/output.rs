@@ -8,11 +8,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::job::is_at;
+use super::names::{fitting, with_extension};
+use super::paths::{folder, followed, same_file};
 use crate::base::{Error, ErrorKind, Result};
 
 /// The unfinished output. Dropped without [`publish`](Self::publish) or [`keep_as_failed`](Self::keep_as_failed)
 /// it is removed.
 pub(crate) struct PartialOutput {
+    /// Through links: they stay, what they lead to is written.
     target: PathBuf,
     partial: PathBuf,
     /// Whether what is at the target may be replaced.
@@ -26,15 +29,12 @@ impl PartialOutput {
     /// replacing an existing file unasked, two runs at one output.
     pub(crate) fn create(input: &Path, target: &Path, overwrite: bool) -> Result<Self> {
         refuse(input, target, overwrite).map_err(|e| e.with_file(target))?;
-        let mut name = std::ffi::OsString::from(".");
-        name.push(target.file_name().unwrap_or_default());
-        name.push(".part");
-        let partial = target.with_file_name(name);
+        let partial = partial_path(target);
         let failed = |e| Error::new(ErrorKind::Output, "cannot write the output").caused_by(e).with_file(target);
         let file = locked(&partial, open).map_err(failed)?;
         let file =
             file.ok_or_else(|| Error::new(ErrorKind::Usage, "another run is writing this output").with_file(target))?;
-        let output = PartialOutput { target: target.to_path_buf(), partial, overwrite, file: Some(file) };
+        let output = PartialOutput { target: followed(target), partial, overwrite, file: Some(file) };
         // Again: the run that held the lock may have ended well meanwhile.
         refuse(input, target, overwrite).map_err(|e| e.with_file(target))?;
         output.file()?.set_len(0).map_err(failed)?;
@@ -75,11 +75,7 @@ impl PartialOutput {
             return Ok(());
         }
         for number in 1..1000 {
-            let kept = self.target.with_extension(match number {
-                1 => "finished.mkv".to_owned(),
-                n => format!("finished-{n}.mkv"),
-            });
-            if self.claim(&kept)? {
+            if let Some(kept) = self.claim_numbered("finished", number)? {
                 let message = "another file appeared at the output's path during the run and is not replaced";
                 let message = format!("{message}; the finished file is {}", kept.display());
                 return Err(Error::new(ErrorKind::Output, message).with_file(&self.target));
@@ -108,11 +104,22 @@ impl PartialOutput {
         }
     }
 
-    /// Keeps a file that failed verification as `*.failed.mkv`; where it is then.
+    /// Gives the file the name `*.WORD.mkv`, or `*.WORD-N.mkv` from the second on; `None` where something has it.
+    fn claim_numbered(&mut self, word: &str, number: u32) -> Result<Option<PathBuf>> {
+        let name = if number == 1 { format!("{word}.mkv") } else { format!("{word}-{number}.mkv") };
+        let name = with_extension(&self.target, &name);
+        Ok(self.claim(&name)?.then_some(name))
+    }
+
+    /// Keeps a file that failed verification as `*.failed.mkv`; where it is then. What has that name may be anything, the
+    /// input too, and stays.
     pub(crate) fn keep_as_failed(mut self) -> Result<PathBuf> {
-        let failed = self.target.with_extension("failed.mkv");
-        self.rename(&failed)?;
-        Ok(failed)
+        for number in 1..1000 {
+            if let Some(kept) = self.claim_numbered("failed", number)? {
+                return Ok(kept);
+            }
+        }
+        Err(Error::new(ErrorKind::Output, "there is no free name for the file that failed").with_file(&self.target))
     }
 
     fn rename(&mut self, to: &Path) -> Result<()> {
@@ -182,9 +189,11 @@ fn has_another_name(_: &File) -> io::Result<bool> {
     Ok(false) // What it says of links needs a handle of the system there.
 }
 
-fn folder(path: &Path) -> Option<&Path> {
-    let folder = path.parent()?;
-    Some(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
+/// Under which name the file for `target` is written until it is finished.
+pub(crate) fn partial_path(target: &Path) -> PathBuf {
+    let target = followed(target);
+    let name = fitting(".", target.file_name().unwrap_or_default(), ".part");
+    target.with_file_name(name)
 }
 
 fn refuse(input: &Path, target: &Path, overwrite: bool) -> Result<()> {
@@ -192,7 +201,7 @@ fn refuse(input: &Path, target: &Path, overwrite: bool) -> Result<()> {
     if target.file_name().is_none() || target.is_dir() {
         return usage("the output is a folder; name a file in it");
     }
-    if !folder(target).is_some_and(Path::is_dir) {
+    if !folder(&followed(target)).is_some_and(Path::is_dir) {
         return usage("the output's folder does not exist");
     }
     if same_file(input, target) {
@@ -202,18 +211,6 @@ fn refuse(input: &Path, target: &Path, overwrite: bool) -> Result<()> {
         return usage("the output exists (--overwrite replaces it)");
     }
     Ok(())
-}
-
-/// Whether both paths lead to one file, also through links.
-fn same_file(a: &Path, b: &Path) -> bool {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        if let (Ok(a), Ok(b)) = (std::fs::metadata(a), std::fs::metadata(b)) {
-            return (a.dev(), a.ino()) == (b.dev(), b.ino());
-        }
-    }
-    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
 #[cfg(test)]
@@ -349,6 +346,46 @@ mod tests {
         assert_eq!(std::fs::read(&target).unwrap(), b"whole");
         output.publish().unwrap();
         assert_eq!(names(folder.path()), ["film.mkv", "out.mkv"]);
+    }
+
+    #[test]
+    fn a_film_that_failed_replaces_nothing() {
+        let (folder, input) = scratch();
+        let failed = folder.path().join("out.failed.mkv");
+        std::fs::rename(&input, &failed).unwrap();
+        let output = PartialOutput::create(&failed, &folder.path().join("out.mkv"), false).unwrap();
+        assert_eq!(output.keep_as_failed().unwrap(), folder.path().join("out.failed-2.mkv"));
+        assert_eq!(std::fs::read(&failed).unwrap(), b"film");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn links_are_written_through_and_stay() {
+        let (folder, input) = scratch();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir(at("real")).unwrap();
+        std::fs::write(at("real/old.mkv"), b"old").unwrap();
+        for (link, to) in [("old.mkv", "real/old.mkv"), ("new.mkv", "real/new.mkv")] {
+            std::os::unix::fs::symlink(to, at(link)).unwrap();
+            assert!(PartialOutput::create(&input, &at(link), false).is_err(), "a link is something that is there");
+            let output = PartialOutput::create(&input, &at(link), true).unwrap();
+            output.file().unwrap().write_all(b"film").unwrap();
+            output.publish().unwrap();
+            assert!(at(link).symlink_metadata().unwrap().is_symlink());
+            assert_eq!(std::fs::read(at(to)).unwrap(), b"film");
+        }
+        assert_eq!(names(&at("real")), ["new.mkv", "old.mkv"]);
+    }
+
+    #[test]
+    fn a_name_of_255_bytes_has_room_for_its_temporary_one() {
+        let (folder, input) = scratch();
+        let name = format!("{}.mkv", "y".repeat(251));
+        let output = PartialOutput::create(&input, &folder.path().join(&name), false).unwrap();
+        output.publish().unwrap();
+        assert_eq!(names(folder.path()), ["film.mkv".to_owned(), name.clone()]);
+        let failed = PartialOutput::create(&input, &folder.path().join(&name), true).unwrap().keep_as_failed().unwrap();
+        assert!(failed.exists());
     }
 
     #[test]

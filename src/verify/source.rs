@@ -16,7 +16,7 @@ use crate::container::reader::Reader;
 use crate::container::tags::CROP;
 use crate::media::{FieldOrder, Frame, MediaInfo, Rect, StreamInfo, StreamKind};
 use crate::plan::{PicturePlan, SourceFacts};
-use crate::source::{AudioDecoder, Source, VideoDecoder};
+use crate::source::{AudioDecoder, Source, VideoDecoder, looked_at};
 use crate::stages::digest::message_digest;
 use crate::stages::streams::{StreamDecision, Task, decide, in_track_order, unknown_codecs};
 use crate::stages::treat::{Treat, dolby_vision_record, messages};
@@ -31,6 +31,10 @@ const LENGTH_TOLERANCE_S: f64 = 0.04;
 /// `Input` and `Unsupported` where the source cannot be decoded. An output that is wrong or cannot be read is
 /// no error but a [`Verification`] that did not pass.
 pub fn verify(source: &Path, output: &Path, cancel: &CancelToken) -> Result<Verification> {
+    looked_at(source, cancel, |source| verify_of_file(source, output, cancel))
+}
+
+fn verify_of_file(source: &Path, output: &Path, cancel: &CancelToken) -> Result<Verification> {
     let analysis = Analysis::open(source, cancel)?;
     let info = analysis.info().clone();
     let codec = codec_of(output);

@@ -9,7 +9,7 @@ use crate::media::{Frame, PixelFormat};
 use crate::meter::{Model, Scores, Session, SessionConfig, Stride};
 use crate::pixel::Converter;
 use crate::plan::main_video;
-use crate::source::Pictures;
+use crate::source::{Pictures, looked_at};
 
 /// How [`vmaf`] measures.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,6 +29,18 @@ pub struct VmafOptions {
 /// `Input` and `Unsupported` for files, and where the number or the size of pictures differs; `Usage` for an
 /// unknown model.
 pub fn vmaf(
+    reference: &Path,
+    distorted: &Path,
+    options: &VmafOptions,
+    sink: &dyn Sink,
+    cancel: &CancelToken,
+) -> Result<Scores> {
+    looked_at(reference, cancel, |reference| {
+        looked_at(distorted, cancel, |distorted| vmaf_of_files(reference, distorted, options, sink, cancel))
+    })
+}
+
+fn vmaf_of_files(
     reference: &Path,
     distorted: &Path,
     options: &VmafOptions,

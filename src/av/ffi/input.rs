@@ -6,6 +6,7 @@ use std::ptr::{self, NonNull};
 
 use ffmpeg_next::ffi as sys;
 
+use super::super::sequence::PictureSequence;
 use super::info;
 use super::packet::InputPacket;
 use super::{check, out_of_memory, time_base};
@@ -65,18 +66,39 @@ impl Input {
         if metadata.is_dir() {
             return Err(place(Error::new(ErrorKind::Input, "is a folder, not a film")));
         }
-        if metadata.len() == 0 {
-            return Err(place(Error::new(ErrorKind::Input, "the file is empty")));
+        if let Some(what) = never_a_film(&metadata) {
+            return Err(place(Error::new(ErrorKind::Input, what)));
         }
-        let url = url(path).map_err(place)?;
+        let pictures = PictureSequence::read(path);
+        let url = match &pictures {
+            Some(pictures) => url(&pictures.url_path()),
+            None => url(path),
+        };
+        let url = url.map_err(place)?;
         let interrupt = Box::new(cancel.clone());
-        let context = Self::open_context(&url, &interrupt).map_err(place)?;
+        let context = Self::open_context(&url, pictures.as_ref(), &interrupt).map_err(place)?;
         let mut input = Input { context, bases: Vec::new(), path: path.to_path_buf(), _interrupt: interrupt };
         input.find_streams().map_err(place)?;
         Ok(input)
     }
 
-    fn open_context(url: &CString, interrupt: &CancelToken) -> Result<NonNull<sys::AVFormatContext>> {
+    fn open_context(
+        url: &CString,
+        pictures: Option<&PictureSequence>,
+        interrupt: &CancelToken,
+    ) -> Result<NonNull<sys::AVFormatContext>> {
+        let mut wanted = vec![(c"protocol_whitelist", CString::from(c"file"))];
+        match pictures {
+            Some(pictures) => {
+                let text = |text: String| CString::new(text).unwrap_or_default();
+                wanted.push((c"pattern_type", CString::from(c"sequence")));
+                wanted.push((c"framerate", text(pictures.rate().to_string())));
+                wanted.push((c"start_number", text(pictures.first().to_string())));
+                wanted.push((c"start_number_range", CString::from(c"1")));
+            }
+            // A percent sign in the name of a picture is one; only image2 knows the option.
+            None => wanted.push((c"pattern_type", CString::from(c"none"))),
+        }
         // SAFETY: the context is fresh; fields are set before it is opened, as libavformat documents. The
         // token outlives the context (see the field order note in `Input`). avformat_open_input frees the
         // context on failure.
@@ -92,8 +114,14 @@ impl Input {
             (*context).probesize = PROBE_BYTES;
             (*context).max_analyze_duration = ANALYZE_MICROSECONDS;
             let mut options = ptr::null_mut();
-            sys::av_dict_set(&mut options, c"protocol_whitelist".as_ptr(), c"file".as_ptr(), 0);
-            let code = sys::avformat_open_input(&mut context, url.as_ptr(), ptr::null(), &mut options);
+            for (name, value) in &wanted {
+                sys::av_dict_set(&mut options, name.as_ptr(), value.as_ptr(), 0);
+            }
+            let format = match pictures {
+                Some(_) => sys::av_find_input_format(c"image2".as_ptr()),
+                None => ptr::null(),
+            };
+            let code = sys::avformat_open_input(&mut context, url.as_ptr(), format, &mut options);
             sys::av_dict_free(&mut options);
             check(code, ErrorKind::Input, "not a media file that can be read")?;
             NonNull::new(context).ok_or_else(|| out_of_memory("a demuxer"))
@@ -201,6 +229,22 @@ impl Input {
             .map_err(|e| e.with_file(&self.path).with_stream(index).at(target))?;
         Ok(())
     }
+}
+
+/// What makes sure that there is no film in a file that was not looked into.
+fn never_a_film(found: &std::fs::Metadata) -> Option<&'static str> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        let kind = found.file_type();
+        if kind.is_char_device() {
+            return Some("is a device, not a film");
+        }
+        if kind.is_fifo() || kind.is_socket() {
+            return Some("is a pipe, which gives its bytes once and cannot be sought in");
+        }
+    }
+    (found.is_file() && found.len() == 0).then_some("the file is empty")
 }
 
 impl Drop for Input {

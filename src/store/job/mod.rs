@@ -32,6 +32,7 @@ use crate::config::{EncodeSettings, Quality};
 use crate::container::{IvfHeader, IvfReader, IvfWriter};
 use crate::plan::{Curve, ScheduleRecord};
 
+use super::names::fitting;
 use disk::{cannot, sync_folder};
 pub(crate) use identity::Identity;
 use journal::Journal;
@@ -329,13 +330,22 @@ impl EncodeSettings {
 
 /// Where the job of a run is: beside the output or in `temp`, with a name of its own for each input and output.
 pub(crate) fn place(temp: Option<&Path>, input: &Path, output: &Path) -> PathBuf {
+    place_of(temp, input, output, "")
+}
+
+/// Where what stands for the input of a run is kept.
+pub(crate) fn place_of_input(temp: Option<&Path>, input: &Path, output: &Path) -> PathBuf {
+    place_of(temp, input, output, ".input")
+}
+
+fn place_of(temp: Option<&Path>, input: &Path, output: &Path, end: &str) -> PathBuf {
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     let (input, output) = (absolute(input), absolute(output));
     let mut hasher = blake3::Hasher::new();
     hasher.update(input.as_os_str().as_encoded_bytes()).update(&[0]).update(output.as_os_str().as_encoded_bytes());
     let hash = hasher.finalize().to_hex();
     let stem = output.file_stem().unwrap_or_default().to_string_lossy();
-    let name = format!(".{stem}.drapto-{}", &hash[..8]);
+    let name = fitting(".", stem.as_ref().as_ref(), &format!(".drapto-{}{end}", &hash[..8]));
     match temp {
         Some(temp) => temp.join(name),
         None => output.with_file_name(name),
