@@ -15,6 +15,7 @@ mod hwaccel;
 mod pictures;
 mod replay;
 mod rpu;
+mod stills;
 mod timeline;
 mod video;
 
