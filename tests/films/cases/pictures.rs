@@ -386,7 +386,19 @@ fn a_stream_that_says_how_it_is_shown_is_believed() {
         let Some(clip) = fixture(name) else { return };
         let output = folder.path().join(format!("{name}.mkv"));
         encode(&clip, &output, FINE);
-        let least = psnr(&output, &clip);
+        let shown = match name {
+            // The message holds until it is repeated (ITU-T H.264 §D.2.27); FFmpeg 5.1 has it turn its own picture alone.
+            "seiflip" | "seiturn" => {
+                let shown = folder.path().join("shown.mkv");
+                let filter = if name == "seiflip" { "vflip" } else { "transpose=cclock_flip" };
+                let made = ["-vf", filter, "-c:v", "ffv1"].map(AsRef::as_ref);
+                let from = ["-noautorotate".as_ref(), "-i".as_ref(), clip.as_os_str()];
+                ffmpeg(&[&["-y".as_ref()][..], &from, &made, &[shown.as_os_str()]].concat());
+                shown
+            }
+            _ => clip.clone(),
+        };
+        let least = psnr(&output, &shown);
         assert!(least > 40.0, "{name}: {least:.1} dB");
         verified(&clip, &output);
     }
@@ -432,7 +444,7 @@ fn a_shape_that_changes_early_does_not_last() {
             let found = ffprobe(&output, &["-select_streams", "v:0", "-show_entries", "stream=display_aspect_ratio"]);
             assert_eq!(array(&found, "streams")[0]["display_aspect_ratio"], shape, "{name}, {how}");
             assert!(warnings(&report).contains(word), "{name}, {how}: {}", warnings(&report));
-            assert_eq!(count(&output, "v:0"), Some(150), "{name}, {how}");
+            assert_eq!(count(&output, "v:0"), count(&clip, "v:0"), "{name}, {how}");
             verified(&clip, &output);
         }
     }
