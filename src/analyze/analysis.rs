@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 
 use super::crop::CropSampler;
 use super::fields::FieldSampler;
+use super::shape::ShapeTally;
+use crate::av::VideoFrame;
 use crate::base::{CancelToken, Error, ErrorKind, Result};
+use crate::container::is_cut_short;
 use crate::hdr::describe;
 use crate::media::{Dynamic, Frame, MediaInfo, PixelFormat, Shown, StreamInfo};
-use crate::plan::{FACTS_VERSION, Finding, RpuFacts, SourceFacts, main_video};
+use crate::plan::{FACTS_VERSION, Finding, RpuFacts, SourceFacts, lasting_size, main_video};
 use crate::source::{Pictures, Source, decoder_options};
 
 /// Pictures that are looked at for metadata that not every one has.
@@ -64,20 +67,23 @@ impl Analysis {
         let Analysis { path, source, cancel } = self;
         let in_file = |e: Error| e.with_file(&path);
         let mut pictures = Pictures::of(source, main.index, decoder_options()).map_err(in_file)?;
-        let (first, metadata) = first_pictures(&mut pictures, main.index).map_err(in_file)?;
+        let mut shapes = ShapeTally::default();
+        let (first, metadata) = first_pictures(&mut pictures, main.index, &mut shapes).map_err(in_file)?;
         let mut crop = looks.crop.then(|| CropSampler::new(pictures.info(), &main));
         let mut fields = looks.fields.then(FieldSampler::new);
         if let Some(crop) = &mut crop {
-            crop.by_seeks(&mut pictures, &cancel);
+            crop.by_seeks(&mut pictures, &mut shapes, &cancel);
             cancel.check()?;
         }
         if let Some(fields) = &mut fields {
-            fields.by_seeks(&mut pictures, &main, &cancel)?;
+            fields.by_seeks(&mut pictures, &mut shapes, &main, &cancel)?;
         }
+        let duration_s = main.length_s().or(pictures.info().duration_s);
         drop(pictures);
         let reads = crop.as_ref().is_some_and(CropSampler::must_read) || fields.as_ref().is_some_and(|f| f.must_read());
         if reads {
-            let read = read(&path, main.index, crop.as_mut(), fields.as_mut(), &cancel);
+            let samplers = (crop.as_mut(), fields.as_mut());
+            let read = read(&path, main.index, samplers, &mut shapes, &cancel);
             cancel.check()?;
             if let Err(error) = read {
                 let why = error.to_string();
@@ -85,13 +91,18 @@ impl Analysis {
                 fields.iter_mut().for_each(|fields| fields.failed(&why));
             }
         }
+        let shapes = shapes.finish(main.start, duration_s);
+        let (width, height) = lasting_size(&shapes).unwrap_or((first.width, first.height));
         Ok(SourceFacts {
             version: FACTS_VERSION,
             stream: main.index,
             depth: depth(&first, &main),
             hdr10_plus: metadata.iter().any(|m| m.hdr10_plus.is_some()),
             rpus: rpus(&main, &first, &metadata),
-            first: Shown::of(&first),
+            first: Shown { width, height, ..Shown::of(&first) },
+            shapes,
+            orientation: first.planes.as_any().downcast_ref::<VideoFrame>().and_then(VideoFrame::orientation),
+            cut_short: is_cut_short(&path),
             crop: crop.map_or(Finding::NotLookedFor, CropSampler::finish),
             fields: fields.map_or(Finding::NotLookedFor, FieldSampler::finish),
         })
@@ -102,8 +113,8 @@ impl Analysis {
 fn read(
     path: &Path,
     stream: usize,
-    mut crop: Option<&mut CropSampler>,
-    mut fields: Option<&mut FieldSampler>,
+    (mut crop, mut fields): (Option<&mut CropSampler>, Option<&mut FieldSampler>),
+    shapes: &mut ShapeTally,
     cancel: &CancelToken,
 ) -> Result<()> {
     let mut crop = crop.take_if(|crop| crop.begin_reading());
@@ -112,6 +123,7 @@ fn read(
     while crop.is_some() || fields.is_some() {
         let Some(frame) = pictures.next()? else { break };
         cancel.check()?;
+        shapes.see(&frame);
         fields.take_if(|fields| !fields.read(&frame));
         crop.take_if(|crop| !crop.read(frame));
     }
@@ -119,11 +131,12 @@ fn read(
 }
 
 /// The first picture there is, and the metadata of the first ones: their samples are let go.
-fn first_pictures(pictures: &mut Pictures, stream: usize) -> Result<(Frame, Vec<Dynamic>)> {
+fn first_pictures(pictures: &mut Pictures, stream: usize, shapes: &mut ShapeTally) -> Result<(Frame, Vec<Dynamic>)> {
     let (mut first, mut metadata) = (None, Vec::new());
     while metadata.len() < PICTURES {
         match pictures.next() {
             Ok(Some(frame)) => {
+                shapes.see(&frame);
                 metadata.push(frame.dynamic.clone());
                 first.get_or_insert(frame);
             }

@@ -1,5 +1,6 @@
 //! Which part of a film's picture is not black bars: pictures all over the film are measured, and vote.
 
+use super::shape::ShapeTally;
 use crate::base::{CancelToken, Rational, Result, Timestamp};
 use crate::media::{Frame, MediaInfo, StreamInfo, Transfer};
 use crate::pixel::{Borders, Converter, Level, Line, borders};
@@ -53,7 +54,7 @@ impl CropSampler {
     }
 
     /// Looks at the keyframes before the times: fewer where several times have the same one, or seeking fails.
-    pub(super) fn by_seeks(&mut self, pictures: &mut Pictures, cancel: &CancelToken) {
+    pub(super) fn by_seeks(&mut self, pictures: &mut Pictures, shapes: &mut ShapeTally, cancel: &CancelToken) {
         let mut last = None;
         for seconds in self.times.clone() {
             let target = Timestamp::new(((self.start + seconds) * 1000.0) as i64, Rational::MILLI);
@@ -65,6 +66,7 @@ impl CropSampler {
             if last.replace(frame.pts) == Some(frame.pts) {
                 continue;
             }
+            shapes.see(&frame);
             match self.measure(frame) {
                 Ok(borders) => self.seen.push(borders),
                 Err(error) => tracing::debug!(%error, "a picture cannot be measured"),
@@ -133,9 +135,11 @@ impl CropSampler {
 
 /// What pictures say; `None` where there is none.
 fn judge(seen: &[Borders], hdr: bool) -> Option<CropReport> {
-    let first = seen.first()?;
-    let (width, height) = (first.columns.len() as u32, first.rows.len() as u32);
-    let same = |b: &&Borders| (b.columns.len() as u32, b.rows.len() as u32) == (width, height);
+    let size = |b: &Borders| (b.columns.len() as u32, b.rows.len() as u32);
+    let like = |other: &&Borders| seen.iter().filter(|b| size(b) == size(other)).count();
+    // Of sizes that are as frequent the first.
+    let (width, height) = size(seen.iter().rev().max_by_key(like)?);
+    let same = |b: &&Borders| size(b) == (width, height);
     let samples: Vec<LightSample> = seen.iter().filter(same).map(LightSample::of).collect();
     let rules = if hdr { CropRules::hdr(black_level(&samples)) } else { CropRules::sdr() };
     let boxes: Vec<_> = samples.iter().map(|s| picture_in(&s.rows, &s.columns, &rules)).collect();

@@ -1,6 +1,7 @@
 //! What the pictures of a film are made of: whole pictures, fields, or film spread over fields.
 #![deny(unsafe_code)]
 
+use super::shape::ShapeTally;
 use crate::av::FieldMeter;
 use crate::base::{CancelToken, Rational, Result, Timestamp};
 use crate::media::{FieldCounts, FieldLook, Frame, StreamInfo};
@@ -26,20 +27,27 @@ pub(super) struct FieldSampler {
     /// For a film that is read from its start.
     meter: Option<FieldMeter>,
     read: usize,
+    size: (u32, u32),
     failure: Option<String>,
 }
 
 impl FieldSampler {
     pub(super) fn new() -> Self {
-        FieldSampler { places: Vec::new(), meter: None, read: 0, failure: None }
+        FieldSampler { places: Vec::new(), meter: None, read: 0, size: (0, 0), failure: None }
     }
 
     /// Looks at the places; none where the film cannot be sought in.
     ///
     /// # Errors
     /// `Interrupted`; all else is noted.
-    pub(super) fn by_seeks(&mut self, pictures: &mut Pictures, main: &StreamInfo, cancel: &CancelToken) -> Result<()> {
-        let mut look = |at, most| self.look(pictures, main, at, most, cancel);
+    pub(super) fn by_seeks(
+        &mut self,
+        pictures: &mut Pictures,
+        shapes: &mut ShapeTally,
+        main: &StreamInfo,
+        cancel: &CancelToken,
+    ) -> Result<()> {
+        let mut look = |at, most| self.look((&mut *pictures, &mut *shapes), main, at, most, cancel);
         let looked = look(PLACES[0], PLAIN_STRETCH).and_then(|first| {
             if first.as_ref().is_some_and(is_plain) {
                 return Ok(first.into_iter().collect());
@@ -63,7 +71,7 @@ impl FieldSampler {
 
     fn look(
         &self,
-        pictures: &mut Pictures,
+        (pictures, shapes): (&mut Pictures, &mut ShapeTally),
         main: &StreamInfo,
         at_percent: u32,
         most: usize,
@@ -79,6 +87,7 @@ impl FieldSampler {
         let mut seen = 0;
         while let Some(frame) = pictures.next()? {
             cancel.check()?;
+            shapes.see(&frame);
             meter.push(&frame)?;
             seen += 1;
             if seen == most {
@@ -95,6 +104,11 @@ impl FieldSampler {
 
     /// Takes the next picture of a film that is read; whether more are wanted.
     pub(super) fn read(&mut self, frame: &Frame) -> bool {
+        let size = (frame.width, frame.height);
+        if std::mem::replace(&mut self.size, size) != size {
+            // Pictures of several sizes are not compared.
+            (self.meter, self.read) = (None, 0);
+        }
         if let Err(error) = self.meter.get_or_insert_with(FieldMeter::new).push(frame) {
             self.failed(&error.to_string());
             return false;

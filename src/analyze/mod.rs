@@ -15,6 +15,7 @@ mod analysis;
 mod crop;
 mod fields;
 mod inspect;
+mod shape;
 
 pub use analysis::{Analysis, Looks};
 pub use inspect::{DolbyVisionFacts, PictureReport, ProbeReport, crop, inspect};

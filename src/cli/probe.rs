@@ -71,6 +71,7 @@ fn stream_line(stream: &StreamInfo) -> String {
             parts.push("mastering display".to_owned());
         }
         parts.extend(v.hdr.content_light.map(|l| format!("MaxCLL {} MaxFALL {}", l.max_cll, l.max_fall)));
+        parts.extend(v.flip.map(|flip| format!("mirrored {flip:?}").to_lowercase()));
         if v.rotation != 0 {
             parts.push(format!("rotated {}°", v.rotation));
         }

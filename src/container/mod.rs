@@ -21,12 +21,14 @@ pub mod mkv;
 #[cfg_attr(not(feature = "internals"), allow(dead_code))]
 pub mod mp4;
 mod muxer;
+mod whole;
 
 pub use interleave::{DEFAULT_HOLD_BYTES, Interleaver};
 pub use ivf::{IvfHeader, IvfMuxer, IvfReader, IvfWriter, read_header};
 pub use mkv::{Writer, codec, ebml, reader, tags};
 pub use mp4::{Mp4Muxer, Mp4Options};
 pub use muxer::{Lane, MuxStats, Muxer, TrackStats};
+pub use whole::is_cut_short;
 
 /// The formats that are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

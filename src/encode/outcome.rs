@@ -174,6 +174,10 @@ impl Run<'_> {
         if let (Some(loss), 1..) = (&carried.first_loss, frames) {
             out.push(format!("Dolby Vision metadata of {frames} pictures is not carried; the first: {loss}"));
         }
+        let astray = decode.dolby_vision_rpus.saturating_sub(decode.dolby_vision_frames);
+        if astray > 0 && self.settings.picture.dolby_vision != DolbyVisionMode::Strip {
+            out.push(format!("{astray} Dolby Vision RPUs of the source belong to no picture that was decoded"));
+        }
         let unforeseen = if self.picture.dolby_vision.is_none() { decode.dolby_vision_frames } else { 0 };
         if unforeseen > 0 && self.settings.picture.dolby_vision != DolbyVisionMode::Strip {
             out.push(format!(
@@ -188,6 +192,10 @@ impl Run<'_> {
                 "the picture was cut from {width}x{height} to {}x{}: 4:2:0 needs even sizes",
                 crop.width, crop.height
             ));
+        }
+        if carried.resized > 0 {
+            let ((width, height), resized) = (treatment.source, carried.resized);
+            out.push(format!("{resized} pictures of another size are scaled to {width}x{height}"));
         }
         out.extend(decode.hardware_fallback.clone());
         out.extend(time_warnings(findings));

@@ -205,8 +205,10 @@ impl EncodeJob<'_> {
             }
             // Chunks that are finished stay: with --accept-damage the same command goes on from them.
             let (demux, decode) = (&findings.demux, &findings.decode.stats);
-            let warning = damage::judge(run.info, demux, decode, run.settings.accept_damage)?;
-            findings.warnings.extend(warning);
+            let film = damage::FilmPromise::of(run.info, run.picture.stream.index, run.facts, &run.settings.input);
+            let shown = findings.video.as_ref().and_then(|v| v.end);
+            let warnings = damage::judge(&film, (demux, decode), shown, run.settings.accept_damage)?;
+            findings.warnings.extend(warnings);
             found.push(findings);
         }
         if let Some(run) = runs.first() {
@@ -302,6 +304,7 @@ impl Findings {
     fn with_search(mut self, film: &ChunkedFilm) -> Self {
         let feed = film.feed.clone();
         self.demux.end_s = self.demux.end_s.max(feed.end_s);
+        self.demux.picture_end_s = self.demux.picture_end_s.max(feed.end_s);
         self.demux.stopped = feed.stopped.or(self.demux.stopped);
         Findings { decode: feed.decode, carried: feed.carried, pool: film.pool, ..self }
     }
@@ -332,7 +335,7 @@ impl Run<'_> {
         let stream = self.video()?;
         stream.frames.or_else(|| {
             let rate = stream.video.as_ref()?.frame_rate?.as_f64();
-            let seconds = stream.duration.map(Span::as_secs_f64).or(self.info.duration_s)?;
+            let seconds = stream.length_s().or(self.info.duration_s)?;
             Some((seconds * rate).round() as u64).filter(|&n| n > 0)
         })
     }

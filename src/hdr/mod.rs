@@ -19,7 +19,7 @@ use dolby_vision::rpu::extension_metadata::blocks::ExtMetadataBlock;
 use dolby_vision::rpu::rpu_data_nlq::DoviELType;
 
 use crate::base::Result;
-use crate::media::{DolbyVision, EnhancementLayer, RpuConversion, RpuWindow, Transfer};
+use crate::media::{DolbyVision, EnhancementLayer, Flip, RpuConversion, RpuWindow, Transfer};
 
 pub use record::{RECORD_BYTES, level, record};
 use t35::damaged;
@@ -101,8 +101,8 @@ pub fn message(conversion: &RpuConversion, rpu: &[u8]) -> Result<Arc<[u8]>> {
     if conversion.to_single_layer {
         rpu.convert_with_mode(ConversionMode::To81).map_err(failed)?;
     }
-    if let Some(window) = conversion.window
-        && let Some((left, right, top, bottom)) = active_area(&window, &rpu)
+    if (conversion.window.is_some() || conversion.flip.is_some())
+        && let Some((left, right, top, bottom)) = active_area(conversion, &rpu)
     {
         rpu.set_active_area_offsets(left, right, top, bottom).map_err(failed)?;
     }
@@ -110,9 +110,21 @@ pub fn message(conversion: &RpuConversion, rpu: &[u8]) -> Result<Arc<[u8]>> {
 }
 
 /// The active area (level 5) as the encoded picture has it, where the RPU has one: left, right, top, bottom.
-fn active_area(window: &RpuWindow, rpu: &DoviRpu) -> Option<(u16, u16, u16, u16)> {
+fn active_area(conversion: &RpuConversion, rpu: &DoviRpu) -> Option<(u16, u16, u16, u16)> {
     let Some(ExtMetadataBlock::Level5(area)) = rpu.vdr_dm_data.as_ref()?.get_block(5) else { return None };
-    let (left, right, top, bottom) = area.get_offsets();
+    let (left, right, top, bottom) = match conversion.window {
+        Some(window) => within(&window, area.get_offsets()),
+        None => area.get_offsets(),
+    };
+    Some(match conversion.flip {
+        None => (left, right, top, bottom),
+        Some(Flip::Horizontal) => (right, left, top, bottom),
+        Some(Flip::Vertical) => (left, right, bottom, top),
+    })
+}
+
+/// Offsets as the part of the picture that is encoded has them.
+fn within(window: &RpuWindow, (left, right, top, bottom): (u16, u16, u16, u16)) -> (u16, u16, u16, u16) {
     let off = |offset: u16, cut: u32, scale: f64| {
         let rest = u32::from(offset).saturating_sub(cut);
         (f64::from(rest) * scale).round().clamp(0.0, 8191.0) as u16
@@ -122,7 +134,7 @@ fn active_area(window: &RpuWindow, rpu: &DoviRpu) -> Option<(u16, u16, u16, u16)
     let cut_right = width.saturating_sub(x + window.crop.width);
     let cut_bottom = height.saturating_sub(y + window.crop.height);
     let (sx, sy) = window.scale;
-    Some((off(left, x, sx), off(right, cut_right, sx), off(top, y, sy), off(bottom, cut_bottom, sy)))
+    (off(left, x, sx), off(right, cut_right, sx), off(top, y, sy), off(bottom, cut_bottom, sy))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 
 use super::*;
-use crate::media::Rect;
+use crate::media::{Flip, Rect};
 
 fn rpu(name: &str) -> Option<Vec<u8>> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/media/hdr").join(name);
@@ -80,6 +80,9 @@ fn the_active_area_moves_with_a_crop_and_a_scale() {
     let scope = Rect { x: 0, y: 270, width: 3840, height: 1620 };
     assert_eq!(area(conversion.with_window((3840, 2160), scope, (3840, 1620))), (10, 20, 6, 4));
     assert_eq!(area(conversion.with_window((3840, 2160), scope, (1920, 810))), (5, 10, 3, 2));
+    let flipped = |flip| area(conversion.with_window((3840, 2160), scope, (1920, 810)).flipped(Some(flip)));
+    assert_eq!(flipped(Flip::Vertical), (5, 10, 2, 3));
+    assert_eq!(area(conversion.flipped(Some(Flip::Horizontal))), (20, 10, 276, 274));
     let inner = Rect { x: 16, y: 280, width: 3800, height: 1600 };
     assert_eq!(area(conversion.with_window((3840, 2160), inner, (3800, 1600))), (0, 0, 0, 0));
     assert_eq!(conversion.with_window((8, 8), Rect::whole(8, 8), (8, 8)), conversion);
@@ -96,7 +99,7 @@ proptest! {
     fn any_bytes_are_an_rpu_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..400), kind in 0usize..3) {
         let start: &[u8] = [&[0x19u8, 8, 9][..], &[0xB5, 0, 0x3B, 0, 0, 8, 0, 0x37, 0xCD, 8], &[]][kind];
         let bytes = [start, &bytes].concat();
-        let conversion = RpuConversion { compatibility: 1, to_single_layer: true, window: None };
+        let conversion = RpuConversion { compatibility: 1, to_single_layer: true, window: None, flip: None };
         let _ = message(&conversion, &bytes);
     }
 
@@ -110,7 +113,7 @@ proptest! {
             let at = at.index(bytes.len());
             bytes[at] = value;
         }
-        let conversion = RpuConversion { compatibility: 1, to_single_layer, window: None };
+        let conversion = RpuConversion { compatibility: 1, to_single_layer, window: None, flip: None };
         let _ = message(&conversion, &bytes);
         bytes.truncate(keep.index(bytes.len()));
         let _ = message(&conversion, &bytes);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Rect;
+use super::{Flip, Rect};
 use crate::base::{Error, ErrorKind, Result};
 
 /// What a profile 7 stream has beside its base layer and its metadata.
@@ -78,6 +78,8 @@ pub struct RpuConversion {
     pub to_single_layer: bool,
     /// The part of the picture that is encoded; `None` where all of it is, as it is.
     pub window: Option<RpuWindow>,
+    /// How that is mirrored.
+    pub flip: Option<Flip>,
 }
 
 /// The part of a picture that is encoded.
@@ -110,7 +112,7 @@ impl RpuConversion {
                 return Err(Error::new(ErrorKind::Unsupported, message));
             }
         };
-        Ok(RpuConversion { compatibility, to_single_layer: source.profile == 7, window: None })
+        Ok(RpuConversion { compatibility, to_single_layer: source.profile == 7, window: None, flip: None })
     }
 
     /// The same for the part `crop` of pictures of `source` samples, scaled to `output` samples.
@@ -120,6 +122,12 @@ impl RpuConversion {
         let window = RpuWindow { source, crop, scale: (scale(output.0, crop.width), scale(output.1, crop.height)) };
         let whole = crop == Rect::whole(source.0, source.1) && output == source;
         RpuConversion { window: (!whole).then_some(window), ..self }
+    }
+
+    /// The same for pictures that are mirrored.
+    #[must_use]
+    pub fn flipped(self, flip: Option<Flip>) -> Self {
+        RpuConversion { flip, ..self }
     }
 }
 

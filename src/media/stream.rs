@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Color, DolbyVision, HdrStatic, Subsampling};
+use super::{Color, DolbyVision, Flip, HdrStatic, Orientation, Subsampling};
 use crate::base::{Rational, Span, Timestamp};
 
 /// A name and a value, in the source's order and spelling.
@@ -68,6 +68,9 @@ pub struct VideoInfo {
     /// Sample (pixel) aspect ratio, where the source says.
     #[serde(serialize_with = "as_text")]
     pub sample_aspect_ratio: Option<Rational>,
+    /// Whether that is the container's word, which holds for all pictures.
+    #[serde(skip)]
+    pub aspect_by_container: bool,
     /// The average frame rate, for people and for the encoder's rate fields; never for timestamps.
     #[serde(serialize_with = "as_text")]
     pub frame_rate: Option<Rational>,
@@ -84,6 +87,16 @@ pub struct VideoInfo {
     pub field_order: FieldOrder,
     /// Clockwise rotation to apply for display, in degrees (0, 90, 180, 270 and what phones write).
     pub rotation: i32,
+    /// How the picture is mirrored for display, before it is turned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flip: Option<Flip>,
+}
+
+impl VideoInfo {
+    /// How the picture is shown.
+    pub fn orientation(&self) -> Orientation {
+        Orientation { flip: self.flip, rotation: self.rotation }
+    }
 }
 
 /// What is particular to an audio stream.
@@ -122,6 +135,9 @@ pub struct StreamInfo {
     /// The duration by the container's word.
     #[serde(serialize_with = "span_secs", rename = "duration_s")]
     pub duration: Option<Span>,
+    /// When the stream ends by Matroska's `DURATION` tag, where it has one.
+    #[serde(skip)]
+    pub tagged_end: Option<Timestamp>,
     /// The number of frames by the container's word.
     pub frames: Option<u64>,
     /// ISO 639-2 code or BCP 47 tag; `None` where the source has none.
@@ -141,6 +157,23 @@ pub struct StreamInfo {
     pub video: Option<VideoInfo>,
     /// For audio.
     pub audio: Option<AudioInfo>,
+}
+
+impl StreamInfo {
+    /// When the stream ends by the container's word, if it has one for this stream.
+    pub fn promised_end(&self) -> Option<Timestamp> {
+        let by_duration = self.duration.map(|length| match self.start {
+            Some(start) => start.plus(length),
+            None => Timestamp::new(length.ticks(), length.base()),
+        });
+        by_duration.or(self.tagged_end)
+    }
+
+    /// How long the stream is by the container's word, in seconds.
+    pub fn length_s(&self) -> Option<f64> {
+        let start = self.start.map_or(0.0, Timestamp::as_secs_f64);
+        self.promised_end().map(|end| end.as_secs_f64() - start).filter(|length| *length > 0.0)
+    }
 }
 
 /// A chapter mark.

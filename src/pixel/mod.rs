@@ -13,6 +13,7 @@ mod borders;
 #[allow(unsafe_code)]
 mod borders_avx2;
 mod borders_scalar;
+mod flip;
 mod measure;
 mod rows;
 mod widen;
@@ -27,6 +28,7 @@ mod widen_scalar;
 use std::sync::Arc;
 
 pub use borders::{Borders, Line, borders};
+pub use flip::Flipper;
 pub use measure::{PictureMeasure, PictureMeasurer};
 pub use rows::{ByteRows, Mapping, SampleRows, Stores};
 pub use widen::{Level, widen_plane};

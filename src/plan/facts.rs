@@ -7,10 +7,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::fields::Fields;
-use crate::media::{DolbyVision, FieldCounts, HdrStatic, Rect, Shown, Transfer};
+use crate::media::{DolbyVision, FieldCounts, HdrStatic, Orientation, Rect, Shown, Transfer};
 
 /// The version of this form; facts of another one are measured again.
-pub const FACTS_VERSION: u32 = 1;
+pub const FACTS_VERSION: u32 = 2;
 
 /// What a look came to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -91,6 +91,21 @@ pub struct RpuFacts {
     pub unreadable: Option<String>,
 }
 
+/// A size and sample aspect ratio that pictures of a film have.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ShapeFacts {
+    /// Width in luma samples.
+    pub width: u32,
+    /// Height in luma samples.
+    pub height: u32,
+    /// Width to height of a sample, by the picture itself.
+    pub sample_aspect_ratio: (i32, i32),
+    /// When it was seen first, in seconds from the start.
+    pub from_s: f64,
+    /// The share of the film that has it, 0 to 1, as far as it was looked at.
+    pub share: f64,
+}
+
 /// What looking at a source came to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SourceFacts {
@@ -98,8 +113,14 @@ pub struct SourceFacts {
     pub version: u32,
     /// The main video, by its index in the source.
     pub stream: usize,
-    /// The first picture as it was decoded.
+    /// The first picture as it was decoded; its size is the one that lasts.
     pub first: Shown,
+    /// The shapes of pictures, in the order they were seen first; several where they change.
+    pub shapes: Vec<ShapeFacts>,
+    /// How the first picture is to be shown by its own word, which goes before the container's.
+    pub orientation: Option<Orientation>,
+    /// Whether the file ends before its own structure does; `None` where that cannot be told.
+    pub cut_short: Option<bool>,
     /// Bits a sample of it.
     pub depth: u8,
     /// Whether the first pictures bring HDR10+.

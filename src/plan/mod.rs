@@ -14,6 +14,7 @@ mod policy;
 mod prior;
 mod schedule;
 mod search;
+mod shape;
 mod streams;
 mod title;
 mod treatment;
@@ -24,7 +25,7 @@ pub use chunks::{ChunkMeans, ChunkPlanner, ChunkRules, ChunkSpan, Cut, FramePoin
 pub use clock::{Clock, ClockJump, Tick, Ticking};
 pub use crop::{CropRules, CropVote, Light, picture_in, sample_times, vote};
 pub use curve::{Curve, Distance, SlopeBounds};
-pub use facts::{CropReport, FACTS_VERSION, FieldPlace, FieldReport, Finding, RpuFacts, SourceFacts};
+pub use facts::{CropReport, FACTS_VERSION, FieldPlace, FieldReport, Finding, RpuFacts, ShapeFacts, SourceFacts};
 pub use fields::{Fields, is_told, judge};
 pub use policy::{ChunkSearch, Tier};
 pub use prior::{ChunkOutcome, forecast, lag, probe_crf, slope_of};
@@ -33,7 +34,8 @@ pub use schedule::{
     TryEnd, TryRecord,
 };
 pub use search::{Clamp, Forecast, Observation, Reading, Search, SearchRules, Step};
-pub use streams::main_video;
+pub use shape::{lasting_size, size_lasts};
+pub use streams::{is_image_codec, main_video, why_main};
 pub use title::{Calibration, probed, title_crf};
 pub use treatment::{PicturePlan, Treatment};
 pub use watch::{Profile, Verdict, Watch, WatchSpec};

@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::facts::{FieldReport, Finding, SourceFacts};
 use super::fields::Fields;
-use crate::base::{Error, ErrorKind, Rational, Result};
+use super::shape::{sample_aspect as lasting_aspect, size_lasts, sizes};
+use crate::base::{Error, ErrorKind, Rational, Result, Timestamp};
 use crate::media::{
-    BitDepth, Crop, Deinterlace, DolbyVision, DolbyVisionMode, FieldOrder, Parity, PictureSettings, Rect,
+    BitDepth, Crop, Deinterlace, DolbyVision, DolbyVisionMode, FieldOrder, Flip, Parity, PictureSettings, Rect,
     RpuConversion, Scale, Selection, StreamInfo, VideoInfo,
 };
 
@@ -16,10 +17,14 @@ use crate::media::{
 pub struct Treatment {
     /// Size of decoded pictures in luma samples.
     pub source: (u32, u32),
+    /// Whether pictures of another size are scaled to that.
+    pub one_size: bool,
     /// How they are deinterlaced, if they are.
     pub deinterlace: Option<(Parity, Selection)>,
     /// The part of them that is kept, of even size.
     pub crop: Rect,
+    /// How that is mirrored, if it is.
+    pub flip: Option<Flip>,
     /// What that is scaled to.
     pub scale: Option<(u32, u32)>,
     /// Bits a sample of the encode.
@@ -28,6 +33,9 @@ pub struct Treatment {
     pub dolby_vision: Option<RpuConversion>,
     /// Whether a picture whose RPU is missing or cannot be carried ends the run.
     pub require_dolby_vision: bool,
+    /// When the last picture is no longer shown, in nanoseconds, where the file promises that for its track. Matroska's
+    /// blocks need not say it.
+    pub end_ns: Option<i64>,
 }
 
 impl Treatment {
@@ -72,8 +80,14 @@ impl PicturePlan {
     /// and cannot be carried.
     pub fn new(facts: &SourceFacts, stream: &StreamInfo, wanted: &PictureSettings) -> Result<Self> {
         let missing = || Error::new(ErrorKind::Unsupported, "is no video stream").with_stream(stream.index);
-        let video = stream.video.clone().ok_or_else(missing)?;
+        let mut video = stream.video.clone().ok_or_else(missing)?;
         let mut warnings = Vec::new();
+        let orientation = facts.orientation.unwrap_or(video.orientation());
+        (video.flip, video.rotation) = (orientation.flip, orientation.rotation);
+        let (aspect, changes) = lasting_aspect(&facts.shapes, &video);
+        video.sample_aspect_ratio = aspect;
+        warnings.extend(changes);
+        warnings.extend(sizes(&facts.shapes));
         let source = (facts.first.width, facts.first.height);
         let crop = crop(facts, wanted.crop, &mut warnings)?;
         let (dolby_vision, conversion) = dolby_vision(facts, &video, wanted.dolby_vision, &mut warnings)?;
@@ -82,12 +96,18 @@ impl PicturePlan {
         let found = facts.fields.found();
         let treatment = Treatment {
             source,
+            one_size: size_lasts(&facts.shapes),
             deinterlace: found.filter(|_| wanted.deinterlace == Deinterlace::Auto).and_then(deinterlace),
             crop,
+            flip: orientation.flip,
             scale,
             depth: depth(wanted.bit_depth, facts.depth),
-            dolby_vision: conversion.map(|c| c.with_window(source, crop, scale.unwrap_or((crop.width, crop.height)))),
+            dolby_vision: conversion.map(|c| {
+                c.with_window(source, crop, scale.unwrap_or((crop.width, crop.height))).flipped(orientation.flip)
+            }),
             require_dolby_vision: wanted.dolby_vision == DolbyVisionMode::Require,
+            // Of a file that breaks off, what it promised is missing.
+            end_ns: stream.tagged_end.filter(|_| facts.cut_short == Some(false)).map(Timestamp::as_nanos),
         };
         if let Finding::Failed(why) = &facts.fields {
             warnings.push(format!("whether the picture is interlaced cannot be told; taken for progressive: {why}"));
@@ -239,9 +259,12 @@ fn scaled(wanted: Scale, crop: Rect, shape: Rational) -> (u32, u32) {
 
 /// The stream as the output has it. Scaling changes the shape of samples so that the picture keeps its own.
 fn as_encoded(mut video: VideoInfo, treatment: &Treatment, fields: Fields) -> VideoInfo {
+    // The flip is in the pictures by then. Upside down, the lower field is the upper one.
+    video.flip = None;
+    let upside_down = treatment.flip == Some(Flip::Vertical);
     video.field_order = match fields {
         Fields::Interlaced { top_first } | Fields::HardTelecine { top_first } if treatment.deinterlace.is_none() => {
-            if top_first {
+            if top_first != upside_down {
                 FieldOrder::TopFirst
             } else {
                 FieldOrder::BottomFirst

@@ -3,6 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::path::Path;
 
+use super::stills;
 use crate::av::{Input, InputPacket};
 use crate::base::{CancelToken, Error, Rational, Result, Rounding, Span, Timestamp};
 use crate::media::{MediaInfo, StreamInfo, StreamKind};
@@ -47,6 +48,10 @@ impl Source {
         if may_jump {
             read_ahead(&mut input, &mut waiting, &mut ended, &mut failed);
         }
+        while stills::is_open_question(&info, &waiting) && !ended && failed.is_none() {
+            read_on(&mut input, &mut waiting, &mut ended, &mut failed);
+        }
+        stills::settle(&mut info, &waiting);
         if info.container != MATROSKA {
             // Others say it to the decoder, and their times begin after it.
             info.streams.iter_mut().filter_map(|s| s.audio.as_mut()).for_each(|audio| audio.initial_padding = 0);
@@ -177,11 +182,15 @@ fn tick(packet: &InputPacket) -> Tick {
 /// Reads the first packets of a file.
 fn read_ahead(input: &mut Input, waiting: &mut VecDeque<InputPacket>, ended: &mut bool, failed: &mut Option<Error>) {
     while waiting.len() < LEADING && !*ended && failed.is_none() {
-        match input.read_packet() {
-            Ok(Some(packet)) => waiting.push_back(packet),
-            Ok(None) => *ended = true,
-            Err(error) => *failed = Some(error),
-        }
+        read_on(input, waiting, ended, failed);
+    }
+}
+
+fn read_on(input: &mut Input, waiting: &mut VecDeque<InputPacket>, ended: &mut bool, failed: &mut Option<Error>) {
+    match input.read_packet() {
+        Ok(Some(packet)) => waiting.push_back(packet),
+        Ok(None) => *ended = true,
+        Err(error) => *failed = Some(error),
     }
 }
 
@@ -214,6 +223,7 @@ fn to_film(info: &mut MediaInfo, start: Timestamp, may_jump: bool) {
     let by = Span::new(start.as_nanos().saturating_neg(), Rational::NANO);
     for stream in &mut info.streams {
         stream.start = stream.start.map(|own| own.plus(by));
+        stream.tagged_end = stream.tagged_end.map(|own| own.plus(by));
     }
     for chapter in &mut info.chapters {
         let zero = Timestamp::new(0, chapter.start.base());

@@ -16,6 +16,7 @@ mod pictures;
 mod replay;
 mod rpu;
 mod spool;
+mod stills;
 mod timeline;
 mod video;
 

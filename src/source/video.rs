@@ -30,6 +30,8 @@ pub struct DecodeStats {
     pub hdr10_plus_frames: u64,
     /// Pictures with a Dolby Vision RPU.
     pub dolby_vision_frames: u64,
+    /// Dolby Vision RPUs in the packets of H.265; each is to be a picture's.
+    pub dolby_vision_rpus: u64,
     /// Pictures with closed captions (ATSC A/53).
     pub caption_frames: u64,
     /// The first damage in words.
@@ -84,7 +86,7 @@ impl VideoDecoder {
             timeline: Timeline::new(stream.time_base, video.frame_rate),
             container_color: video.color,
             container_hdr: video.hdr,
-            rpu_order: RpuOrder::of(&stream.codec, &stream.extradata),
+            rpu_order: RpuOrder::of(&stream.codec, &stream.extradata, video.dolby_vision.is_some()),
             ready: VecDeque::new(),
             stats: DecodeStats::default(),
         })
@@ -95,8 +97,10 @@ impl VideoDecoder {
     /// # Errors
     /// What is no damage, such as no memory.
     pub fn send(&mut self, packet: &InputPacket) -> Result<()> {
-        let instead = self.rpu_order.as_ref().map_or(Ok(None), |order| order.mend(packet))?;
-        self.feed.send(instead.as_ref().unwrap_or(packet))?;
+        match &mut self.rpu_order {
+            Some(order) => order.push(packet)?.iter().try_for_each(|packet| self.feed.send(packet))?,
+            None => self.feed.send(packet)?,
+        }
         self.drain()
     }
 
@@ -105,6 +109,9 @@ impl VideoDecoder {
     /// # Errors
     /// As [`send`](Self::send).
     pub fn finish(&mut self) -> Result<()> {
+        if let Some(last) = self.rpu_order.as_mut().and_then(RpuOrder::finish) {
+            self.feed.send(&last)?;
+        }
         self.feed.finish()?;
         self.drain()
     }
@@ -119,6 +126,7 @@ impl VideoDecoder {
         DecodeStats {
             synthesised_timestamps: self.timeline.synthesised(),
             repaired_timestamps: self.timeline.repaired(),
+            dolby_vision_rpus: self.rpu_order.as_ref().map_or(0, RpuOrder::seen),
             hardware_fallback: self.feed.warning(),
             ..self.stats.clone()
         }

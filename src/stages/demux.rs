@@ -40,6 +40,14 @@ pub(crate) struct Demux {
 pub(crate) struct DemuxFindings {
     /// The latest end of any packet, in seconds.
     pub(crate) end_s: f64,
+    /// The latest end of a picture of the main video, in seconds.
+    pub(crate) picture_end_s: f64,
+    /// Packets of the main video.
+    pub(crate) picture_packets: u64,
+    /// Whether the last packet that was read breaks off.
+    pub(crate) broken: bool,
+    /// Where the last bytes that were read end in the file.
+    pub(crate) end_position: u64,
     /// How often the clock of the source jumped.
     pub(crate) jumps: usize,
     /// Why reading stopped before the end of the file, where it did.
@@ -71,7 +79,7 @@ impl Demux {
                     break;
                 }
             };
-            self.found.end_s = self.found.end_s.max(end_of(&packet));
+            self.found.note(&packet, self.main);
             if packet.stream() == self.main
                 && let Some(now) = packet.dts()
                 && told.is_none_or(|told| now.since(told).as_secs_f64() >= PACE_S)
@@ -149,6 +157,17 @@ impl Demux {
 }
 
 impl DemuxFindings {
+    fn note(&mut self, packet: &InputPacket, main: usize) {
+        let end = end_of(packet);
+        self.end_s = self.end_s.max(end);
+        if packet.stream() == main {
+            self.picture_end_s = self.picture_end_s.max(end);
+            self.picture_packets += 1;
+        }
+        self.broken = packet.is_corrupt();
+        self.end_position = self.end_position.max(packet.end_position().unwrap_or(0));
+    }
+
     fn warn(&mut self, message: String) {
         tracing::warn!("{message}");
         self.warnings.push(message);

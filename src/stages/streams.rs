@@ -14,7 +14,7 @@ use crate::config::AudioMode;
 use crate::container::reader::codec_ids;
 use crate::container::{self, codec::CodecMapping};
 use crate::media::{MediaInfo, StreamInfo, StreamKind};
-use crate::plan::main_video;
+use crate::plan::{main_video, why_main};
 
 /// What is done with a stream, in the words of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -105,7 +105,7 @@ pub(crate) fn decide(info: &MediaInfo, mode: AudioMode, unknown: &UnknownCodecs)
         .map(|stream| {
             let (task, action, output_codec, reason) = match stream.kind {
                 StreamKind::Video if Some(stream.index) == main => {
-                    (Task::EncodeVideo, Action::Encoded, Some("av1".to_owned()), None)
+                    (Task::EncodeVideo, Action::Encoded, Some("av1".to_owned()), why_main(info))
                 }
                 StreamKind::Video => dropped("the output holds one video track, and this is not the main one"),
                 StreamKind::Audio => audio(stream, mode),
@@ -216,7 +216,7 @@ pub(crate) fn unknown_codecs(path: &Path, info: &MediaInfo) -> UnknownCodecs {
     let Ok(tracks) = codec_ids(path) else { return UnknownCodecs::new() };
     // FFmpeg makes a stream of each video, audio and subtitle track, in the file's order.
     let carried = tracks.into_iter().filter(|t| t.kind.is_some());
-    let streams = info.streams.iter().filter(|s| s.kind != StreamKind::Attachment);
+    let streams = info.streams.iter().filter(|s| s.kind != StreamKind::Attachment || s.video.is_some());
     streams
         .zip(carried)
         .filter(|(s, t)| strange(s) && t.kind == Some(s.kind) && t.codec_id.starts_with("S_TEXT/"))

@@ -1,7 +1,7 @@
 //! What is done to decoded pictures before they are measured, encoded and scored.
 //!
 //! ```text
-//! decoded ─► deinterlaced ─► planar ─► cropped ─► scaled ─► with the metadata AV1 is to carry
+//! decoded ─► of one size ─► deinterlaced ─► planar ─► cropped ─► mirrored ─► scaled ─► with the metadata AV1 is to carry
 //! ```
 //!
 //! All that looks at a film's pictures looks at these: what is scored is what was encoded.
@@ -12,10 +12,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::av::{DecoderOptions, Deinterlacer};
-use crate::base::{CancelToken, Error, ErrorKind, Result, Timestamp};
+use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span, Timestamp};
 use crate::hdr;
 use crate::media::{Dynamic, Frame, PixelFormat, VideoInfo};
-use crate::pixel::Converter;
+use crate::pixel::{Converter, Flipper};
 use crate::plan::Treatment;
 use crate::source::{DecodeStats, PicturePlace, Pictures};
 
@@ -40,15 +40,22 @@ pub(crate) struct Carried {
     pub(crate) dolby_vision: u64,
     /// Why the first RPU that was lost was lost.
     pub(crate) first_loss: Option<String>,
+    /// Pictures of another size that were scaled to the film's.
+    pub(crate) resized: u64,
 }
 
 /// Treats the pictures of one film, in display order.
 pub(crate) struct Treat {
     plan: Treatment,
+    /// For pictures of other sizes, by their size.
+    resizers: Vec<((u32, u32), Converter)>,
     deinterlacer: Option<Deinterlacer>,
     /// For formats that are not planar.
     planar: Converter,
+    flipper: Option<Flipper>,
     scaler: Option<Converter>,
+    /// The picture that is the last so far, where its end is known.
+    held: Option<Frame>,
     carried: Carried,
 }
 
@@ -56,15 +63,24 @@ impl Treat {
     pub(crate) fn new(plan: Treatment) -> Self {
         let scaler = plan.scale.map(|(width, height)| Converter::to_depth(plan.depth).scaling_to(width, height));
         let deinterlacer = plan.deinterlace.map(|(parity, selection)| Deinterlacer::new(parity, selection));
-        Treat { plan, deinterlacer, planar: Converter::to_depth(plan.depth), scaler, carried: Carried::default() }
+        Treat {
+            plan,
+            resizers: Vec::new(),
+            deinterlacer,
+            planar: Converter::to_depth(plan.depth),
+            flipper: plan.flip.map(Flipper::new),
+            scaler,
+            held: None,
+            carried: Carried::default(),
+        }
     }
 
     /// Takes the next decoded picture; what is ready goes to `out`.
     ///
     /// # Errors
-    /// `Unsupported` for a picture of another size than the first, and for lost Dolby Vision where it is required.
+    /// `Unsupported` for a picture of another size where none lasts, and for lost Dolby Vision where it is required.
     pub(crate) fn push(&mut self, frame: Frame, out: &mut VecDeque<Frame>) -> Result<()> {
-        self.check_size(&frame)?;
+        let frame = self.of_one_size(frame)?;
         let whole = match &mut self.deinterlacer {
             Some(deinterlacer) => deinterlacer.push(frame)?,
             None => vec![frame],
@@ -81,12 +97,23 @@ impl Treat {
             Some(deinterlacer) => deinterlacer.finish()?,
             None => Vec::new(),
         };
-        self.shape(rest, out)
+        self.shape(rest, out)?;
+        out.extend(self.held.take().map(|last| ending(last, self.plan.end_ns)));
+        Ok(())
+    }
+
+    /// Where reading broke off: the picture that is held goes to `out` as it is.
+    fn break_off(&mut self, out: &mut VecDeque<Frame>) {
+        out.extend(self.held.take());
     }
 
     fn shape(&mut self, frames: Vec<Frame>, out: &mut VecDeque<Frame>) -> Result<()> {
         for frame in frames {
-            out.push_back(self.finish_one(frame)?);
+            let frame = self.finish_one(frame)?;
+            match self.plan.end_ns {
+                Some(_) => out.extend(self.held.replace(frame)),
+                None => out.push_back(frame),
+            }
         }
         Ok(())
     }
@@ -99,13 +126,32 @@ impl Treat {
     /// The buffers of pictures that were copied.
     pub(crate) fn pool(&self) -> crate::media::PoolStats {
         let (planar, scaled) = (self.planar.stats(), self.scaler.as_ref().map(Converter::stats).unwrap_or_default());
-        planar.plus(scaled)
+        let flipped = self.flipper.as_ref().map(Flipper::stats).unwrap_or_default();
+        let resized = self.resizers.iter().fold(flipped, |all, (_, resizer)| all.plus(resizer.stats()));
+        planar.plus(scaled).plus(resized)
     }
 
-    fn check_size(&self, frame: &Frame) -> Result<()> {
-        let (w, h) = self.plan.source;
-        if (frame.width, frame.height) == (w, h) {
-            return Ok(());
+    /// The picture in the film's size.
+    fn of_one_size(&mut self, frame: Frame) -> Result<Frame> {
+        let ((w, h), size) = (self.plan.source, (frame.width, frame.height));
+        if size == (w, h) {
+            return Ok(frame);
+        }
+        if self.plan.one_size {
+            let depth = match frame.format {
+                PixelFormat::Planar { depth: 8, .. } => 8,
+                _ => self.plan.depth,
+            };
+            let resizer = match self.resizers.iter_mut().position(|(of, _)| *of == size) {
+                Some(at) => &mut self.resizers[at].1,
+                None => {
+                    self.resizers.push((size, Converter::to_depth(depth).scaling_to(w, h)));
+                    let last = self.resizers.len() - 1;
+                    &mut self.resizers[last].1
+                }
+            };
+            self.carried.resized += 1;
+            return resizer.for_encoder(frame);
         }
         let message = format!("the picture changes its size from {w}x{h} to {}x{}", frame.width, frame.height);
         Err(Error::new(ErrorKind::Unsupported, message).at(frame.pts))
@@ -119,9 +165,13 @@ impl Treat {
             let message = format!("the crop {} does not fit the picture", self.plan.crop);
             Error::new(ErrorKind::Unsupported, message).at(pts)
         })?;
+        let upright = match &mut self.flipper {
+            Some(flipper) => flipper.flip(cropped)?,
+            None => cropped,
+        };
         match &mut self.scaler {
-            Some(scaler) => scaler.for_encoder(cropped),
-            None => Ok(cropped),
+            Some(scaler) => scaler.for_encoder(upright),
+            None => Ok(upright),
         }
     }
 
@@ -146,6 +196,19 @@ impl Treat {
     }
 }
 
+/// The last picture of a film that ends at `end_ns`: it stays until then where that is plainly longer than it says itself.
+fn ending(last: Frame, end_ns: Option<i64>) -> Frame {
+    /// Less than this beyond a picture's own end, in nanoseconds, is rounding.
+    const ROUNDING: i64 = 20_000_000;
+    let Some(end) = end_ns else { return last };
+    let length = end.saturating_sub(last.pts.as_nanos());
+    let own = last.duration.map_or(0, Span::as_nanos);
+    if length <= own.saturating_mul(2).saturating_add(ROUNDING) {
+        return last;
+    }
+    Frame { duration: Some(Span::new(length, Rational::NANO)), ..last }
+}
+
 /// The ITU-T T.35 messages of a treated picture, as they are written.
 pub(crate) fn messages(dynamic: &Dynamic) -> Vec<Arc<[u8]>> {
     [&dynamic.hdr10_plus, &dynamic.dolby_vision].into_iter().flatten().cloned().collect()
@@ -157,12 +220,14 @@ pub(crate) struct TreatedPictures {
     treat: Treat,
     ready: VecDeque<Frame>,
     ended: bool,
+    /// Why reading broke off, until the pictures before it were given out.
+    failed: Option<Error>,
 }
 
 impl TreatedPictures {
     /// From the first picture on.
     pub(crate) fn new(pictures: Pictures, treatment: Treatment) -> Self {
-        TreatedPictures { pictures, treat: Treat::new(treatment), ready: VecDeque::new(), ended: false }
+        TreatedPictures { pictures, treat: Treat::new(treatment), ready: VecDeque::new(), ended: false, failed: None }
     }
 
     /// As [`Pictures::open_at`], with `before` the time of the picture before, if there is one.
@@ -195,11 +260,15 @@ impl TreatedPictures {
                 return Ok(Some(frame));
             }
             if self.ended {
-                return Ok(None);
+                return self.failed.take().map_or(Ok(None), Err);
             }
-            match self.pictures.next()? {
-                Some(frame) => self.treat.push(frame, &mut self.ready)?,
-                None => {
+            match self.pictures.next() {
+                Ok(Some(frame)) => self.treat.push(frame, &mut self.ready)?,
+                Err(error) => {
+                    (self.ended, self.failed) = (true, Some(error));
+                    self.treat.break_off(&mut self.ready);
+                }
+                Ok(None) => {
                     self.ended = true;
                     self.treat.finish(&mut self.ready)?;
                 }

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use crate::av::DecoderOptions;
+use crate::av::{DecoderOptions, VideoFrame};
 use crate::base::{CancelToken, Error, ErrorKind, Result};
 use crate::event::{Event, Sink};
-use crate::media::{Frame, PixelFormat};
+use crate::media::{Flip, Frame, MediaInfo, PixelFormat};
 use crate::meter::{Model, Scores, Session, SessionConfig, Stride};
-use crate::pixel::Converter;
+use crate::pixel::{Converter, Flipper};
 use crate::plan::main_video;
 use crate::source::{Pictures, looked_at};
 
@@ -22,7 +22,8 @@ pub struct VmafOptions {
 
 /// Scores the main video of `distorted` against that of `reference`.
 ///
-/// Frames are paired by their order, never by timestamps. 8-bit 4:2:0 is scored as it is when both are; every
+/// Pictures that are mirrored by their file's word are scored as they are shown; turns are left to both. Frames are paired by
+/// their order, never by timestamps. 8-bit 4:2:0 is scored as it is when both are; every
 /// other format as 10-bit 4:2:0.
 ///
 /// # Errors
@@ -98,18 +99,31 @@ fn vmaf_of_files(
 struct Side {
     pictures: Pictures,
     converter: Converter,
+    /// By the container's word.
+    flip: Option<Flip>,
+    /// `None` until the first picture says what is to be done.
+    flipper: Option<Option<Flipper>>,
 }
 
 impl Side {
     fn open(path: &Path, cancel: &CancelToken) -> Result<Self> {
-        Ok(Side {
-            pictures: Pictures::open(path, main_video, DecoderOptions::default(), cancel)?,
-            converter: Converter::new(),
-        })
+        let pictures = Pictures::open(path, main_video, DecoderOptions::default(), cancel)?;
+        let video = |info: &MediaInfo| info.streams.get(main_video(info)?)?.video.as_ref()?.flip;
+        let flip = video(pictures.info());
+        Ok(Side { pictures, converter: Converter::new(), flip, flipper: None })
     }
 
     fn next(&mut self) -> Result<Option<Frame>> {
-        self.pictures.next()
+        let Some(frame) = self.pictures.next()? else { return Ok(None) };
+        let flipper = self.flipper.get_or_insert_with(|| {
+            // As the plan of an encode has it: a picture's own word goes before the container's.
+            let own = frame.planes.as_any().downcast_ref::<VideoFrame>().and_then(VideoFrame::orientation);
+            own.map_or(self.flip, |own| own.flip).map(Flipper::new)
+        });
+        match flipper {
+            Some(flipper) => flipper.flip(self.converter.for_measuring(frame)?).map(Some),
+            None => Ok(Some(frame)),
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use super::{out_of_memory, rational, raw_enum, span, timestamp};
 use crate::base::{Error, ErrorKind, Rational, Result, Span, Timestamp};
 use crate::media::{
     ChromaLocation, Color, ColorRange, ContentLight, Dynamic, FieldFlags, HdrStatic, MasteringDisplay, Matrix,
-    PixelFormat, Planes, Primaries, Samples, Sound, Subsampling, Transfer,
+    Orientation, PixelFormat, Planes, Primaries, Samples, Sound, Subsampling, Transfer,
 };
 
 /// An owned `AVFrame`.
@@ -191,6 +191,12 @@ impl VideoFrame {
     /// Whether HDR10+ metadata travels with this picture, also such that [`dynamic`](Self::dynamic) cannot give.
     pub fn has_hdr10_plus(&self) -> bool {
         self.side_data(Side::AV_FRAME_DATA_DYNAMIC_HDR_PLUS).is_some()
+    }
+
+    /// How this picture is to be shown, where its own stream says: a display orientation SEI message of H.264 or H.265, or
+    /// the orientation in a photograph's EXIF.
+    pub fn orientation(&self) -> Option<Orientation> {
+        self.side_data(Side::AV_FRAME_DATA_DISPLAYMATRIX).and_then(display_matrix).map(Orientation::of_matrix)
     }
 
     /// HDR10+ and Dolby Vision metadata of this picture.
@@ -414,6 +420,12 @@ struct RawMasteringDisplay {
     max_luminance: sys::AVRational,
     has_primaries: c_int,
     has_luminance: c_int,
+}
+
+/// Reads the nine numbers of a display matrix (`libavutil/display.h`).
+pub(super) fn display_matrix(bytes: &[u8]) -> Option<[i32; 9]> {
+    let numbers: Vec<i32> = bytes.as_chunks::<4>().0.iter().map(|b| i32::from_ne_bytes(*b)).collect();
+    numbers.get(..9)?.try_into().ok()
 }
 
 /// Reads an `AVMasteringDisplayMetadata`; halves the source leaves out are zero, ST 2086's "unknown".

@@ -11,7 +11,7 @@ use super::{rational, raw_enum, span, text, time_base, timestamp};
 use crate::base::{Rational, Span, Timestamp};
 use crate::media::{
     Attachment, AudioInfo, Chapter, ColorRange, Disposition, DolbyVision, FieldOrder, HdrStatic, MediaInfo,
-    PixelFormat, StreamInfo, StreamKind, Tag, VideoInfo,
+    Orientation, PixelFormat, StreamInfo, StreamKind, Tag, VideoInfo,
 };
 
 pub(super) fn demuxer_name(context: &sys::AVFormatContext) -> String {
@@ -61,6 +61,8 @@ fn stream_info(index: usize, stream: &sys::AVStream) -> StreamInfo {
     let par = parameters(stream);
     let kind = kind(stream);
     let mut tags = dictionary(stream.metadata);
+    let start = timestamp(stream.start_time, base);
+    let tagged_end = tagged_end(&tags, start);
     let language = take(&mut tags, "language").filter(|l| l != "und" && !l.is_empty());
     let title = take(&mut tags, "title");
     let frames = u64::try_from(stream.nb_frames).ok().filter(|&n| n > 0).or_else(|| {
@@ -73,8 +75,9 @@ fn stream_info(index: usize, stream: &sys::AVStream) -> StreamInfo {
         codec: codec_name(par),
         profile: profile(par),
         time_base: base,
-        start: timestamp(stream.start_time, base),
+        start,
         duration: span(stream.duration, base),
+        tagged_end,
         frames,
         language,
         title,
@@ -130,6 +133,10 @@ fn video_info(stream: &sys::AVStream, par: &sys::AVCodecParameters) -> VideoInfo
     let aspect = rational(stream.sample_aspect_ratio)
         .filter(|r| r.num() > 0)
         .or_else(|| rational(par.sample_aspect_ratio).filter(|r| r.num() > 0));
+    let Orientation { flip, rotation } = side_data(stream, sys::AVPacketSideDataType::AV_PKT_DATA_DISPLAYMATRIX)
+        .and_then(super::frame::display_matrix)
+        .map(Orientation::of_matrix)
+        .unwrap_or_default();
     VideoInfo {
         width: par.width.max(0) as u32,
         height: par.height.max(0) as u32,
@@ -137,6 +144,7 @@ fn video_info(stream: &sys::AVStream, par: &sys::AVCodecParameters) -> VideoInfo
         bit_depth: descriptor(par.format).map_or(8, |d| d.comp[0].depth.clamp(1, 32) as u8),
         subsampling,
         sample_aspect_ratio: aspect,
+        aspect_by_container: rational(stream.sample_aspect_ratio).is_some_and(|r| r.num() > 0),
         frame_rate: [stream.avg_frame_rate, guessed].into_iter().filter_map(rational).find(|r| plausible(*r)),
         frame_duration: constant_frame_duration(stream),
         color,
@@ -154,7 +162,8 @@ fn video_info(stream: &sys::AVStream, par: &sys::AVCodecParameters) -> VideoInfo
             3 | 4 => FieldOrder::BottomFirst,
             _ => FieldOrder::Unknown,
         },
-        rotation: rotation(stream),
+        rotation,
+        flip,
     }
 }
 
@@ -170,18 +179,28 @@ fn constant_frame_duration(stream: &sys::AVStream) -> Option<Rational> {
     if equal && average.num() > 0 { average.inverse() } else { None }
 }
 
-fn rotation(stream: &sys::AVStream) -> i32 {
-    let Some(bytes) = side_data(stream, sys::AVPacketSideDataType::AV_PKT_DATA_DISPLAYMATRIX) else { return 0 };
-    let mut matrix = [0i32; 9];
-    for (value, bytes) in matrix.iter_mut().zip(bytes.chunks_exact(4)) {
-        *value = i32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+/// When a stream ends by its `DURATION` tag. FFmpeg's muxer writes the time of the end, mkvmerge, which names itself in
+/// the tags, how long the stream is.
+fn tagged_end(tags: &[Tag], start: Option<Timestamp>) -> Option<Timestamp> {
+    let find = |name: &str| tags.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str());
+    let ns = nanoseconds(find("DURATION")?)?;
+    let time = Timestamp::new(ns, Rational::NANO);
+    match (find("_STATISTICS_WRITING_APP"), start) {
+        (Some(_), Some(start)) => Some(time.plus(Span::new(start.as_nanos(), Rational::NANO))),
+        _ => Some(time),
     }
-    // SAFETY: the matrix has the nine entries the function reads.
-    let counter_clockwise = unsafe { sys::av_display_rotation_get(matrix.as_ptr()) };
-    if !counter_clockwise.is_finite() {
-        return 0;
-    }
-    (-counter_clockwise).round().rem_euclid(360.0) as i32
+}
+
+/// Of `HH:MM:SS.nnnnnnnnn`.
+fn nanoseconds(text: &str) -> Option<i64> {
+    let mut parts = text.trim().split(':');
+    let (hours, minutes, seconds) = (parts.next()?, parts.next()?, parts.next()?);
+    let (whole, fraction) = seconds.split_once('.').unwrap_or((seconds, "0"));
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<i64>().ok()).flatten();
+    let fraction = digits(format!("{fraction:0<9}").get(..9)?)?;
+    let seconds = digits(hours)?.checked_mul(3600)?.checked_add(digits(minutes)?.checked_mul(60)?)?;
+    let whole = seconds.checked_add(digits(whole)?)?;
+    whole.checked_mul(1_000_000_000)?.checked_add(fraction).filter(|_| parts.next().is_none())
 }
 
 fn audio_info(par: &sys::AVCodecParameters) -> AudioInfo {
@@ -313,4 +332,25 @@ fn dictionary(dictionary: *const sys::AVDictionary) -> Vec<Tag> {
 fn take(tags: &mut Vec<Tag>, name: &str) -> Option<String> {
     let at = tags.iter().position(|(k, _)| k.eq_ignore_ascii_case(name))?;
     Some(tags.remove(at).1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_in_tags_are_read_and_nonsense_is_none() {
+        assert_eq!(nanoseconds("00:00:07.500000000"), Some(7_500_000_000));
+        assert_eq!(nanoseconds("01:02:03.5"), Some(3_723_500_000_000));
+        assert_eq!(nanoseconds("00:00:01"), Some(1_000_000_000));
+        for text in ["", "1.5", "00:00:0x", "00:-1:00", "99999999999999999:00:00", "0:0:0:0", "00:00:01.\u{e9}"] {
+            assert_eq!(nanoseconds(text), None, "{text}");
+        }
+        let tag = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let ffmpeg = [tag("DURATION", "00:00:03.000000000")];
+        let mkvmerge = [tag("DURATION", "00:00:03.000000000"), tag("_STATISTICS_WRITING_APP", "mkvmerge v74")];
+        let start = Some(Timestamp::new(500, Rational::MILLI));
+        assert_eq!(tagged_end(&ffmpeg, start).map(Timestamp::as_nanos), Some(3_000_000_000));
+        assert_eq!(tagged_end(&mkvmerge, start).map(Timestamp::as_nanos), Some(3_500_000_000));
+    }
 }

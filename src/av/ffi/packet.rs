@@ -118,6 +118,12 @@ impl InputPacket {
         self.fields().flags & sys::AV_PKT_FLAG_CORRUPT as c_int != 0
     }
 
+    /// Where its bytes end in the file, where the demuxer says where they begin.
+    pub fn end_position(&self) -> Option<u64> {
+        let p = self.fields();
+        Some(u64::try_from(p.pos).ok()? + u64::try_from(p.size).ok()?)
+    }
+
     /// The coded bytes.
     pub fn data(&self) -> &[u8] {
         let p = self.fields();
@@ -129,7 +135,7 @@ impl InputPacket {
     }
 
     /// A packet of these bytes, of which nothing else is known.
-    pub(super) fn of_bytes(data: &[u8]) -> Result<Self> {
+    pub(crate) fn of_bytes(data: &[u8]) -> Result<Self> {
         let mut packet = Self::empty()?;
         let size = c_int::try_from(data.len()).map_err(|_| out_of_memory("a packet"))?;
         // SAFETY: the packet is valid and blank, and gets a padded buffer of `size` bytes of its own, of which all are

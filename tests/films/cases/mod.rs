@@ -4,6 +4,7 @@
 //! ([`Row`]) and tests for further inputs of the same kind.
 
 mod clock;
+mod pictures;
 mod program;
 
 use std::fmt::Write;
@@ -58,7 +59,7 @@ pub fn cases() -> Option<PathBuf> {
 }
 
 fn rows() -> Vec<&'static Row> {
-    [clock::ROWS, program::ROWS].into_iter().flatten().collect()
+    [clock::ROWS, pictures::ROWS, program::ROWS].into_iter().flatten().collect()
 }
 
 #[test]
