@@ -8,7 +8,7 @@ use crate::media::Frame;
 use crate::plan::ShapeFacts;
 
 /// What one picture is.
-type PictureShape = (u32, u32, (i32, i32));
+type SeenShape = (u32, u32, (i32, i32));
 
 /// Pictures that follow each other and are alike are noted this often, in milliseconds.
 const OFTEN_MS: i64 = 500;
@@ -17,8 +17,8 @@ const OFTEN_MS: i64 = 500;
 #[derive(Default)]
 pub(super) struct ShapeTally {
     /// By time in milliseconds.
-    seen: BTreeMap<i64, PictureShape>,
-    last: Option<(i64, PictureShape)>,
+    seen: BTreeMap<i64, SeenShape>,
+    last: Option<(i64, SeenShape)>,
 }
 
 impl ShapeTally {

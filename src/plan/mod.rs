@@ -2,6 +2,8 @@
 //!
 //! Owns arithmetic on measures and scores. Refuses I/O, FFI, threads and time: a decision depends on what it is
 //! given alone, so that a run gives the same bytes with any number of workers and after any interruption.
+//!
+//! Size: every decision of the program is here, one a file; the largest, the schedule of tries, is a folder of its own.
 #![deny(unsafe_code)]
 
 mod chunks;
