@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::crop::CropSampler;
 use super::fields::FieldSampler;
+use super::sound::listen;
 use crate::base::{CancelToken, Error, ErrorKind, Result};
 use crate::hdr::describe;
 use crate::media::{Dynamic, Frame, MediaInfo, PixelFormat, Shown, StreamInfo};
@@ -74,7 +75,7 @@ impl Analysis {
         if let Some(fields) = &mut fields {
             fields.by_seeks(&mut pictures, &main, &cancel)?;
         }
-        drop(pictures);
+        let heard = listen(&mut pictures.into_source(), &main, &cancel)?;
         let reads = crop.as_ref().is_some_and(CropSampler::must_read) || fields.as_ref().is_some_and(|f| f.must_read());
         if reads {
             let read = read(&path, main.index, crop.as_mut(), fields.as_mut(), &cancel);
@@ -94,6 +95,8 @@ impl Analysis {
             first: Shown::of(&first),
             crop: crop.map_or(Finding::NotLookedFor, CropSampler::finish),
             fields: fields.map_or(Finding::NotLookedFor, FieldSampler::finish),
+            sound: heard.sound,
+            late: heard.late,
         })
     }
 }
