@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::crop::CropSampler;
 use super::fields::FieldSampler;
 use super::shape::ShapeTally;
+use super::sound::listen;
 use crate::av::VideoFrame;
 use crate::base::{CancelToken, Error, ErrorKind, Result};
 use crate::container::is_cut_short;
@@ -79,7 +80,7 @@ impl Analysis {
             fields.by_seeks(&mut pictures, &mut shapes, &main, &cancel)?;
         }
         let duration_s = main.length_s().or(pictures.info().duration_s);
-        drop(pictures);
+        let heard = listen(&mut pictures.into_source(), &main, &cancel)?;
         let reads = crop.as_ref().is_some_and(CropSampler::must_read) || fields.as_ref().is_some_and(|f| f.must_read());
         if reads {
             let samplers = (crop.as_mut(), fields.as_mut());
@@ -105,6 +106,8 @@ impl Analysis {
             cut_short: is_cut_short(&path),
             crop: crop.map_or(Finding::NotLookedFor, CropSampler::finish),
             fields: fields.map_or(Finding::NotLookedFor, FieldSampler::finish),
+            sound: heard.sound,
+            late: heard.late,
         })
     }
 }

@@ -12,10 +12,13 @@
 #![deny(unsafe_code)]
 
 mod analysis;
+mod captions;
 mod crop;
 mod fields;
 mod inspect;
 mod shape;
+mod sound;
 
 pub use analysis::{Analysis, Looks};
+pub use captions::{CaptionTrack, Captions, captions, to_srt};
 pub use inspect::{DolbyVisionFacts, PictureReport, ProbeReport, crop, inspect};

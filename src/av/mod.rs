@@ -28,7 +28,7 @@ pub use ffi::packet::InputPacket;
 pub use ffi::parameters::CodecParameters;
 pub use ffi::resample::{ChannelLayout, Mix, Mixer, Resampler};
 pub use ffi::scale::Scaler;
-pub use ffi::subtitle::SubtitleConverter;
+pub use ffi::subtitle::{SubtitleConverter, SubtitleCue, has_decoder};
 pub use ffi::{codec_is_text_subtitle, quiet_logs, versions};
 pub use fields::{FieldMeter, FieldVerdict};
 pub use sequence::PictureSequence;

@@ -288,6 +288,18 @@ const SETTINGS: &[Setting] = &[
         ..BASE
     },
     Setting {
+        name: "subtitles.extract_captions",
+        key: "extract_captions",
+        flag: Some("extract-captions"),
+        kind: SettingKind::Switch,
+        default: "false",
+        help: "Write the CEA-608 closed captions inside the picture beside the output, as OUTPUT.cc1.srt and OUTPUT.cc3.srt",
+        example: "false",
+        set: |s, v| Ok(s.extract_captions = flag("extract_captions", v)?),
+        get: |s| Some(s.extract_captions.to_string()),
+        ..BASE
+    },
+    Setting {
         name: "picture.crop",
         key: "crop",
         flag: Some("crop"),

@@ -181,6 +181,8 @@ pub struct EncodeSettings {
     pub keep_temp: bool,
     /// Whether the output begins where the source's own clock begins, not at zero.
     pub keep_start: bool,
+    /// Whether closed captions inside the picture are written beside the output.
+    pub extract_captions: bool,
     /// How long the pipeline may stand still before the watchdog stops it.
     #[serde(skip)]
     pub stall_timeout: Duration,
@@ -217,6 +219,7 @@ impl EncodeSettings {
             temp_dir: None,
             keep_temp: false,
             keep_start: false,
+            extract_captions: false,
             stall_timeout: Duration::from_secs(120),
         }
     }

@@ -5,6 +5,7 @@
 #![deny(unsafe_code)]
 
 mod bench;
+mod captions;
 mod damage;
 mod outcome;
 mod pass;

@@ -19,6 +19,9 @@ use crate::stages::versions;
 use crate::syntax::opus::OPUS_RATE;
 use crate::verify::Verification;
 
+/// What is said of sound whose channels were added up or left out, also in a part of it only.
+const DOWNMIXED: &str = "channels were mixed down";
+
 impl Run<'_> {
     pub(crate) fn report(
         &self,
@@ -68,6 +71,7 @@ impl Run<'_> {
                     audio: findings.audio.get(&d.index).and_then(|a| a.stats),
                 })
                 .collect(),
+            captions: Vec::new(),
             quality: searched.map_or_else(|| quality(&findings), |s| s.quality()),
             chunks: searched.map_or_else(|| chunks(&findings), |s| s.chunks()),
             stages,
@@ -99,6 +103,13 @@ impl Run<'_> {
                 say(format!("{} packets before the start of the film are left out", audio.skipped_packets));
             }
             let Some(stats) = audio.stats else { continue };
+            if stats.format_changes > 0 {
+                let times = if stats.format_changes == 1 { "once" } else { "several times" };
+                say(format!("the sound changes its format (channels, rate or sample type) {times}"));
+            }
+            if stats.downmixed {
+                say(DOWNMIXED.to_owned());
+            }
             if stats.frames == 0 {
                 say("there is no sound in it; the track is empty".to_owned());
             }
@@ -199,6 +210,12 @@ impl Run<'_> {
         }
         out.extend(decode.hardware_fallback.clone());
         out.extend(time_warnings(findings));
+        if decode.caption_frames > 0 && !self.settings.extract_captions {
+            let frames = decode.caption_frames;
+            out.push(format!(
+                "closed captions are embedded in {frames} pictures and not carried; --extract-captions writes them"
+            ));
+        }
         out
     }
 }
@@ -225,12 +242,6 @@ fn time_warnings(findings: &Findings) -> Vec<String> {
         out.push(format!(
             "{} pictures had times that do not increase and were moved by a tick",
             decode.repaired_timestamps
-        ));
-    }
-    if decode.caption_frames > 0 {
-        let frames = decode.caption_frames;
-        out.push(format!(
-            "closed captions inside the picture stream of {frames} pictures are not carried; the picture itself is"
         ));
     }
     out

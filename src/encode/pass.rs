@@ -128,7 +128,7 @@ pub(super) fn build(graph: &mut Graph, plan: PassPlan<'_>, mut source: Source) -
         plan.outputs.iter().map(|_| graph.channel(PACKETS)).collect();
     let everywhere = |track: usize| TrackOut(muxes.iter().map(|(mux, _)| (mux.clone(), track)).collect());
 
-    let (mut routes, mut audio) = (Vec::new(), BTreeMap::new());
+    let (mut routes, mut audio, mut found) = (Vec::new(), BTreeMap::new(), DemuxFindings::default());
     for decision in plan.decisions {
         let track = tracks.number(decision.index);
         routes.push(match (&decision.task, track) {
@@ -136,13 +136,13 @@ pub(super) fn build(graph: &mut Graph, plan: PassPlan<'_>, mut source: Source) -
                 let (outlet, packets) = graph.channel::<InputPacket>(PACKETS);
                 let stage = EncodeSound {
                     stream: decision.index,
-                    decoder: AudioDecoder::open(source.input(), decision.index)?,
+                    decoder: AudioDecoder::of(source.input(), &plan.info.streams[decision.index])?,
                     encoder: tracks.encoder(decision.index)?,
                     track: everywhere(track),
                     start: None,
                 };
                 audio.insert(decision.index, graph.sink(("audio", decision.index), packets, stage));
-                Route::Decode(outlet)
+                Route::Sound { outlet, track: everywhere(track), begun: false }
             }
             (Task::CopyAudio(mapping), Some(track)) => Route::CopyAudio {
                 track: everywhere(track),
@@ -152,10 +152,15 @@ pub(super) fn build(graph: &mut Graph, plan: PassPlan<'_>, mut source: Source) -
             (Task::CopySubtitle { codec_id, .. }, Some(track)) => {
                 Route::CopySubtitle { track: everywhere(track), webvtt: codec_id == "S_TEXT/WEBVTT" }
             }
-            (Task::ConvertSubtitle, Some(track)) => {
-                let converter = SubtitleConverter::open(source.input(), decision.index)?;
-                Route::ConvertSubtitle { track: everywhere(track), converter }
-            }
+            (Task::ConvertSubtitle, Some(track)) => match SubtitleConverter::open(source.input(), decision.index) {
+                Ok(converter) => Route::ConvertSubtitle { track: everywhere(track), converter },
+                // A film does not fail over a subtitle.
+                Err(error) => {
+                    everywhere(track).end()?;
+                    found.warn(format!("a subtitle track stays empty: {error}"));
+                    Route::Skip
+                }
+            },
             _ => Route::Skip,
         });
     }
@@ -184,7 +189,7 @@ pub(super) fn build(graph: &mut Graph, plan: PassPlan<'_>, mut source: Source) -
         let (picture, track) = row.build(graph, output, &mut pictures)?;
         outputs.push(OutputPromises { picture, track, mux: graph.sink(row_name("mux", number), messages, writer) });
     }
-    let demux = Demux { source, routes, main, found: DemuxFindings::default() };
+    let demux = Demux { source, routes, main, found };
     let demux = graph.task("demux", move |context| demux.run(context));
     Ok(PassPromises { demux, decode: pictures.decoded, audio, outputs })
 }

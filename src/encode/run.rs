@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::captions::CaptionFiles;
 use super::damage;
 use super::pass::{FinishedPicture, OutputFindings, PassFindings, PassOutput, PassPlan, build};
 use super::paths::{check_paths, stand_in};
@@ -75,11 +76,15 @@ fn encode_files(
     let place = |e: Error| e.with_file(&first.input);
     let analysis = Analysis::open(first.source(), cancel)?;
     let info = analysis.info().clone();
-    let decisions = decisions(first, &info)?;
+    // Refused before anything is looked at.
+    decisions(first, &info)?;
     let files =
         outputs.iter().map(|o| PartialOutput::create(&o.input, &o.output, o.overwrite)).collect::<Result<Vec<_>>>()?;
-    let main = main_stream(&info, &decisions).map_err(place)?;
+    let mut captions = outputs.iter().map(CaptionFiles::create).collect::<Result<Vec<_>>>()?;
     let facts = facts_of(outputs, analysis).map_err(place)?;
+    let info = facts.refine(&info);
+    let decisions = decisions(first, &info)?;
+    let main = main_stream(&info, &decisions).map_err(place)?;
     let parts = |fixed: bool| outputs.iter().filter(|o| matches!(o.quality, Quality::Crf(_)) == fixed).count();
     let job = JobProgress::new(parts(false) + parts(true).min(1));
     let runs = outputs
@@ -93,8 +98,11 @@ fn encode_files(
         .collect::<Result<Vec<_>>>()
         .map_err(place)?;
     runs.iter().for_each(Run::started);
+    for (run, captions) in runs.iter().zip(&mut captions) {
+        captions.iter_mut().try_for_each(|captions| captions.read(run)).map_err(place)?;
+    }
     let chunked = runs.iter().map(Run::chunks).collect::<Result<Vec<_>>>().map_err(place)?;
-    let job = EncodeJob { runs, files, chunked };
+    let job = EncodeJob { runs, files, captions, chunked };
     job.finish(clock).map_err(place)
 }
 
@@ -186,12 +194,13 @@ fn main_stream<'a>(info: &'a MediaInfo, decisions: &[StreamDecision]) -> Result<
 struct EncodeJob<'a> {
     runs: Vec<Run<'a>>,
     files: Vec<PartialOutput>,
+    captions: Vec<Option<CaptionFiles>>,
     chunked: Vec<Option<ChunkedFilm>>,
 }
 
 impl EncodeJob<'_> {
     fn finish(self, clock: &Stopwatch) -> Result<Vec<Report>> {
-        let EncodeJob { runs, files, chunked } = self;
+        let EncodeJob { runs, files, captions, chunked } = self;
         let encodes = chunked.iter().any(Option::is_none);
         let (findings, stages, time) = pass(&runs, &files, &chunked, encodes)?;
         let PassFindings { demux, decode, audio, outputs } = findings;
@@ -211,6 +220,9 @@ impl EncodeJob<'_> {
             findings.warnings.extend(warnings);
             found.push(findings);
         }
+        for (findings, captions) in found.iter_mut().zip(&captions) {
+            findings.warnings.extend(captions.iter().flat_map(CaptionFiles::warnings));
+        }
         if let Some(run) = runs.first() {
             run.sink.event(&Event::Stage { name: "verify" });
         }
@@ -221,8 +233,12 @@ impl EncodeJob<'_> {
             reports.push(report);
             verified.push(file);
         }
-        for (((run, file), chunked), report) in runs.iter().zip(verified).zip(chunked).zip(&reports) {
+        let places = runs.iter().zip(verified).zip(captions).zip(chunked).zip(&mut reports);
+        for ((((run, file), captions), chunked), report) in places {
             file.publish()?;
+            if let Some(captions) = captions {
+                report.captions = captions.publish(run)?;
+            }
             if let Some(chunked) = chunked {
                 chunked.clean_up(run.settings.keep_temp, run.sink);
             }
@@ -243,7 +259,8 @@ fn pass(
     let Some(run) = runs.first() else { return Err(Error::new(ErrorKind::Usage, "there is no output to encode to")) };
     run.sink.event(&Event::Stage { name: if encodes { "encode" } else { "mux" } });
     let begun = Instant::now();
-    let source = Source::open(run.settings.source(), run.cancel)?;
+    let mut source = Source::open(run.settings.source(), run.cancel)?;
+    source.expect(&run.facts.late);
     let progress = Arc::new(Progress::default());
     let mut outputs = Vec::new();
     for (number, ((run, file), chunked)) in runs.iter().zip(files).zip(chunked).enumerate() {
@@ -314,7 +331,7 @@ impl Findings {
 pub(super) struct Run<'a> {
     pub(super) settings: &'a EncodeSettings,
     pub(super) sink: &'a dyn Sink,
-    cancel: &'a CancelToken,
+    pub(super) cancel: &'a CancelToken,
     pulse: &'a Pulse,
     job: &'a JobProgress,
     pub(super) info: &'a MediaInfo,

@@ -1,6 +1,6 @@
 //! What a file holds: streams, chapters, attachments, tags.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Color, DolbyVision, Flip, HdrStatic, Orientation, Subsampling};
 use crate::base::{Rational, Span, Timestamp};
@@ -9,7 +9,7 @@ use crate::base::{Rational, Span, Timestamp};
 pub type Tag = (String, String);
 
 /// The kind of a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StreamKind {
     /// Moving pictures (attached pictures are [`Attachment`](StreamKind::Attachment)).
@@ -25,7 +25,7 @@ pub enum StreamKind {
 }
 
 /// The flags a player chooses tracks by (Matroska Flag*, FFmpeg AV_DISPOSITION_*).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, clippy::struct_excessive_bools)]
 pub struct Disposition {
     pub default: bool,

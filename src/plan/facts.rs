@@ -7,10 +7,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::fields::Fields;
-use crate::media::{DolbyVision, FieldCounts, HdrStatic, Orientation, Rect, Shown, Transfer};
+use crate::base::Rational;
+use crate::media::{
+    AudioInfo, Disposition, DolbyVision, FieldCounts, HdrStatic, MediaInfo, Orientation, Rect, Shown, StreamInfo,
+    StreamKind, Transfer,
+};
 
 /// The version of this form; facts of another one are measured again.
-pub const FACTS_VERSION: u32 = 2;
+pub const FACTS_VERSION: u32 = 3;
 
 /// What a look came to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -106,6 +110,38 @@ pub struct ShapeFacts {
     pub share: f64,
 }
 
+/// The widest sound of a stream that was decoded at a few places of the film.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SoundFacts {
+    /// The stream, by its index in the source; those that are announced late follow the others.
+    pub stream: usize,
+    /// Channel count.
+    pub channels: u32,
+    /// FFmpeg's layout name.
+    pub layout: String,
+    /// Samples a second.
+    pub sample_rate: u32,
+}
+
+/// A stream that the source announces after its start, where opening it does not see it yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LateStream {
+    /// The container's own number of it (a PID in transport streams).
+    pub id: i32,
+    /// Its kind: sound or subtitles.
+    pub kind: StreamKind,
+    /// FFmpeg's codec name.
+    pub codec: String,
+    /// Codec configuration bytes.
+    pub extradata: Vec<u8>,
+    /// Seconds a tick of its timestamps, as numerator and denominator.
+    pub time_base: (i32, i32),
+    /// Its language.
+    pub language: Option<String>,
+    /// Player flags.
+    pub disposition: Disposition,
+}
+
 /// What looking at a source came to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SourceFacts {
@@ -131,9 +167,51 @@ pub struct SourceFacts {
     pub crop: Finding<CropReport>,
     /// Whole pictures or fields.
     pub fields: Finding<FieldReport>,
+    /// Sound that was heard, of each stream of which any was.
+    pub sound: Vec<SoundFacts>,
+    /// Streams that begin late, in the order of their indices, which follow those known at the start.
+    pub late: Vec<LateStream>,
 }
 
 impl SourceFacts {
+    /// `info` with what only a look into the film tells: sound as wide as it gets, and streams that begin late.
+    pub fn refine(&self, info: &MediaInfo) -> MediaInfo {
+        let mut info = info.clone();
+        for late in &self.late {
+            let audio =
+                AudioInfo { channels: 0, layout: String::new(), sample_rate: 0, initial_padding: 0, bits: None };
+            info.streams.push(StreamInfo {
+                tagged_end: None,
+                index: info.streams.len(),
+                kind: late.kind,
+                codec: late.codec.clone(),
+                profile: None,
+                time_base: Rational::positive(late.time_base.0, late.time_base.1).unwrap_or(Rational::MILLI),
+                start: None,
+                duration: None,
+                frames: None,
+                language: late.language.clone(),
+                title: None,
+                disposition: late.disposition,
+                tags: Vec::new(),
+                extradata: late.extradata.clone(),
+                bit_rate: None,
+                video: None,
+                audio: (late.kind == StreamKind::Audio).then_some(audio),
+            });
+        }
+        for heard in &self.sound {
+            let stream = info.streams.get_mut(heard.stream).and_then(|s| s.audio.as_mut());
+            if let Some(audio) = stream.filter(|audio| heard.channels > audio.channels || audio.sample_rate == 0) {
+                (audio.channels, audio.layout) = (heard.channels, heard.layout.clone());
+                if audio.sample_rate == 0 {
+                    audio.sample_rate = heard.sample_rate;
+                }
+            }
+        }
+        info
+    }
+
     /// `SDR`, `HDR10`, `HDR10+`, `HLG`, or `PQ` for PQ without static metadata.
     pub fn hdr_kind(&self) -> &'static str {
         match self.first.color.transfer {

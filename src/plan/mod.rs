@@ -27,7 +27,10 @@ pub use chunks::{ChunkMeans, ChunkPlanner, ChunkRules, ChunkSpan, Cut, FramePoin
 pub use clock::{Clock, ClockJump, Tick, Ticking};
 pub use crop::{CropRules, CropVote, Light, picture_in, sample_times, vote};
 pub use curve::{Curve, Distance, SlopeBounds};
-pub use facts::{CropReport, FACTS_VERSION, FieldPlace, FieldReport, Finding, RpuFacts, ShapeFacts, SourceFacts};
+pub use facts::{
+    CropReport, FACTS_VERSION, FieldPlace, FieldReport, Finding, LateStream, RpuFacts, ShapeFacts, SoundFacts,
+    SourceFacts,
+};
 pub use fields::{Fields, is_told, judge};
 pub use policy::{ChunkSearch, Tier};
 pub use prior::{ChunkOutcome, forecast, lag, probe_crf, slope_of};

@@ -27,6 +27,9 @@ pub struct Report {
     pub video: VideoReport,
     /// What became of each source stream.
     pub streams: Vec<StreamReport>,
+    /// Captions that were taken out of the picture and written beside the output; absent where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub captions: Vec<CaptionReport>,
     /// How quality was chosen and, where it was measured, what it is.
     pub quality: QualityReport,
     /// The parts that were encoded on their own.
@@ -74,6 +77,17 @@ pub struct FileReport {
     pub duration_s: f64,
     /// Pictures.
     pub frames: u64,
+}
+
+/// A file of captions.
+#[derive(Clone, Debug, Serialize)]
+pub struct CaptionReport {
+    /// `cc1` for captions of the first field, `cc3` for those of the second.
+    pub channel: &'static str,
+    /// Captions in it.
+    pub cues: usize,
+    /// Where it is.
+    pub path: PathBuf,
 }
 
 /// The encoded picture.

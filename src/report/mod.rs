@@ -8,5 +8,7 @@ mod page;
 mod plots;
 mod text;
 
-pub use facts::{ChunkReport, DolbyVisionReport, FileReport, QualityReport, Report, StreamReport, VideoReport};
+pub use facts::{
+    CaptionReport, ChunkReport, DolbyVisionReport, FileReport, QualityReport, Report, StreamReport, VideoReport,
+};
 pub use text::{bytes, duration};

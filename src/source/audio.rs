@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::MAX_ERRORS_A_PACKET;
 use crate::av::{Decoder, DecoderOptions, Input, InputPacket, Received};
 use crate::base::{Error, ErrorKind, Result};
-use crate::media::Sound;
+use crate::media::{Sound, StreamInfo};
 
 /// The decoder of one audio stream. Same law as [`VideoDecoder`](super::VideoDecoder): a damaged packet is
 /// counted, not an error; the hole it leaves shows in the timestamps.
@@ -23,6 +23,21 @@ impl AudioDecoder {
         // One thread: audio decoders gain nothing from more, and the encoder wants the cores.
         let decoder = Decoder::open(input, stream, DecoderOptions { threads: 1, ..Default::default() })?;
         Ok(AudioDecoder { decoder, stream, ready: VecDeque::new(), damaged_packets: 0, first_error: None })
+    }
+
+    /// A decoder for `stream` of `input`, also where the file announces it late: then its packets say all it needs.
+    ///
+    /// # Errors
+    /// `Unsupported` where there is no decoder for it, `Input` for damaged codec parameters.
+    pub fn of(input: &Input, stream: &StreamInfo) -> Result<Self> {
+        if stream.index < input.stream_count() {
+            return Self::open(input, stream.index);
+        }
+        let channels = stream.audio.as_ref().map_or(2, |audio| audio.channels);
+        let decoder = Decoder::by_name(&stream.codec, &stream.extradata, stream.time_base, channels)
+            .map_err(|e| e.with_stream(stream.index))?;
+        let ready = VecDeque::new();
+        Ok(AudioDecoder { decoder, stream: stream.index, ready, damaged_packets: 0, first_error: None })
     }
 
     /// Decodes one packet; its sound waits for `receive`.

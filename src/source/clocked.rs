@@ -7,7 +7,7 @@ use super::stills;
 use crate::av::{Input, InputPacket};
 use crate::base::{CancelToken, Error, Rational, Result, Rounding, Span, Timestamp};
 use crate::media::{MediaInfo, StreamInfo, StreamKind};
-use crate::plan::{Clock, ClockJump, Tick, Ticking};
+use crate::plan::{Clock, ClockJump, LateStream, Tick, Ticking};
 
 /// FFmpeg's name of the Matroska demuxer.
 const MATROSKA: &str = "matroska,webm";
@@ -29,6 +29,8 @@ pub struct Source {
     waiting: VecDeque<InputPacket>,
     /// Streams that are given out; `None` gives all.
     wanted: Option<HashSet<usize>>,
+    /// Streams that the file announces while it is read, by the container's number of each.
+    late: Vec<i32>,
     /// Streams of whose sound the first packet is still to come.
     primed: HashSet<usize>,
     ended: bool,
@@ -72,7 +74,7 @@ impl Source {
             clock.finish();
         }
         let primed = info.streams.iter().filter(|s| delay_of(s) > 0).map(|s| s.index).collect();
-        Ok(Source { input, info, clock, waiting, wanted: None, primed, ended, failed })
+        Ok(Source { input, info, clock, waiting, wanted: None, late: Vec::new(), primed, ended, failed })
     }
 
     /// What the file holds, in time of the film.
@@ -99,7 +101,38 @@ impl Source {
         self.wanted = Some(wanted.iter().copied().collect());
     }
 
+    /// Gives out the packets of all streams again.
+    pub fn keep_all(&mut self) {
+        let all: Vec<usize> = (0..self.input.stream_count()).collect();
+        self.input.keep_only(&all);
+        self.wanted = None;
+    }
+
+    /// Gives streams that the file announces late the indices behind those it was opened with, in this order, whatever
+    /// order it announces them in. Other late streams come behind them.
+    pub fn expect(&mut self, late: &[LateStream]) {
+        self.late = late.iter().map(|stream| stream.id).collect();
+    }
+
+    /// Whether the format is one whose clock may jump, and whose streams may begin anywhere (broadcasts, DVDs).
+    pub fn may_jump(&self) -> bool {
+        self.input.may_jump()
+    }
+
+    /// The kind of a stream, also of one that was announced late.
+    pub fn kind_of(&self, stream: usize) -> Option<StreamKind> {
+        self.input.kind(stream)
+    }
+
+    /// Bytes of the file.
+    pub fn size(&self) -> u64 {
+        self.input.size()
+    }
+
     /// The next packet in the file's order; `None` at the end of the file.
+    ///
+    /// Packets of streams that nobody knew of when the file was opened come also where others were asked for, so that
+    /// they can be named.
     ///
     /// # Errors
     /// As [`Input::read_packet`].
@@ -107,7 +140,9 @@ impl Source {
         loop {
             if let Some(offset) = self.clock.pop() {
                 let Some(packet) = self.waiting.pop_front() else { continue };
-                if self.wanted.as_ref().is_none_or(|wanted| wanted.contains(&packet.stream())) {
+                let packet = self.of_late_stream(packet);
+                let (stream, known) = (packet.stream(), self.info.streams.len() + self.late.len());
+                if self.wanted.as_ref().is_none_or(|wanted| stream >= known || wanted.contains(&stream)) {
                     return self.placed_at(packet, offset).map(Some);
                 }
                 continue;
@@ -136,6 +171,17 @@ impl Source {
         }
     }
 
+    /// The packet with the index that its stream has here.
+    fn of_late_stream(&self, mut packet: InputPacket) -> InputPacket {
+        let (stream, known) = (packet.stream(), self.info.streams.len());
+        if stream >= known && !self.late.is_empty() {
+            let id = self.input.stream_id(stream);
+            let place = self.late.iter().position(|late| *late == id);
+            packet.set_stream(place.map_or(stream + self.late.len(), |place| known + place));
+        }
+        packet
+    }
+
     fn placed_at(&mut self, mut packet: InputPacket, offset: i64) -> Result<InputPacket> {
         packet.shift(Span::new(offset, Rational::NANO));
         if self.primed.remove(&packet.stream())
@@ -158,11 +204,26 @@ impl Source {
             None => target,
         };
         self.input.seek(index, own)?;
+        self.moved();
+        Ok(())
+    }
+
+    /// Moves to a place in the file, counted in bytes.
+    ///
+    /// # Errors
+    /// As [`Input::seek_bytes`].
+    pub fn seek_bytes(&mut self, place: u64) -> Result<()> {
+        self.input.seek_bytes(place)?;
+        self.moved();
+        Ok(())
+    }
+
+    /// Forgets what was read at another place.
+    fn moved(&mut self) {
         self.clock.forget();
         self.waiting.clear();
         self.primed.clear();
         (self.ended, self.failed) = (false, None);
-        Ok(())
     }
 
     /// Where the clock jumped so far.

@@ -171,6 +171,11 @@ impl Pictures {
         DecodeStats { hardware_fallback, ..stats }
     }
 
+    /// The file below, to look at other streams of it: where it is in the file is not said.
+    pub fn into_source(self) -> Source {
+        self.source
+    }
+
     /// The next picture in display order.
     #[allow(clippy::should_implement_trait)] // It can fail, and ends with `Ok(None)` as all streams here.
     pub fn next(&mut self) -> Result<Option<Frame>> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::mux::TrackOut;
 use super::sound::AudioFindings;
-use crate::av::{InputPacket, SubtitleConverter};
+use crate::av::{InputPacket, SubtitleConverter, SubtitleCue};
 use crate::base::{Error, ErrorKind, Rational, Result, Rounding, Span, Timestamp};
 use crate::container::codec::webvtt_additional;
 use crate::flow::{Outlet, StageContext};
@@ -16,19 +16,38 @@ use crate::syntax::opus::{OPUS_RATE, packet_samples};
 /// How often the tracks that come seldom are said to have come so far, in seconds of film.
 const PACE_S: f64 = 0.25;
 
+/// How far behind the film a track may stay whose packets come late, in milliseconds: the order of the file waits for it.
+const LATE_MS: i64 = 10_000;
+
 /// Where the packets of one stream go.
 pub(crate) enum Route {
     Skip,
     Decode(Outlet<InputPacket>),
-    CopyAudio { track: TrackOut, delay_ns: u64, opus: bool },
-    CopySubtitle { track: TrackOut, webvtt: bool },
-    ConvertSubtitle { track: TrackOut, converter: SubtitleConverter },
+    /// Sound that is encoded. Until it begins, the file's order must not wait for its track.
+    Sound {
+        outlet: Outlet<InputPacket>,
+        track: TrackOut,
+        begun: bool,
+    },
+    CopyAudio {
+        track: TrackOut,
+        delay_ns: u64,
+        opus: bool,
+    },
+    CopySubtitle {
+        track: TrackOut,
+        webvtt: bool,
+    },
+    ConvertSubtitle {
+        track: TrackOut,
+        converter: SubtitleConverter,
+    },
 }
 
 /// Reads one source.
 pub(crate) struct Demux {
     pub(crate) source: Source,
-    /// By stream index; streams that appear later are skipped.
+    /// By stream index; streams that appear later are counted.
     pub(crate) routes: Vec<Route>,
     /// The stream whose times pace the tracks that come seldom.
     pub(crate) main: usize,
@@ -54,6 +73,8 @@ pub(crate) struct DemuxFindings {
     pub(crate) stopped: Option<String>,
     /// Copied audio by source stream index.
     pub(crate) copied: BTreeMap<usize, AudioFindings>,
+    /// Packets of streams that began after the tracks were decided, by stream, and when the first came.
+    pub(crate) unforeseen: BTreeMap<usize, (u64, f64)>,
     /// Things the user should know, in order of appearance.
     pub(crate) warnings: Vec<String>,
 }
@@ -93,17 +114,26 @@ impl Demux {
         self.end_copied_tracks()?;
         self.found.jumps = self.source.jumps().len();
         self.found.warnings.extend(jump_warnings(self.source.jumps()));
+        let unforeseen = self.found.unforeseen_warnings();
+        self.found.warnings.extend(unforeseen);
         Ok(self.found)
     }
 
     fn route(&mut self, packet: InputPacket) -> Result<()> {
         let stream = packet.stream();
-        let Some(route) = self.routes.get_mut(stream) else { return Ok(()) };
         let found = &mut self.found;
+        let Some(route) = self.routes.get_mut(stream) else {
+            found.unforeseen(&packet);
+            return Ok(());
+        };
         let place = |error: Error| error.with_stream(stream);
         match route {
             Route::Skip => Ok(()),
             Route::Decode(outlet) => outlet.send(packet),
+            Route::Sound { outlet, begun, .. } => {
+                *begun = true;
+                outlet.send(packet)
+            }
             Route::CopyAudio { track, delay_ns, opus } => {
                 let audio = found.copied.entry(stream).or_default();
                 let Some(copy) = copied_audio(packet, *delay_ns, *opus) else {
@@ -122,13 +152,7 @@ impl Demux {
                 }
             },
             Route::ConvertSubtitle { track, converter } => match converter.convert(&packet) {
-                Ok(Some(text)) => {
-                    let Some(pts) = packet.pts().filter(|pts| pts.ticks() >= 0) else { return Ok(()) };
-                    let mut copy = Packet::new(pts, PacketData::new(text));
-                    copy.duration = packet.duration();
-                    track.packet(copy)
-                }
-                Ok(None) => Ok(()),
+                Ok(cue) => cue.map_or(Ok(()), |cue| converted(cue, track)),
                 Err(error) => {
                     found.warn(format!("a subtitle is left out: {}", place(error)));
                     Ok(())
@@ -140,18 +164,25 @@ impl Demux {
     /// Tells the muxers how far the subtitle tracks are.
     fn advance(&self, time: Timestamp) -> Result<()> {
         self.routes.iter().try_for_each(|route| match route {
+            Route::ConvertSubtitle { track, converter } if converter.is_late() => track.advance(late(time)),
+            Route::Sound { track, begun: false, .. } => track.advance(late(time)),
             Route::CopySubtitle { track, .. } | Route::ConvertSubtitle { track, .. } => track.advance(time),
-            Route::Skip | Route::Decode(_) | Route::CopyAudio { .. } => Ok(()),
+            Route::Skip | Route::Decode(_) | Route::Sound { .. } | Route::CopyAudio { .. } => Ok(()),
         })
     }
 
     fn end_copied_tracks(&mut self) -> Result<()> {
         self.routes.drain(..).try_for_each(|route| match route {
-            Route::CopyAudio { track, .. }
-            | Route::CopySubtitle { track, .. }
-            | Route::ConvertSubtitle { track, .. } => track.end(),
+            Route::CopyAudio { track, .. } | Route::CopySubtitle { track, .. } => track.end(),
+            Route::ConvertSubtitle { track, mut converter } => {
+                match converter.finish() {
+                    Ok(cues) => cues.into_iter().try_for_each(|cue| converted(cue, &track))?,
+                    Err(error) => self.found.warn(format!("a subtitle is left out: {error}")),
+                }
+                track.end()
+            }
             // Dropping the outlet is the flush.
-            Route::Skip | Route::Decode(_) => Ok(()),
+            Route::Skip | Route::Decode(_) | Route::Sound { .. } => Ok(()),
         })
     }
 }
@@ -168,7 +199,21 @@ impl DemuxFindings {
         self.end_position = self.end_position.max(packet.end_position().unwrap_or(0));
     }
 
-    fn warn(&mut self, message: String) {
+    /// Counts a packet of a stream that nobody foresaw.
+    fn unforeseen(&mut self, packet: &InputPacket) {
+        let at = packet.pts().or(packet.dts()).map_or(self.end_s, Timestamp::as_secs_f64);
+        self.unforeseen.entry(packet.stream()).or_insert((0, at)).0 += 1;
+    }
+
+    /// What is said of them.
+    fn unforeseen_warnings(&self) -> Vec<String> {
+        let say = |(stream, (packets, at)): (&usize, &(u64, f64))| {
+            format!("stream {stream} begins at {at:.3} s, where nobody looked: its {packets} packets are not kept")
+        };
+        self.unforeseen.iter().map(say).collect()
+    }
+
+    pub(crate) fn warn(&mut self, message: String) {
         tracing::warn!("{message}");
         self.warnings.push(message);
     }
@@ -187,6 +232,11 @@ fn jump_warnings(jumps: &[ClockJump]) -> Vec<String> {
         out.push(format!("the clock of the source jumps {} times in all", jumps.len()));
     }
     out
+}
+
+/// As far as a track surely is whose packets may lag behind the pictures.
+fn late(time: Timestamp) -> Timestamp {
+    Timestamp::new(time.as_nanos().saturating_sub(LATE_MS * 1_000_000), Rational::NANO)
 }
 
 fn nanos(ns: u64) -> Span {
@@ -222,6 +272,16 @@ fn copied_audio(packet: InputPacket, delay_ns: u64, opus: bool) -> Option<Packet
     }
     copy.data = packet.into_data();
     Some(copy)
+}
+
+/// A cue that was converted; one from before the start of the film is left out.
+fn converted(cue: SubtitleCue, track: &TrackOut) -> Result<()> {
+    if cue.start.ticks() < 0 {
+        return Ok(());
+    }
+    let mut packet = Packet::new(cue.start, PacketData::new(cue.text));
+    packet.duration = cue.duration;
+    track.packet(packet)
 }
 
 fn copied_subtitle(packet: InputPacket, webvtt: bool) -> Option<Packet> {

@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::audio::LayoutPlan;
-use crate::av::codec_is_text_subtitle;
+use crate::av::{codec_is_text_subtitle, has_decoder};
 use crate::config::AudioMode;
 use crate::container::reader::codec_ids;
 use crate::container::{self, codec::CodecMapping};
@@ -184,6 +184,8 @@ fn with_delay(mapping: CodecMapping, stream: &StreamInfo) -> CodecMapping {
     }
 }
 
+/// What becomes of subtitles: text and pictures are kept as they are where Matroska can carry them, other text is
+/// converted, and what nothing can be made of is named.
 fn subtitle(stream: &StreamInfo, unknown: Option<&(String, Vec<u8>)>) -> StreamVerdict {
     if let Some(mapping) = container::codec::for_copy(&stream.codec, &stream.extradata) {
         let task = Task::CopySubtitle { codec_id: mapping.codec_id.to_owned(), codec_private: mapping.codec_private };
@@ -192,6 +194,13 @@ fn subtitle(stream: &StreamInfo, unknown: Option<&(String, Vec<u8>)>) -> StreamV
     if let Some((codec_id, codec_private)) = unknown {
         let task = Task::CopySubtitle { codec_id: codec_id.clone(), codec_private: codec_private.clone() };
         return (task, Action::Kept, Some(codec_id.clone()), Some("kept as the source's Matroska names it".to_owned()));
+    }
+    // Matroska keeps the dialog style segment of TextST as CodecPrivate (Matroska codec specifications, S_HDMV/TEXTST).
+    if stream.codec == "hdmv_text_subtitle" {
+        return dropped("it comes without the dialog style segment that Blu-ray text subtitles are shown with");
+    }
+    if !has_decoder(&stream.codec) {
+        return dropped(format!("Matroska cannot carry {}, and FFmpeg has no decoder for it", stream.codec));
     }
     if codec_is_text_subtitle(&stream.codec) {
         let reason = format!("Matroska cannot carry {}", stream.codec);

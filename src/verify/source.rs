@@ -37,14 +37,16 @@ pub fn verify(source: &Path, output: &Path, cancel: &CancelToken) -> Result<Veri
 fn verify_of_file(source: &Path, output: &Path, cancel: &CancelToken) -> Result<Verification> {
     let analysis = Analysis::open(source, cancel)?;
     let info = analysis.info().clone();
-    let codec = codec_of(output);
-    let decisions = decide(&info, mode_of(output), &unknown_codecs(source, &info));
-    let decisions: Vec<_> = decisions.iter().map(|d| d.coded_as(codec)).collect();
     let main = analysis.main_video()?.clone();
     let place = |e: Error| e.with_file(source);
     let facts = analysis.facts(Looks { crop: true, fields: true }).map_err(place)?;
+    let info = facts.refine(&info);
+    let codec = codec_of(output);
+    let decisions = decide(&info, mode_of(output), &unknown_codecs(source, &info));
+    let decisions: Vec<_> = decisions.iter().map(|d| d.coded_as(codec)).collect();
     let plan = plan(&facts, &main, output).map_err(place)?;
-    let input = Source::open(source, cancel)?;
+    let mut input = Source::open(source, cancel)?;
+    input.expect(&facts.late);
     let decoded = decode(input, &info, &plan, &decisions).map_err(place)?;
     let expected = expected(&info, &decisions, &plan, decoded);
     let kept = info.start_kept(keeps_start(output, &expected, &info));
@@ -151,7 +153,10 @@ fn decode(mut source: Source, info: &MediaInfo, plan: &PicturePlan, decisions: &
     let mut video = VideoDecoder::open(source.input(), &info.streams[main], DecoderOptions::default())?;
     let mut sound: BTreeMap<usize, (AudioDecoder, Heard)> = BTreeMap::new();
     for decision in decisions.iter().filter(|d| matches!(d.task, Task::EncodeAudio(_))) {
-        sound.insert(decision.index, (AudioDecoder::open(source.input(), decision.index)?, Heard::default()));
+        sound.insert(
+            decision.index,
+            (AudioDecoder::of(source.input(), &info.streams[decision.index])?, Heard::default()),
+        );
     }
     let mut out = Decoded { first: None, messages: Vec::new(), times: Vec::new(), end: None, audio: BTreeMap::new() };
     while let Some(packet) = source.read_packet()? {

@@ -70,7 +70,7 @@ pub fn fixture(name: &str) -> Option<PathBuf> {
     let made = Command::new(root().join("fixtures/make")).arg(name).output().expect("fixtures/make runs");
     assert!(made.status.success(), "fixtures/make {name}: {}", String::from_utf8_lossy(&made.stderr));
     let folder = root().join("target/fixtures");
-    let found = ["mkv", "mp4", "ts", "avi", "vob", "flv", "jpg"]
+    let found = ["mkv", "mp4", "ts", "avi", "vob", "flv", "jpg", "mov"]
         .map(|e| folder.join(format!("{name}.{e}")))
         .into_iter()
         .find(|p| p.is_file());

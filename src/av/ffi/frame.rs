@@ -185,7 +185,12 @@ impl VideoFrame {
 
     /// Whether ATSC A/53 closed captions travel with this picture.
     pub fn has_captions(&self) -> bool {
-        self.side_data(Side::AV_FRAME_DATA_A53_CC).is_some()
+        self.captions().is_some()
+    }
+
+    /// The closed captions of this picture: `cc_data` constructs of three bytes (ATSC A/53 Part 4, 6.2.3.1).
+    pub fn captions(&self) -> Option<&[u8]> {
+        self.side_data(Side::AV_FRAME_DATA_A53_CC)
     }
 
     /// Whether HDR10+ metadata travels with this picture, also such that [`dynamic`](Self::dynamic) cannot give.
@@ -283,6 +288,12 @@ impl AudioFrame {
     /// Samples a second.
     pub fn sample_rate(&self) -> u32 {
         self.raw.fields().sample_rate.max(0) as u32
+    }
+
+    /// FFmpeg's name of its channel layout, such as `5.1(side)`.
+    pub fn layout_name(&self) -> String {
+        // SAFETY: the layout belongs to a valid frame that is borrowed for the call.
+        unsafe { super::info::layout_name(&self.raw.fields().ch_layout) }
     }
 
     /// Channel count.

@@ -45,7 +45,7 @@ fn is_cover(stream: &sys::AVStream) -> bool {
     stream.disposition & sys::AV_DISPOSITION_ATTACHED_PIC != 0
 }
 
-fn kind(stream: &sys::AVStream) -> StreamKind {
+pub(super) fn kind(stream: &sys::AVStream) -> StreamKind {
     match raw_enum!(parameters(stream).codec_type) {
         0 if is_cover(stream) => StreamKind::Attachment,
         0 => StreamKind::Video,
@@ -203,17 +203,27 @@ fn nanoseconds(text: &str) -> Option<i64> {
     whole.checked_mul(1_000_000_000)?.checked_add(fraction).filter(|_| parts.next().is_none())
 }
 
-fn audio_info(par: &sys::AVCodecParameters) -> AudioInfo {
+/// FFmpeg's name of a channel layout; empty where it has none.
+///
+/// # Safety
+/// `layout` points to an initialised layout that nobody changes meanwhile.
+pub(super) unsafe fn layout_name(layout: *const sys::AVChannelLayout) -> String {
     let mut name = [0 as std::ffi::c_char; 256];
-    // SAFETY: the layout belongs to valid parameters; the buffer is writable for its length and the function
-    // terminates what it writes.
-    let layout = unsafe {
-        let code = sys::av_channel_layout_describe(&par.ch_layout, name.as_mut_ptr(), name.len());
+    // SAFETY: by this function's contract; the buffer is writable for its length and the function terminates what it
+    // writes.
+    unsafe {
+        let code = sys::av_channel_layout_describe(layout, name.as_mut_ptr(), name.len());
         if code > 0 { text(name.as_ptr()) } else { None }
-    };
+    }
+    .unwrap_or_default()
+}
+
+fn audio_info(par: &sys::AVCodecParameters) -> AudioInfo {
+    // SAFETY: the layout belongs to valid parameters.
+    let layout = unsafe { layout_name(&par.ch_layout) };
     AudioInfo {
         channels: par.ch_layout.nb_channels.max(0) as u32,
-        layout: layout.unwrap_or_default(),
+        layout,
         sample_rate: par.sample_rate.max(0) as u32,
         initial_padding: u32::try_from(par.initial_padding).unwrap_or(0),
         bits: u8::try_from(par.bits_per_raw_sample.max(par.bits_per_coded_sample)).ok().filter(|&b| b > 0),

@@ -11,7 +11,7 @@ use super::info;
 use super::packet::InputPacket;
 use super::{check, out_of_memory, time_base};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Timestamp};
-use crate::media::MediaInfo;
+use crate::media::{MediaInfo, StreamKind};
 
 /// Demuxers that make pictures of any bytes they are given; a text file is not a film.
 const REFUSED_DEMUXERS: [&str; 4] = ["tty", "bin", "idf", "xbin"];
@@ -114,6 +114,9 @@ impl Input {
             (*context).probesize = PROBE_BYTES;
             (*context).max_analyze_duration = ANALYZE_MICROSECONDS;
             let mut options = ptr::null_mut();
+            // As FFmpeg's own programs: look for streams of a transport stream as far as the probe goes, and not only
+            // to the first program map (ISO/IEC 13818-1, 2.4.4.8). Other demuxers do not know the option.
+            sys::av_dict_set(&mut options, c"scan_all_pmts".as_ptr(), c"1".as_ptr(), 0);
             for (name, value) in &wanted {
                 sys::av_dict_set(&mut options, name.as_ptr(), value.as_ptr(), 0);
             }
@@ -168,11 +171,41 @@ impl Input {
         info::media_info(self.fields(), &self.streams())
     }
 
+    /// The kind of a stream.
+    pub fn kind(&self, index: usize) -> Option<StreamKind> {
+        self.streams().get(index).map(|stream| info::kind(stream))
+    }
+
     /// Whether the format is one whose clock may jump (broadcasts, DVDs).
     pub fn may_jump(&self) -> bool {
         // SAFETY: an open context has a demuxer.
         let flags = unsafe { self.fields().iformat.as_ref() }.map_or(0, |format| format.flags);
         flags & sys::AVFMT_TS_DISCONT as c_int != 0
+    }
+
+    /// How many streams are known by now.
+    pub fn stream_count(&self) -> usize {
+        self.fields().nb_streams as usize
+    }
+
+    /// The container's own number of a stream (a PID in transport streams), by which it is known again where streams are
+    /// announced in another order.
+    pub fn stream_id(&self, index: usize) -> i32 {
+        self.streams().get(index).map_or(-1, |stream| stream.id)
+    }
+
+    /// Bytes of the file; 0 where that is unknown.
+    pub fn size(&self) -> u64 {
+        std::fs::metadata(&self.path).map_or(0, |m| m.len())
+    }
+
+    /// Moves to a place in the file, counted in bytes: for formats that a reader can enter anywhere.
+    pub fn seek_bytes(&mut self, place: u64) -> Result<()> {
+        let place = i64::try_from(place).unwrap_or(i64::MAX);
+        // SAFETY: the context is open.
+        let code = unsafe { sys::av_seek_frame(self.context.as_ptr(), -1, place, sys::AVSEEK_FLAG_BYTE as c_int) };
+        check(code, ErrorKind::Input, "cannot seek").map_err(|e| e.with_file(&self.path))?;
+        Ok(())
     }
 
     /// Lets libavformat skip streams whose packets nobody wants.

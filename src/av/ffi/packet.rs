@@ -77,6 +77,12 @@ impl InputPacket {
         self.fields().stream_index.max(0) as usize
     }
 
+    /// Makes it a packet of another stream.
+    pub fn set_stream(&mut self, stream: usize) {
+        // SAFETY: we own the packet; the index is a plain number.
+        unsafe { (*self.as_mut_ptr()).stream_index = c_int::try_from(stream).unwrap_or(c_int::MAX) }
+    }
+
     /// Presentation time, where the file says.
     pub fn pts(&self) -> Option<Timestamp> {
         timestamp(self.fields().pts, self.base)
@@ -90,6 +96,16 @@ impl InputPacket {
     /// Duration, where the file says.
     pub fn duration(&self) -> Option<Span> {
         span(self.fields().duration, self.base)
+    }
+
+    /// Gives it a time, in its stream's base.
+    pub(super) fn set_time(&mut self, time: Timestamp) {
+        let ticks = time.rescale(self.base, Rounding::Nearest).ticks();
+        // SAFETY: we own the packet; its times are plain numbers.
+        unsafe {
+            (*self.as_mut_ptr()).pts = ticks;
+            (*self.as_mut_ptr()).dts = ticks;
+        }
     }
 
     /// Moves both times by `span`.

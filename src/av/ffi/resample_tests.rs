@@ -1,27 +1,11 @@
 //! Counts, times and levels of resampled sound, with synthetic frames of every sample format.
 #![allow(unsafe_code)]
 
-use std::ffi::c_char;
-
 use super::super::frame::RawFrame;
 use super::*;
 use crate::base::{Rational, Timestamp};
 
 impl AudioFrame {
-    /// FFmpeg's name of its channel layout, such as `5.1(side)` or `6 channels`.
-    pub fn layout_name(&self) -> String {
-        let mut buffer = [0 as c_char; 256];
-        // SAFETY: the layout is valid, the buffer writable for its length; what is written is terminated
-        // (and cut short if need be).
-        unsafe {
-            let layout = &(*self.raw().as_ptr()).ch_layout;
-            match sys::av_channel_layout_describe(layout, buffer.as_mut_ptr(), buffer.len()) {
-                0.. => super::super::text(buffer.as_ptr()).unwrap_or_default(),
-                _ => format!("{} channels", self.channels()),
-            }
-        }
-    }
-
     /// A frame made of interleaved samples.
     ///
     /// `layout` is a name as in [`ChannelLayout::from_name`]; samples that do not fill all channels are left out.

@@ -3,6 +3,7 @@
 //! The table is written to `target/cases-table.md`. Each kind has a file of its own here, with the checks of its rows
 //! ([`Row`]) and tests for further inputs of the same kind.
 
+mod broadcast;
 mod clock;
 mod pictures;
 mod program;
@@ -59,7 +60,7 @@ pub fn cases() -> Option<PathBuf> {
 }
 
 fn rows() -> Vec<&'static Row> {
-    [clock::ROWS, pictures::ROWS, program::ROWS].into_iter().flatten().collect()
+    [broadcast::ROWS, clock::ROWS, pictures::ROWS, program::ROWS].into_iter().flatten().collect()
 }
 
 #[test]
