@@ -46,9 +46,9 @@ encode: build
 	    if [ -n "$$OUT" ]; then set -- "$$IN" "$$OUT"; else set -- "$$IN"; fi; \
 	    '$(TARGET)/release/drapto' encode "$$@" $(ARGS); \
 	else \
-	    fixtures/make sample && mkdir -p encode-sample && \
-	    '$(TARGET)/release/drapto' encode target/fixtures/sample.mkv encode-sample/sample.av1.mkv \
-	        --overwrite --report encode-sample/report.json $(ARGS) && \
+	    fixtures/make showcase && mkdir -p encode-sample && \
+	    '$(TARGET)/release/drapto' encode target/fixtures/showcase.mkv encode-sample/sample.av1.mkv \
+	        --chunk-size 4 --overwrite --report encode-sample/report.json $(ARGS) && \
 	    echo 'Watch: encode-sample/sample.av1.mkv   Read: encode-sample/report.json'; \
 	fi
 

@@ -6,7 +6,7 @@
 //! jobs know files.
 #![deny(unsafe_code)]
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -145,7 +145,7 @@ impl PictureSequence {
         let folder = self.pattern.parent().unwrap_or(Path::new("/"));
         let name = self.pattern.file_name().unwrap_or_default();
         let mut escaped = OsString::new();
-        for (number, part) in split(folder.as_os_str().to_owned()).into_iter().enumerate() {
+        for (number, part) in split(folder.as_os_str()).into_iter().enumerate() {
             if number > 0 {
                 escaped.push("%%");
             }
@@ -204,7 +204,7 @@ fn path_of(bytes: &[u8]) -> PathBuf {
 }
 
 /// The parts of `text` between its percent signs.
-fn split(text: OsString) -> Vec<OsString> {
+fn split(text: &OsStr) -> Vec<OsString> {
     text.as_encoded_bytes().split(|b| *b == b'%').map(|part| path_of(part).into_os_string()).collect()
 }
 

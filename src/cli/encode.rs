@@ -70,7 +70,11 @@ pub fn run(args: EncodeArgs) -> Result<()> {
     }
     let text = summary::summary(&report);
     // What reads the report from standard output wants nothing else there.
-    if reports.to_stdout() { Ok(note(&args, text.trim_end())) } else { print(&text) }
+    if !reports.to_stdout() {
+        return print(&text);
+    }
+    note(&args, text.trim_end());
+    Ok(())
 }
 
 /// What is read and written, by the command line's words.

@@ -97,7 +97,7 @@ impl Spool {
             Ok(()) => {}
         }
         file.set_len(0).map_err(failed)?;
-        Ok(Spool { path: path.to_path_buf(), of: of.to_path_buf(), file: file })
+        Ok(Spool { path: path.to_path_buf(), of: of.to_path_buf(), file })
     }
 
     fn failed(&self, cause: io::Error) -> Error {

@@ -158,7 +158,7 @@ fn long_name(lab: &Lab) -> Found {
 fn other_format(lab: &Lab) -> Found {
     let desk = Desk::new(lab);
     let found = ["out.mp4", "out.webm", "out.MOV"].map(|name| desk.bash(&format!("$E in.mp4 {name}")));
-    found.iter().map(|out| refused(&desk, lab, out, &[])).next_back().expect("names")
+    found.iter().try_fold(String::new(), |_, out| refused(&desk, lab, out, &[]))
 }
 
 fn no_extension(lab: &Lab) -> Found {
@@ -570,8 +570,8 @@ fn numbered_pictures_are_a_film_at_the_rate_that_is_asked_for() {
 
 #[test]
 fn progress_of_a_search_that_tries_again_never_runs_backwards() {
-    let Some((_folder, desk, _)) = desk_with("sample") else { return };
-    let script = "$drapto encode --target-vmaf 96 --vmaf-tolerance 0.2 --chunk-size 2 --preset 12 --events ndjson --report r.json in.mp4 o.mkv";
+    let Some((_folder, desk, _)) = desk_with("showcase") else { return };
+    let script = "$drapto encode --target-vmaf 93 --vmaf-tolerance 0.2 --chunk-size 4 --preset 12 --events ndjson --report r.json in.mp4 o.mkv";
     let out = desk.bash(script);
     assert!(out.status.success(), "{}", said(&out));
     let lines = String::from_utf8(out.stdout).expect("text");
@@ -587,7 +587,7 @@ fn progress_of_a_search_that_tries_again_never_runs_backwards() {
         }
     }
     let last = progress.last().expect("progress");
-    assert_eq!((last["frames"].as_u64(), last["done"].as_f64()), (Some(240), Some(1.0)));
+    assert_eq!((last["frames"].as_u64(), last["done"].as_f64()), (Some(192), Some(1.0)));
 }
 
 /// In a pipe, on a terminal without a name, and where nothing may be said.
