@@ -100,12 +100,14 @@ pub mod data {
     pub use crate::flow::{StageHealth, StageReport};
     pub use crate::media::{
         Attachment, AudioInfo, Chapter, ChromaLocation, Color, ColorRange, ContentLight, Disposition, DolbyVision,
-        EnhancementLayer, FieldOrder, HdrStatic, MasteringDisplay, Matrix, MediaInfo, PoolStats, Primaries, Rect,
-        StreamInfo, StreamKind, Subsampling, Tag, Transfer, VideoInfo,
+        EnhancementLayer, FieldOrder, Flip, HdrStatic, MasteringDisplay, Matrix, MediaInfo, Orientation, PoolStats,
+        Primaries, Rect, StreamInfo, StreamKind, Subsampling, Tag, Transfer, VideoInfo,
     };
     pub use crate::meter::{FrameScore, MetricKind, Model, Stride};
     pub use crate::plan::{CropReport, Curve, Distance, Observation, SlopeBounds, Tier, TryRecord};
-    pub use crate::report::{ChunkReport, DolbyVisionReport, FileReport, QualityReport, StreamReport, VideoReport};
+    pub use crate::report::{
+        CaptionReport, ChunkReport, DolbyVisionReport, FileReport, QualityReport, StreamReport, VideoReport,
+    };
     pub use crate::search::{Scene, SceneChunk, ScenesReport};
     pub use crate::source::DecodeStats;
     pub use crate::stages::{Action, StreamDecision};

@@ -21,6 +21,12 @@ pub(super) struct CaptionFiles {
     failure: Option<String>,
 }
 
+/// Where captions of an encode with these settings go; nowhere where nobody asked for them.
+pub(super) fn caption_paths(settings: &EncodeSettings) -> Vec<(&'static str, PathBuf)> {
+    let channels = if settings.extract_captions { &CHANNELS[..] } else { &[] };
+    channels.iter().map(|c| (*c, settings.output.with_extension(format!("{c}.srt")))).collect()
+}
+
 impl CaptionFiles {
     /// Refuses what would lose something, by the rules for outputs; `None` where nobody asked for captions.
     pub(super) fn create(settings: &EncodeSettings) -> Result<Option<Self>> {
@@ -28,8 +34,7 @@ impl CaptionFiles {
             return Ok(None);
         }
         let mut files = Vec::new();
-        for channel in CHANNELS {
-            let path = settings.output.with_extension(format!("{channel}.srt"));
+        for (channel, path) in caption_paths(settings) {
             let file = PartialOutput::create(&settings.input, &path, settings.overwrite)?;
             files.push((channel, path, file));
         }
@@ -39,7 +44,7 @@ impl CaptionFiles {
     /// Decodes the film for its captions. Only an interruption ends the run: a film does not fail over captions.
     pub(super) fn read(&mut self, run: &Run<'_>) -> Result<()> {
         run.sink.event(&Event::Stage { name: "captions" });
-        match captions(&run.settings.input, run.picture.stream.index, run.cancel) {
+        match captions(run.settings.source(), run.picture.stream.index, run.cancel) {
             Ok(found) => self.found = Some(found),
             Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
             Err(error) => self.failure = Some(error.to_string()),

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::captions::caption_paths;
 use crate::av::PictureSequence;
 use crate::base::{CancelToken, Error, ErrorKind, Result};
 use crate::config::EncodeSettings;
@@ -32,6 +33,9 @@ pub(crate) fn check_paths(outputs: &[EncodeSettings], reads: &[(&str, &Path)], w
             return Err(Error::new(ErrorKind::Usage, message).with_file(&settings.output));
         }
         check.in_the_making(&what, &partial_path(&settings.output))?;
+        for (_, path) in caption_paths(settings) {
+            check.write("a file of captions", &path, Written::File)?;
+        }
         if let Some(temp) = &settings.temp_dir {
             check.keep_in("the temporary folder", temp)?;
         }
