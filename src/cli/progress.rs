@@ -236,13 +236,16 @@ mod tests {
                 .filter(|s| last.is_due(begun + Duration::from_secs(*s), Some((*s as f64 * every).min(1.0))));
             due.collect::<Vec<_>>()
         };
-        // A job of 50 s, and one of an hour in its place.
+        // A job of 50 s; one of half an hour and one of ten hours below.
         assert_eq!(lines(0.02, 50), [2, 12, 22, 32, 42]);
-        let mut last = LastLine::new();
-        let begun = last.at;
-        let due: Vec<u64> =
-            (1..=3600).filter(|s| last.is_due(begun + Duration::from_secs(*s), Some(*s as f64 / 3600.0))).collect();
-        assert_eq!(due, [2, 363, 724, 1084, 1444, 1804, 2164, 2524, 2884, 3244]);
+        for (seconds, most) in [(1800, 181), (36_000, 300)] {
+            let mut last = LastLine::new();
+            let begun = last.at;
+            let due: Vec<u64> = (1..=seconds)
+                .filter(|s| last.is_due(begun + Duration::from_secs(*s), Some(*s as f64 / seconds as f64)))
+                .collect();
+            assert!(due.windows(2).all(|pair| (180..=most).contains(&(pair[1] - pair[0]))), "{due:?}");
+        }
         let mut unknown = LastLine::new();
         let begun = unknown.at;
         assert_eq!((1..=35).filter(|s| unknown.is_due(begun + Duration::from_secs(*s), None)).count(), 4);
