@@ -2,6 +2,7 @@
 //! streams begin late.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use crate::av::{AudioFrame, Decoder, DecoderOptions, Received};
 use crate::base::{CancelToken, Rational, Result, Timestamp};
@@ -77,13 +78,12 @@ impl Listener {
             cancel.check()?;
             let Ok(Some(packet)) = source.read_packet() else { break };
             let stream = packet.stream();
-            if !decoders.contains_key(&stream) {
-                let options = DecoderOptions { threads: 1, ..DecoderOptions::default() };
-                if source.kind_of(stream) == Some(StreamKind::Audio)
-                    && let Ok(decoder) = Decoder::open(source.input(), stream, options)
-                {
-                    decoders.insert(stream, (decoder, 0));
-                }
+            let options = DecoderOptions { threads: 1, ..DecoderOptions::default() };
+            if let Entry::Vacant(place) = decoders.entry(stream)
+                && source.kind_of(stream) == Some(StreamKind::Audio)
+                && let Ok(decoder) = Decoder::open(source.input(), stream, options)
+            {
+                place.insert((decoder, 0));
             }
             if let Some((decoder, count)) = decoders.get_mut(&stream)
                 && *count < PACKETS

@@ -293,7 +293,7 @@ impl AudioFrame {
     /// FFmpeg's name of its channel layout, such as `5.1(side)`.
     pub fn layout_name(&self) -> String {
         // SAFETY: the layout belongs to a valid frame that is borrowed for the call.
-        unsafe { super::info::layout_name(&self.raw.fields().ch_layout) }
+        unsafe { super::layout_name(&self.raw.fields().ch_layout) }
     }
 
     /// Channel count.

@@ -203,24 +203,9 @@ fn nanoseconds(text: &str) -> Option<i64> {
     whole.checked_mul(1_000_000_000)?.checked_add(fraction).filter(|_| parts.next().is_none())
 }
 
-/// FFmpeg's name of a channel layout; empty where it has none.
-///
-/// # Safety
-/// `layout` points to an initialised layout that nobody changes meanwhile.
-pub(super) unsafe fn layout_name(layout: *const sys::AVChannelLayout) -> String {
-    let mut name = [0 as std::ffi::c_char; 256];
-    // SAFETY: by this function's contract; the buffer is writable for its length and the function terminates what it
-    // writes.
-    unsafe {
-        let code = sys::av_channel_layout_describe(layout, name.as_mut_ptr(), name.len());
-        if code > 0 { text(name.as_ptr()) } else { None }
-    }
-    .unwrap_or_default()
-}
-
 fn audio_info(par: &sys::AVCodecParameters) -> AudioInfo {
     // SAFETY: the layout belongs to valid parameters.
-    let layout = unsafe { layout_name(&par.ch_layout) };
+    let layout = unsafe { super::layout_name(&par.ch_layout) };
     AudioInfo {
         channels: par.ch_layout.nb_channels.max(0) as u32,
         layout,
