@@ -105,7 +105,9 @@ pub mod data {
     };
     pub use crate::meter::{FrameScore, MetricKind, Model, Stride};
     pub use crate::plan::{CropReport, Curve, Distance, Observation, SlopeBounds, Tier, TryRecord};
-    pub use crate::report::{ChunkReport, DolbyVisionReport, FileReport, QualityReport, StreamReport, VideoReport};
+    pub use crate::report::{
+        CaptionReport, ChunkReport, DolbyVisionReport, FileReport, QualityReport, StreamReport, VideoReport,
+    };
     pub use crate::search::{Scene, SceneChunk, ScenesReport};
     pub use crate::source::DecodeStats;
     pub use crate::stages::{Action, StreamDecision};

@@ -1,13 +1,12 @@
 //! Captions written as text beside an output, where that is asked for.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::run::Run;
 use crate::analyze::{Captions, captions, to_srt};
-use crate::base::{Error, ErrorKind, Result};
+use crate::base::{CancelToken, Error, ErrorKind, Result, Span};
 use crate::config::EncodeSettings;
-use crate::event::Event;
+use crate::event::{Event, Sink};
 use crate::report::CaptionReport;
 use crate::store::PartialOutput;
 
@@ -36,10 +35,11 @@ impl CaptionFiles {
         Ok(Some(CaptionFiles { files, found: None, failure: None }))
     }
 
-    /// Decodes the film for its captions. Only an interruption ends the run: a film does not fail over captions.
-    pub(super) fn read(&mut self, run: &Run<'_>) -> Result<()> {
-        run.sink.event(&Event::Stage { name: "captions" });
-        match captions(&run.settings.input, run.picture.stream.index, run.cancel) {
+    /// Decodes stream `stream` of the film for its captions. Only an interruption ends the run: a film does not fail over
+    /// captions.
+    pub(super) fn read(&mut self, input: &Path, stream: usize, sink: &dyn Sink, cancel: &CancelToken) -> Result<()> {
+        sink.event(&Event::Stage { name: "captions" });
+        match captions(input, stream, cancel) {
             Ok(found) => self.found = Some(found),
             Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
             Err(error) => self.failure = Some(error.to_string()),
@@ -67,9 +67,8 @@ impl CaptionFiles {
         out
     }
 
-    /// Gives the files that hold captions their names; the others vanish.
-    pub(super) fn publish(self, run: &Run<'_>) -> Result<Vec<CaptionReport>> {
-        let by = run.info.start_kept(run.settings.keep_start);
+    /// Gives the files that hold captions their names, all times moved by `by`; the others vanish.
+    pub(super) fn publish(self, by: Span) -> Result<Vec<CaptionReport>> {
         let tracks = self.found.map(|found| found.tracks).unwrap_or_default();
         let mut reports = Vec::new();
         for (channel, path, partial) in self.files {

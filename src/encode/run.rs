@@ -99,7 +99,9 @@ fn encode_files(
         .map_err(place)?;
     runs.iter().for_each(Run::started);
     for (run, captions) in runs.iter().zip(&mut captions) {
-        captions.iter_mut().try_for_each(|captions| captions.read(run)).map_err(place)?;
+        let stream = run.picture.stream.index;
+        let mut read = |captions: &mut CaptionFiles| captions.read(&first.input, stream, sink, cancel);
+        captions.iter_mut().try_for_each(&mut read).map_err(place)?;
     }
     let chunked = runs.iter().map(Run::chunks).collect::<Result<Vec<_>>>().map_err(place)?;
     let job = EncodeJob { runs, files, captions, chunked };
@@ -237,7 +239,7 @@ impl EncodeJob<'_> {
         for ((((run, file), captions), chunked), report) in places {
             file.publish()?;
             if let Some(captions) = captions {
-                report.captions = captions.publish(run)?;
+                report.captions = captions.publish(run.info.start_kept(run.settings.keep_start))?;
             }
             if let Some(chunked) = chunked {
                 chunked.clean_up(run.settings.keep_temp, run.sink);
@@ -331,7 +333,7 @@ impl Findings {
 pub(super) struct Run<'a> {
     pub(super) settings: &'a EncodeSettings,
     pub(super) sink: &'a dyn Sink,
-    pub(super) cancel: &'a CancelToken,
+    cancel: &'a CancelToken,
     pulse: &'a Pulse,
     job: &'a JobProgress,
     pub(super) info: &'a MediaInfo,

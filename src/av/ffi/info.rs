@@ -5,7 +5,7 @@ use std::ptr;
 use ffmpeg_next::ffi as sys;
 
 use super::frame::{
-    color, content_light, descriptor, format_name, is_full_range_format, mastering_display, pixel_format,
+    color, content_light, descriptor, format_name, is_full_range_format, layout_name, mastering_display, pixel_format,
 };
 use super::{rational, raw_enum, span, text, time_base, timestamp};
 use crate::base::{Rational, Span, Timestamp};
@@ -201,21 +201,6 @@ fn nanoseconds(text: &str) -> Option<i64> {
     let seconds = digits(hours)?.checked_mul(3600)?.checked_add(digits(minutes)?.checked_mul(60)?)?;
     let whole = seconds.checked_add(digits(whole)?)?;
     whole.checked_mul(1_000_000_000)?.checked_add(fraction).filter(|_| parts.next().is_none())
-}
-
-/// FFmpeg's name of a channel layout; empty where it has none.
-///
-/// # Safety
-/// `layout` points to an initialised layout that nobody changes meanwhile.
-pub(super) unsafe fn layout_name(layout: *const sys::AVChannelLayout) -> String {
-    let mut name = [0 as std::ffi::c_char; 256];
-    // SAFETY: by this function's contract; the buffer is writable for its length and the function terminates what it
-    // writes.
-    unsafe {
-        let code = sys::av_channel_layout_describe(layout, name.as_mut_ptr(), name.len());
-        if code > 0 { text(name.as_ptr()) } else { None }
-    }
-    .unwrap_or_default()
 }
 
 fn audio_info(par: &sys::AVCodecParameters) -> AudioInfo {
