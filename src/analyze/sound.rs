@@ -2,7 +2,6 @@
 //! streams begin late.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 use crate::av::{AudioFrame, Decoder, DecoderOptions, Received};
 use crate::base::{CancelToken, Rational, Result, Timestamp};
@@ -62,6 +61,20 @@ fn go_to(source: &mut Source, main: &StreamInfo, part: u32) -> bool {
     source.seek(main.index, Timestamp::new((at * 1000.0) as i64, Rational::MILLI)).is_ok()
 }
 
+/// The decoders at one place, by stream, each with the packets it was sent.
+type OpenDecoders = BTreeMap<usize, (Decoder, usize)>;
+
+/// The decoder of a stream, opened at its first packet; `None` where there is none for it.
+fn decoder_of<'a>(decoders: &'a mut OpenDecoders, source: &Source, stream: usize) -> Option<&'a mut (Decoder, usize)> {
+    match decoders.entry(stream) {
+        Entry::Occupied(known) => Some(known.into_mut()),
+        Entry::Vacant(place) => {
+            let options = DecoderOptions { threads: 1, ..DecoderOptions::default() };
+            Some(place.insert((Decoder::open(source.input(), stream, options).ok()?, 0)))
+        }
+    }
+}
+
 #[derive(Default)]
 struct Listener {
     /// Streams that were known when the file was opened.
@@ -73,19 +86,13 @@ struct Listener {
 impl Listener {
     /// Reads on until each stream of sound was heard.
     fn at_place(&mut self, source: &mut Source, cancel: &CancelToken) -> Result<()> {
-        let mut decoders: BTreeMap<usize, (Decoder, usize)> = BTreeMap::new();
+        let mut decoders = OpenDecoders::new();
         for _ in 0..MOST {
             cancel.check()?;
             let Ok(Some(packet)) = source.read_packet() else { break };
             let stream = packet.stream();
-            let options = DecoderOptions { threads: 1, ..DecoderOptions::default() };
-            if let Entry::Vacant(place) = decoders.entry(stream)
-                && source.kind_of(stream) == Some(StreamKind::Audio)
-                && let Ok(decoder) = Decoder::open(source.input(), stream, options)
-            {
-                place.insert((decoder, 0));
-            }
-            if let Some((decoder, count)) = decoders.get_mut(&stream)
+            if source.kind_of(stream) == Some(StreamKind::Audio)
+                && let Some((decoder, count)) = decoder_of(&mut decoders, source, stream)
                 && *count < PACKETS
             {
                 *count += 1;

@@ -293,7 +293,7 @@ impl AudioFrame {
     /// FFmpeg's name of its channel layout, such as `5.1(side)`.
     pub fn layout_name(&self) -> String {
         // SAFETY: the layout belongs to a valid frame that is borrowed for the call.
-        unsafe { super::layout_name(&self.raw.fields().ch_layout) }
+        unsafe { layout_name(&self.raw.fields().ch_layout) }
     }
 
     /// Channel count.
@@ -329,6 +329,21 @@ impl AudioFrame {
         let foreign = || Error::new(ErrorKind::Unsupported, "sound whose samples are in no form that can be converted");
         sound.data.as_any().downcast_ref().ok_or_else(foreign)
     }
+}
+
+/// FFmpeg's name of a channel layout; empty where it has none.
+///
+/// # Safety
+/// `layout` points to an initialised layout that nobody changes meanwhile.
+pub(super) unsafe fn layout_name(layout: *const sys::AVChannelLayout) -> String {
+    let mut name = [0 as std::ffi::c_char; 256];
+    // SAFETY: by this function's contract; the buffer is writable for its length and the function terminates what it
+    // writes.
+    unsafe {
+        let code = sys::av_channel_layout_describe(layout, name.as_mut_ptr(), name.len());
+        if code > 0 { super::text(name.as_ptr()) } else { None }
+    }
+    .unwrap_or_default()
 }
 
 /// Maps FFmpeg's pixel format to ours.

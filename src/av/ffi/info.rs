@@ -5,7 +5,7 @@ use std::ptr;
 use ffmpeg_next::ffi as sys;
 
 use super::frame::{
-    color, content_light, descriptor, format_name, is_full_range_format, mastering_display, pixel_format,
+    color, content_light, descriptor, format_name, is_full_range_format, layout_name, mastering_display, pixel_format,
 };
 use super::{rational, raw_enum, span, text, time_base, timestamp};
 use crate::base::{Rational, Span, Timestamp};
@@ -205,7 +205,7 @@ fn nanoseconds(text: &str) -> Option<i64> {
 
 fn audio_info(par: &sys::AVCodecParameters) -> AudioInfo {
     // SAFETY: the layout belongs to valid parameters.
-    let layout = unsafe { super::layout_name(&par.ch_layout) };
+    let layout = unsafe { layout_name(&par.ch_layout) };
     AudioInfo {
         channels: par.ch_layout.nb_channels.max(0) as u32,
         layout,

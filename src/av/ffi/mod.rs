@@ -126,18 +126,3 @@ pub fn codec_is_text_subtitle(name: &str) -> bool {
         !descriptor.is_null() && (*descriptor).props & sys::AV_CODEC_PROP_TEXT_SUB as c_int != 0
     }
 }
-
-/// FFmpeg's name of a channel layout; empty where it has none.
-///
-/// # Safety
-/// `layout` points to an initialised layout that nobody changes meanwhile.
-unsafe fn layout_name(layout: *const sys::AVChannelLayout) -> String {
-    let mut name = [0 as std::ffi::c_char; 256];
-    // SAFETY: by this function's contract; the buffer is writable for its length and the function terminates what it
-    // writes.
-    unsafe {
-        let code = sys::av_channel_layout_describe(layout, name.as_mut_ptr(), name.len());
-        if code > 0 { text(name.as_ptr()) } else { None }
-    }
-    .unwrap_or_default()
-}
