@@ -4,8 +4,10 @@
 use std::path::{Path, PathBuf};
 
 use super::crop::CropSampler;
+use super::elements::with_elements;
 use super::fields::FieldSampler;
 use crate::base::{CancelToken, Error, ErrorKind, Result};
+use crate::container::elements::segment_elements;
 use crate::hdr::describe;
 use crate::media::{Dynamic, Frame, MediaInfo, PixelFormat, Shown, StreamInfo};
 use crate::plan::{FACTS_VERSION, Finding, RpuFacts, SourceFacts, main_video};
@@ -27,7 +29,17 @@ pub struct Looks {
 pub struct Analysis {
     path: PathBuf,
     source: Source,
+    /// What the container says, its own elements included.
+    info: MediaInfo,
     cancel: CancelToken,
+}
+
+/// What the file at `path` holds, without decoding it.
+///
+/// # Errors
+/// `Input` and `Unsupported` for files that cannot be read.
+pub fn probe(path: &Path, cancel: &CancelToken) -> Result<MediaInfo> {
+    Ok(Analysis::open(path, cancel)?.info)
 }
 
 impl Analysis {
@@ -37,12 +49,19 @@ impl Analysis {
     /// As [`Source::open`].
     pub fn open(path: &Path, cancel: &CancelToken) -> Result<Self> {
         let source = Source::open(path, cancel)?;
-        Ok(Analysis { path: path.to_path_buf(), source, cancel: cancel.clone() })
+        let mut info = source.info().clone();
+        if info.container.contains("matroska") {
+            match segment_elements(path) {
+                Ok(elements) => info = with_elements(info, elements),
+                Err(error) => tracing::warn!(%error, "what only its own elements say of the source is lost"),
+            }
+        }
+        Ok(Analysis { path: path.to_path_buf(), source, info, cancel: cancel.clone() })
     }
 
     /// What the container says.
     pub fn info(&self) -> &MediaInfo {
-        self.source.info()
+        &self.info
     }
 
     /// The main video.
@@ -61,7 +80,7 @@ impl Analysis {
     /// after that are facts.
     pub fn facts(self, looks: Looks) -> Result<SourceFacts> {
         let main = self.main_video()?.clone();
-        let Analysis { path, source, cancel } = self;
+        let Analysis { path, source, cancel, .. } = self;
         let in_file = |e: Error| e.with_file(&path);
         let mut pictures = Pictures::of(source, main.index, decoder_options()).map_err(in_file)?;
         let (first, metadata) = first_pictures(&mut pictures, main.index).map_err(in_file)?;

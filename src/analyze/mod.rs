@@ -13,8 +13,9 @@
 
 mod analysis;
 mod crop;
+mod elements;
 mod fields;
 mod inspect;
 
-pub use analysis::{Analysis, Looks};
+pub use analysis::{Analysis, Looks, probe};
 pub use inspect::{DolbyVisionFacts, PictureReport, ProbeReport, crop, inspect};

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Color, DolbyVision, HdrStatic, Subsampling};
+use super::{Color, DolbyVision, Edition, HdrStatic, PixelCrop, Subsampling, TagEntry};
 use crate::base::{Rational, Span, Timestamp};
 
 /// A name and a value, in the source's order and spelling.
@@ -35,6 +35,8 @@ pub struct Disposition {
     pub hearing_impaired: bool,
     pub visual_impaired: bool,
     pub text_descriptions: bool,
+    /// Not to be played (Matroska FlagEnabled 0).
+    pub disabled: bool,
 }
 
 /// How a picture's fields are stored.
@@ -84,6 +86,12 @@ pub struct VideoInfo {
     pub field_order: FieldOrder,
     /// Clockwise rotation to apply for display, in degrees (0, 90, 180, 270 and what phones write).
     pub rotation: i32,
+    /// Edges that are not to be shown.
+    pub pixel_crop: PixelCrop,
+    /// How the pictures of both eyes are packed (Matroska StereoMode; 0 is a single picture).
+    pub stereo_mode: u8,
+    /// Whether it is transparent in places.
+    pub alpha: bool,
 }
 
 /// What is particular to an audio stream.
@@ -137,6 +145,9 @@ pub struct StreamInfo {
     pub extradata: Vec<u8>,
     /// Bits a second by the container's word.
     pub bit_rate: Option<u64>,
+    /// Matroska's TrackUID.
+    #[serde(skip)]
+    pub uid: Option<u64>,
     /// For video.
     pub video: Option<VideoInfo>,
     /// For audio.
@@ -169,6 +180,9 @@ pub struct Attachment {
     pub mime: String,
     /// A description, where the source has one.
     pub description: Option<String>,
+    /// Matroska's FileUID, where tags name it.
+    #[serde(skip)]
+    pub uid: Option<u64>,
     /// The file's bytes.
     #[serde(serialize_with = "byte_count", rename = "bytes")]
     pub data: Vec<u8>,
@@ -194,6 +208,12 @@ pub struct MediaInfo {
     pub attachments: Vec<Attachment>,
     /// Tags of the whole file, without the title.
     pub tags: Vec<Tag>,
+    /// Editions, where a list of chapters does not say all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub editions: Vec<Edition>,
+    /// Tags with their targets, where names and values do not say all; the others are empty then.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tag_entries: Vec<TagEntry>,
 }
 
 impl MediaInfo {

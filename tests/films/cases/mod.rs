@@ -4,6 +4,7 @@
 //! ([`Row`]) and tests for further inputs of the same kind.
 
 mod clock;
+mod elements;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -57,7 +58,7 @@ pub fn cases() -> Option<PathBuf> {
 }
 
 fn rows() -> Vec<&'static Row> {
-    [clock::ROWS].into_iter().flatten().collect()
+    [clock::ROWS, elements::ROWS].into_iter().flatten().collect()
 }
 
 #[test]
