@@ -70,7 +70,7 @@ pub(crate) mod syntax;
 pub(crate) mod verify;
 pub(crate) mod video;
 
-pub use analyze::{crop, inspect};
+pub use analyze::{crop, inspect, probe};
 pub use base::{CancelToken, Error, ErrorKind, Result, Timestamp};
 pub use config::{EncodeSettings, Quality, SettingValues, setting, settings, template};
 pub use encode::{bench, plan};
@@ -84,7 +84,7 @@ pub use media::Crf;
 pub use meter::Scores;
 pub use report::Report;
 pub use search::scenes;
-pub use source::probe;
+
 pub use verify::{Verification, VmafOptions, verify, vmaf};
 
 /// What functions find and what stands in the fields of reports, facts, settings and events, as plain data.

@@ -4,16 +4,18 @@
 use std::path::{Path, PathBuf};
 
 use super::crop::CropSampler;
+use super::elements::with_elements;
 use super::fields::FieldSampler;
 use super::shape::ShapeTally;
 use super::sound::listen;
 use crate::av::VideoFrame;
 use crate::base::{CancelToken, Error, ErrorKind, Result};
+use crate::container::elements::segment_elements;
 use crate::container::is_cut_short;
 use crate::hdr::describe;
 use crate::media::{Dynamic, Frame, MediaInfo, PixelFormat, Shown, StreamInfo};
 use crate::plan::{FACTS_VERSION, Finding, RpuFacts, SourceFacts, lasting_size, main_video};
-use crate::source::{Pictures, Source, decoder_options};
+use crate::source::{Pictures, Source, decoder_options, looked_at};
 
 /// Pictures that are looked at for metadata that not every one has.
 const PICTURES: usize = 24;
@@ -31,7 +33,17 @@ pub struct Looks {
 pub struct Analysis {
     path: PathBuf,
     source: Source,
+    /// What the container says, its own elements included.
+    info: MediaInfo,
     cancel: CancelToken,
+}
+
+/// What the file at `path` holds, without decoding it.
+///
+/// # Errors
+/// `Input` and `Unsupported` for files that cannot be read.
+pub fn probe(path: &Path, cancel: &CancelToken) -> Result<MediaInfo> {
+    looked_at(path, cancel, |path| Ok(Analysis::open(path, cancel)?.info))
 }
 
 impl Analysis {
@@ -41,12 +53,19 @@ impl Analysis {
     /// As [`Source::open`].
     pub fn open(path: &Path, cancel: &CancelToken) -> Result<Self> {
         let source = Source::open(path, cancel)?;
-        Ok(Analysis { path: path.to_path_buf(), source, cancel: cancel.clone() })
+        let mut info = source.info().clone();
+        if info.container.contains("matroska") {
+            match segment_elements(path) {
+                Ok(elements) => info = with_elements(info, elements),
+                Err(error) => tracing::warn!(%error, "what only its own elements say of the source is lost"),
+            }
+        }
+        Ok(Analysis { path: path.to_path_buf(), source, info, cancel: cancel.clone() })
     }
 
     /// What the container says.
     pub fn info(&self) -> &MediaInfo {
-        self.source.info()
+        &self.info
     }
 
     /// The main video.
@@ -65,7 +84,7 @@ impl Analysis {
     /// after that are facts.
     pub fn facts(self, looks: Looks) -> Result<SourceFacts> {
         let main = self.main_video()?.clone();
-        let Analysis { path, source, cancel } = self;
+        let Analysis { path, source, cancel, .. } = self;
         let in_file = |e: Error| e.with_file(&path);
         let mut pictures = Pictures::of(source, main.index, decoder_options()).map_err(in_file)?;
         let mut shapes = ShapeTally::default();

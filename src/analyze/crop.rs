@@ -1,8 +1,8 @@
 //! Which part of a film's picture is not black bars: pictures all over the film are measured, and vote.
 
 use super::shape::ShapeTally;
-use crate::base::{CancelToken, Rational, Result, Timestamp};
-use crate::media::{Frame, MediaInfo, StreamInfo, Transfer};
+use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Timestamp};
+use crate::media::{Frame, MediaInfo, PixelCrop, Rect, StreamInfo, Transfer};
 use crate::pixel::{Borders, Converter, Level, Line, borders};
 use crate::plan::{CropReport, CropRules, Finding, Light, picture_in, sample_times, vote};
 use crate::source::Pictures;
@@ -21,6 +21,10 @@ pub(super) struct CropSampler {
     /// The time of its start.
     start: f64,
     hdr: bool,
+    /// Edges that are not to be shown.
+    hidden: PixelCrop,
+    /// What is shown of pictures of which size, where that is not all.
+    shown: Option<(Rect, (u32, u32))>,
     seen: Vec<Borders>,
     /// What the keyframes said, where they are enough.
     verdict: Option<CropReport>,
@@ -42,6 +46,8 @@ impl CropSampler {
             times: sample_times(info.duration_s.unwrap_or(0.0)),
             start: main.start.map_or(0.0, Timestamp::as_secs_f64),
             hdr: transfer.is_some_and(|t| [Transfer::PQ, Transfer::HLG].contains(&t)),
+            hidden: main.video.as_ref().map(|v| v.pixel_crop).unwrap_or_default(),
+            shown: None,
             seen: Vec::new(),
             verdict: None,
             reading: ReadThrough { every: 1, index: 0 },
@@ -50,7 +56,23 @@ impl CropSampler {
     }
 
     fn measure(&mut self, frame: Frame) -> Result<Borders> {
-        borders(Level::detect(), &self.converter.for_measuring(frame)?)
+        let frame = self.converter.for_measuring(frame)?;
+        if self.hidden == PixelCrop::default() {
+            return borders(Level::detect(), &frame);
+        }
+        let size = (frame.width, frame.height);
+        let shown = self.hidden.shown(size.0, size.1);
+        let message = || format!("what is shown of the picture, {shown}, does not fit it");
+        let part = frame.cropped(shown).ok_or_else(|| Error::new(ErrorKind::Unsupported, message()))?;
+        self.shown = Some((shown, size));
+        borders(Level::detect(), &part)
+    }
+
+    /// What the pictures say so far, in places of the whole picture.
+    fn judge(&self) -> Option<CropReport> {
+        let found = judge(&self.seen, self.hdr)?;
+        let Some((shown, (source_width, source_height))) = self.shown else { return Some(found) };
+        Some(CropReport { x: found.x + shown.x, y: found.y + shown.y, source_width, source_height, ..found })
     }
 
     /// Looks at the keyframes before the times: fewer where several times have the same one, or seeking fails.
@@ -73,7 +95,7 @@ impl CropSampler {
             }
         }
         let few = self.seen.len() * 2 < self.times.len();
-        self.verdict = judge(&self.seen, self.hdr).filter(|crop| !few && crop.samples >= FEWEST);
+        self.verdict = self.judge().filter(|crop| !few && crop.samples >= FEWEST);
     }
 
     /// Few keyframes, none to be found, or most of them dark: then the film is read.
@@ -125,7 +147,8 @@ impl CropSampler {
 
     /// What the pictures say.
     pub(super) fn finish(self) -> Finding<CropReport> {
-        match (self.failure, self.verdict.or_else(|| judge(&self.seen, self.hdr))) {
+        let verdict = self.verdict.clone().or_else(|| self.judge());
+        match (self.failure, verdict) {
             (Some(why), _) => Finding::Failed(why),
             (None, Some(crop)) => Finding::Found(crop),
             (None, None) => Finding::Failed("no picture of it can be decoded".to_owned()),

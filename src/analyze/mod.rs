@@ -14,11 +14,12 @@
 mod analysis;
 mod captions;
 mod crop;
+mod elements;
 mod fields;
 mod inspect;
 mod shape;
 mod sound;
 
-pub use analysis::{Analysis, Looks};
+pub use analysis::{Analysis, Looks, probe};
 pub use captions::{CaptionTrack, Captions, captions, to_srt};
 pub use inspect::{DolbyVisionFacts, PictureReport, ProbeReport, crop, inspect};

@@ -2,6 +2,7 @@
 //! streams begin late.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use crate::av::{AudioFrame, Decoder, DecoderOptions, Received};
 use crate::base::{CancelToken, Rational, Result, Timestamp};

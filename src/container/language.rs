@@ -51,6 +51,20 @@ const BIBLIOGRAPHIC: [(&str, &str); 20] = [
     ("zho", "chi"),
 ];
 
+/// Languages that ISO 639-2 has no code for, by the macrolanguage that has one (RFC 5646 §3.1.9, "Macrolanguage").
+const ENCOMPASSED: [(&str, &str); 10] = [
+    ("chi", "cmn yue nan wuu hak gan hsn cjy cdo czh czo mnp cpx lzh"),
+    ("ara", "arb arz apc ary acm ajp afb aeb arq ars ayl apd"),
+    ("may", "zsm"),
+    ("per", "pes prs"),
+    ("est", "ekk vro"),
+    ("lav", "lvs ltg"),
+    ("mon", "khk"),
+    ("swa", "swh"),
+    ("kur", "ckb kmr sdh"),
+    ("uzb", "uzn uzs"),
+];
+
 /// What to write for a source's language.
 ///
 /// `None` and what is no language tag at all give `und`. A plain three-letter code gives no BCP 47 tag, as
@@ -77,6 +91,11 @@ pub fn language(source: Option<&str>) -> Language {
         let short = to_two_letters(code).map(str::to_owned);
         (code.to_owned(), short)
     };
+    let around = ENCOMPASSED.iter().find(|(_, within)| within.split(' ').any(|code| code == primary));
+    if let Some((code, _)) = around {
+        let bcp47 = Some([vec![primary.as_str()], rest].concat().join("-"));
+        return Language { iso639_2: (*code).to_owned(), bcp47 };
+    }
     if primary.len() == 3 && rest.is_empty() {
         return Language { iso639_2, bcp47: None };
     }
@@ -129,7 +148,10 @@ mod tests {
         assert_eq!(both("pt-BR"), ("por".into(), Some("pt-BR".into())));
         assert_eq!(both("zh_Hant"), ("chi".into(), Some("zh-Hant".into())));
         assert_eq!(both("fre-ca"), ("fre".into(), Some("fr-ca".into())));
-        assert_eq!(both("cmn-Hans"), ("cmn".into(), Some("cmn-Hans".into())));
+        assert_eq!(both("cmn-Hans"), ("chi".into(), Some("cmn-Hans".into())));
+        assert_eq!(both("yue"), ("chi".into(), Some("yue".into())));
+        assert_eq!(both("es-419"), ("spa".into(), Some("es-419".into())));
+        assert_eq!(both("sr-Latn-RS"), ("srp".into(), Some("sr-Latn-RS".into())));
         assert_eq!(both("und"), ("und".into(), None));
     }
 

@@ -28,6 +28,7 @@ use crate::plan::PicturePlan;
 use crate::search::{Film, chunks};
 use crate::source::{AudioDecoder, Source, VideoDecoder, video_options};
 use crate::stages::demux::{Demux, DemuxFindings, Route};
+use crate::stages::describe::FileDescription;
 use crate::stages::mux::{Mux, MuxMessage, TrackOut};
 use crate::stages::pairing::{FrameNote, Kept};
 use crate::stages::picture::{
@@ -53,6 +54,8 @@ const SCORED: Bound = Bound::new(32, 16 << 20);
 pub(super) struct PassPlan<'a> {
     pub(super) info: &'a MediaInfo,
     pub(super) decisions: &'a [StreamDecision],
+    /// What its files say of themselves.
+    pub(super) said: &'a FileDescription,
     pub(super) outputs: Vec<PassOutput<'a>>,
 }
 
@@ -123,7 +126,7 @@ pub(super) struct OutputFindings {
 /// # Errors
 /// Of opening decoders and encoders.
 pub(super) fn build(graph: &mut Graph, plan: PassPlan<'_>, mut source: Source) -> Result<PassPromises> {
-    let mut tracks = Tracks::new(plan.info, plan.decisions)?;
+    let mut tracks = Tracks::new(plan.info, plan.decisions, plan.said)?;
     let muxes: Vec<(Outlet<MuxMessage>, Port<MuxMessage>)> =
         plan.outputs.iter().map(|_| graph.channel(PACKETS)).collect();
     let everywhere = |track: usize| TrackOut(muxes.iter().map(|(mux, _)| (mux.clone(), track)).collect());

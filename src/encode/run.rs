@@ -8,7 +8,7 @@ use super::damage;
 use super::pass::{FinishedPicture, OutputFindings, PassFindings, PassOutput, PassPlan, build};
 use super::paths::{check_paths, stand_in};
 use super::usage::Stopwatch;
-use crate::analyze::{Analysis, Looks};
+use crate::analyze::{Analysis, Looks, probe};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span};
 use crate::config::{Crop, DolbyVisionMode, EncodeSettings, PictureSettings, Quality};
 use crate::event::{Event, Silent, Sink};
@@ -17,15 +17,15 @@ use crate::media::{MediaInfo, StreamInfo};
 use crate::plan::{Finding, PicturePlan, SourceFacts};
 use crate::report::Report;
 use crate::search::{ChunkedFilm, SearchInput};
-use crate::source::{Source, probe, video_options};
+use crate::source::{Source, video_options};
+use crate::stages::describe::{FileDescription, describe};
 use crate::stages::progress::{JobProgress, Progress, Pulse, Teller};
 use crate::stages::spec::factory;
 use crate::stages::streams::{Action, StreamDecision, Task, decide, in_track_order, unknown_codecs};
 use crate::store::{PartialOutput, facts};
 use crate::syntax::opus::OPUS_RATE;
 use crate::verify::{
-    Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, expected_attachments, expected_chapters, failure,
-    verify_file,
+    Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, expected_attachments, failure, verify_file,
 };
 
 /// Encodes one source into files: it is looked at once, and decoded once for all of them that have a fixed CRF.
@@ -92,8 +92,9 @@ fn encode_files(
         .map(|settings| {
             let codec = factory(settings)?.traits().codec;
             let picture = PicturePlan::new(&facts, main, &wanted(settings, codec)?)?;
-            let decisions = decisions.iter().map(|d| d.coded_as(codec)).collect();
-            Ok(Run { settings, sink, cancel, pulse, job: &job, info: &info, decisions, facts: &facts, picture })
+            let decisions: Vec<_> = decisions.iter().map(|d| d.coded_as(codec)).collect();
+            let said = describe(&info, &decisions);
+            Ok(Run { settings, sink, cancel, pulse, job: &job, info: &info, decisions, said, facts: &facts, picture })
         })
         .collect::<Result<Vec<_>>>()
         .map_err(place)?;
@@ -276,7 +277,8 @@ fn pass(
         });
     }
     let mut graph = Graph::new(run.cancel);
-    let promises = build(&mut graph, PassPlan { info: run.info, decisions: &run.decisions, outputs }, source)?;
+    let promises =
+        build(&mut graph, PassPlan { info: run.info, decisions: &run.decisions, said: &run.said, outputs }, source)?;
     let stages = run.teller().wait(graph.start(), &progress, encodes)?;
     Ok((promises.found()?, stages, begun.elapsed()))
 }
@@ -338,6 +340,8 @@ pub(super) struct Run<'a> {
     pub(super) info: &'a MediaInfo,
     /// As of this file.
     pub(super) decisions: Vec<StreamDecision>,
+    /// What it says of itself.
+    said: FileDescription,
     pub(super) facts: &'a SourceFacts,
     pub(super) picture: PicturePlan,
 }
@@ -418,12 +422,11 @@ impl Run<'_> {
     fn expected(&self, findings: &Findings) -> Expected {
         let video = findings.video.as_ref();
         let expected = Expected {
-            title: self.info.title.clone(),
+            said: self.said.clone(),
             tracks: in_track_order(&self.decisions)
                 .into_iter()
                 .filter_map(|d| self.expected_track(d, findings))
                 .collect(),
-            chapters: expected_chapters(self.info),
             attachments: expected_attachments(self.info, &self.decisions),
             video: ExpectedVideo {
                 times: video.map(|v| v.times.clone()).unwrap_or_default(),
@@ -432,6 +435,7 @@ impl Run<'_> {
                 height: video.map_or(0, |v| v.height),
                 sample_aspect_ratio: video.and_then(|v| v.sample_aspect_ratio),
                 rotation: video.map_or(0, |v| v.rotation),
+                stereo_mode: self.picture.stream.video.as_ref().map_or(0, |v| v.stereo_mode),
                 field_order: video.map(|v| v.field_order).unwrap_or_default(),
                 color: video.map(|v| v.color).unwrap_or_default(),
                 hdr: video.map(|v| v.hdr).unwrap_or_default(),

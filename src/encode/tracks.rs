@@ -10,7 +10,8 @@ use crate::media::{
     VideoTrackParams,
 };
 use crate::plan::Treatment;
-use crate::stages::streams::{StreamDecision, Task, in_track_order};
+use crate::stages::describe::FileDescription;
+use crate::stages::streams::{StreamDecision, Task};
 use crate::syntax::opus;
 
 /// The tracks in the source's order, the main video first: the same in every file of a pass.
@@ -25,21 +26,20 @@ pub(super) struct Tracks {
 }
 
 impl Tracks {
-    pub(super) fn new(info: &MediaInfo, decisions: &[StreamDecision]) -> Result<Self> {
+    pub(super) fn new(info: &MediaInfo, decisions: &[StreamDecision], said: &FileDescription) -> Result<Self> {
         let mut tracks =
-            Tracks { params: params(info, decisions), video: 0, sources: Vec::new(), encoders: HashMap::new() };
-        for decision in in_track_order(decisions) {
-            let stream = &info.streams[decision.index];
-            let Some(kind) = tracks.kind(decision, stream)? else { continue };
-            let recoded = !matches!(decision.task, Task::CopyAudio(_) | Task::CopySubtitle { .. });
+            Tracks { params: params(info, decisions, said), video: 0, sources: Vec::new(), encoders: HashMap::new() };
+        for track in &said.tracks {
+            let Some(decision) = decisions.iter().find(|d| d.index == track.stream) else { continue };
+            let Some(kind) = tracks.kind(decision, &info.streams[track.stream])? else { continue };
             tracks.params.tracks.push(TrackParams {
                 kind,
-                language: stream.language.clone(),
-                title: stream.title.clone(),
-                disposition: stream.disposition,
-                tags: tags::track_tags(&stream.tags, recoded),
+                language: track.language.clone(),
+                title: track.title.clone(),
+                disposition: track.disposition,
+                tags: track.tags.clone(),
             });
-            tracks.sources.push(decision.index);
+            tracks.sources.push(track.stream);
         }
         Ok(tracks)
     }
@@ -75,8 +75,10 @@ impl Tracks {
             }),
             Task::CopySubtitle { codec_id, codec_private } => {
                 TrackKind::Subtitle(match for_copy(&stream.codec, &stream.extradata) {
-                    Some(_) => SubtitleTrackParams::new(stream.codec.as_str(), stream.extradata.clone()),
-                    None => SubtitleTrackParams::new(TrackCodec::Matroska(codec_id.clone()), codec_private.clone()),
+                    Some(mapping) if mapping.codec_id == codec_id.as_str() => {
+                        SubtitleTrackParams::new(stream.codec.as_str(), stream.extradata.clone())
+                    }
+                    _ => SubtitleTrackParams::new(TrackCodec::Matroska(codec_id.clone()), codec_private.clone()),
                 })
             }
             Task::ConvertSubtitle => TrackKind::Subtitle(SubtitleTrackParams::new("subrip", Vec::new())),
@@ -90,6 +92,7 @@ impl Tracks {
         for chapter in &mut params.chapters {
             (chapter.start, chapter.end) = (chapter.start.plus(start), chapter.end.plus(start));
         }
+        params.editions.iter_mut().for_each(|edition| edition.later(start));
         if let Some(video) = params.tracks.get_mut(self.video).filter(|_| treatment.is_cropped()) {
             video.tags.push((tags::CROP.to_owned(), treatment.crop.to_string()));
         }
@@ -108,16 +111,18 @@ impl Tracks {
     }
 }
 
-fn params(info: &MediaInfo, decisions: &[StreamDecision]) -> FileParams {
+fn params(info: &MediaInfo, decisions: &[StreamDecision], said: &FileDescription) -> FileParams {
     let app = format!("drapto {}", env!("CARGO_PKG_VERSION"));
     let attached = |stream: usize| decisions.iter().any(|d| d.index == stream && matches!(d.task, Task::Attach));
     FileParams {
-        title: info.title.clone(),
+        title: said.title.clone(),
         muxing_app: app.clone(),
         writing_app: app,
         tracks: Vec::new(),
-        chapters: info.chapters.clone(),
+        chapters: said.chapters.clone(),
+        editions: said.editions.clone(),
+        tag_entries: said.tag_entries.clone(),
         attachments: info.attachments.iter().filter(|a| attached(a.stream)).cloned().collect(),
-        tags: tags::file_tags(&info.tags),
+        tags: said.tags.clone(),
     }
 }

@@ -6,6 +6,7 @@
 mod color;
 mod crf;
 mod dolby_vision;
+mod elements;
 mod fields;
 mod frame;
 mod orientation;
@@ -23,6 +24,9 @@ pub use color::{
 };
 pub use crf::Crf;
 pub use dolby_vision::{DolbyVision, EnhancementLayer, RpuConversion, RpuWindow};
+pub use elements::{
+    ChapterAtom, ChapterDisplay, Edition, PixelCrop, SegmentElements, SimpleTag, TagEntry, TagTargets, TrackElements,
+};
 pub use fields::{Combing, FieldCounts, FieldFlags, FieldLook, Parity, RepeatedField, Selection};
 pub use frame::{Dynamic, Frame, PixelFormat, Planes, Subsampling};
 pub use orientation::{Flip, Orientation};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Color, DolbyVision, Flip, HdrStatic, Orientation, Subsampling};
+use super::{Color, DolbyVision, Edition, Flip, HdrStatic, Orientation, PixelCrop, Subsampling, TagEntry};
 use crate::base::{Rational, Span, Timestamp};
 
 /// A name and a value, in the source's order and spelling.
@@ -35,6 +35,8 @@ pub struct Disposition {
     pub hearing_impaired: bool,
     pub visual_impaired: bool,
     pub text_descriptions: bool,
+    /// Not to be played (Matroska FlagEnabled 0).
+    pub disabled: bool,
 }
 
 /// How a picture's fields are stored.
@@ -90,6 +92,12 @@ pub struct VideoInfo {
     /// How the picture is mirrored for display, before it is turned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flip: Option<Flip>,
+    /// Edges that are not to be shown.
+    pub pixel_crop: PixelCrop,
+    /// How the pictures of both eyes are packed (Matroska StereoMode; 0 is a single picture).
+    pub stereo_mode: u8,
+    /// Whether it is transparent in places.
+    pub alpha: bool,
 }
 
 impl VideoInfo {
@@ -153,6 +161,9 @@ pub struct StreamInfo {
     pub extradata: Vec<u8>,
     /// Bits a second by the container's word.
     pub bit_rate: Option<u64>,
+    /// Matroska's TrackUID.
+    #[serde(skip)]
+    pub uid: Option<u64>,
     /// For video.
     pub video: Option<VideoInfo>,
     /// For audio.
@@ -202,6 +213,9 @@ pub struct Attachment {
     pub mime: String,
     /// A description, where the source has one.
     pub description: Option<String>,
+    /// Matroska's FileUID, where tags name it.
+    #[serde(skip)]
+    pub uid: Option<u64>,
     /// The file's bytes.
     #[serde(serialize_with = "byte_count", rename = "bytes")]
     pub data: Vec<u8>,
@@ -227,6 +241,12 @@ pub struct MediaInfo {
     pub attachments: Vec<Attachment>,
     /// Tags of the whole file, without the title.
     pub tags: Vec<Tag>,
+    /// Editions, where a list of chapters does not say all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub editions: Vec<Edition>,
+    /// Tags with their targets, where names and values do not say all; the others are empty then.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tag_entries: Vec<TagEntry>,
 }
 
 impl MediaInfo {

@@ -4,7 +4,7 @@
 //! its own format for it. Codecs have FFmpeg's names (`av1`, `h264`, `opus`, `subrip`) and FFmpeg's configuration bytes.
 #![deny(unsafe_code)]
 
-use super::{Attachment, Chapter, Color, Disposition, FieldOrder, HdrStatic, StreamKind, Tag};
+use super::{Attachment, Chapter, Color, Disposition, Edition, FieldOrder, HdrStatic, StreamKind, Tag, TagEntry};
 use crate::base::{Rational, Span};
 
 /// Everything that is known of a file before its first packet.
@@ -20,6 +20,10 @@ pub struct FileParams {
     pub tracks: Vec<TrackParams>,
     /// Chapter marks, in order.
     pub chapters: Vec<Chapter>,
+    /// Editions, where chapter marks do not say all; formats that know them write these instead.
+    pub editions: Vec<Edition>,
+    /// Tags with their targets, beside the others.
+    pub tag_entries: Vec<TagEntry>,
     /// Files that travel along.
     pub attachments: Vec<Attachment>,
     /// Tags of the whole film, without those that would be false in a new file.
@@ -120,6 +124,8 @@ pub struct VideoTrackParams {
     pub time_base: Option<Rational>,
     /// Field order; nothing is written where unknown.
     pub field_order: FieldOrder,
+    /// How the pictures of both eyes are packed (Matroska StereoMode; 0 is a single picture).
+    pub stereo_mode: u8,
     /// Dolby Vision configuration record (`dvvC`), of 24 bytes, where the stream has RPUs.
     pub dolby_vision: Option<[u8; 24]>,
 }
@@ -140,6 +146,7 @@ impl VideoTrackParams {
             frame_duration: None,
             time_base: None,
             field_order: FieldOrder::Unknown,
+            stereo_mode: 0,
             dolby_vision: None,
         }
     }

@@ -181,6 +181,7 @@ impl SourceFacts {
             let audio =
                 AudioInfo { channels: 0, layout: String::new(), sample_rate: 0, initial_padding: 0, bits: None };
             info.streams.push(StreamInfo {
+                uid: None,
                 tagged_end: None,
                 index: info.streams.len(),
                 kind: late.kind,

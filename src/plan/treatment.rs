@@ -89,7 +89,7 @@ impl PicturePlan {
         warnings.extend(changes);
         warnings.extend(sizes(&facts.shapes));
         let source = (facts.first.width, facts.first.height);
-        let crop = crop(facts, wanted.crop, &mut warnings)?;
+        let crop = crop(facts, &video, wanted.crop, &mut warnings)?;
         let (dolby_vision, conversion) = dolby_vision(facts, &video, wanted.dolby_vision, &mut warnings)?;
         let shape = video.sample_aspect_ratio.unwrap_or(Rational::ONE);
         let scale = wanted.scale.map(|s| scaled(s, crop, shape)).filter(|s| *s != (crop.width, crop.height));
@@ -114,6 +114,11 @@ impl PicturePlan {
         }
         let fields = found.map_or(Fields::Progressive, |f| f.fields);
         warnings.extend(of_fields(fields, treatment.deinterlace.is_some()));
+        if video.alpha {
+            warnings.push(
+                "the picture's transparency (alpha) is not carried: AV1 in Matroska has no place for it".to_owned(),
+            );
+        }
         let source_depth = video.bit_depth;
         let stream = StreamInfo { video: Some(as_encoded(video, &treatment, fields)), ..stream.clone() };
         Ok(PicturePlan { treatment, stream, source_depth, fields, dolby_vision, warnings })
@@ -139,9 +144,9 @@ impl PicturePlan {
     }
 }
 
-fn crop(facts: &SourceFacts, wanted: Crop, warnings: &mut Vec<String>) -> Result<Rect> {
+fn crop(facts: &SourceFacts, video: &VideoInfo, wanted: Crop, warnings: &mut Vec<String>) -> Result<Rect> {
     let (width, height) = (facts.first.width, facts.first.height);
-    let whole = Rect::whole(width, height).even();
+    let whole = video.pixel_crop.shown(width, height);
     match wanted {
         Crop::Off => Ok(whole),
         Crop::Rect(rect) if rect.fits(width, height) => Ok(rect),
@@ -149,9 +154,13 @@ fn crop(facts: &SourceFacts, wanted: Crop, warnings: &mut Vec<String>) -> Result
             let message = format!("the crop {rect} does not fit a picture of {width}x{height}");
             Err(Error::new(ErrorKind::Usage, message))
         }
+        Crop::Auto if video.stereo_mode != 0 => {
+            warnings.push("the pictures of both eyes are packed into one (3D); it is not cropped".to_owned());
+            Ok(whole)
+        }
         Crop::Auto => match &facts.crop {
             Finding::Found(found) if (found.source_width, found.source_height) == (width, height) => {
-                Ok(found.rect().even())
+                Ok(within(found.rect().even(), whole))
             }
             Finding::Found(found) => {
                 let size = format!("{}x{}", found.source_width, found.source_height);
@@ -164,6 +173,19 @@ fn crop(facts: &SourceFacts, wanted: Crop, warnings: &mut Vec<String>) -> Result
             }
             Finding::NotLookedFor => Ok(whole),
         },
+    }
+}
+
+/// The part of `rect` that lies within `shown`; all of `shown` where none does.
+fn within(rect: Rect, shown: Rect) -> Rect {
+    let part = |(a, a_length): (u32, u32), (b, b_length): (u32, u32)| {
+        let (start, end) = (a.max(b), (a + a_length).min(b + b_length));
+        (end > start).then(|| (start, end - start))
+    };
+    let columns = part((rect.x, rect.width), (shown.x, shown.width));
+    match columns.zip(part((rect.y, rect.height), (shown.y, shown.height))) {
+        Some(((x, width), (y, height))) => Rect { x, y, width, height },
+        None => shown,
     }
 }
 

@@ -27,15 +27,5 @@ pub use pictures::{PicturePlace, Pictures};
 pub(crate) use spool::{Spool, gives_once, looked_at};
 pub use video::{DecodeStats, VideoDecoder};
 
-use std::path::Path;
-
-use crate::base::{CancelToken, Result};
-use crate::media::MediaInfo;
-
 /// A decoder that answers every question with the same error must not hold its stage for ever.
 const MAX_ERRORS_A_PACKET: u32 = 16;
-
-/// What the file at `path` holds, without decoding it.
-pub fn probe(path: &Path, cancel: &CancelToken) -> Result<MediaInfo> {
-    looked_at(path, cancel, |path| Ok(Source::open(path, cancel)?.info().clone()))
-}

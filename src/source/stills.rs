@@ -64,6 +64,6 @@ pub(super) fn settle(info: &mut MediaInfo, packets: &VecDeque<InputPacket>) {
             name if taken(&name) => format!("cover-{index}.{suffix}"),
             name => name,
         };
-        info.attachments.push(Attachment { stream: index, name, mime, description, data });
+        info.attachments.push(Attachment { stream: index, name, mime, description, data, uid: None });
     }
 }

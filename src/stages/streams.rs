@@ -187,7 +187,13 @@ fn with_delay(mapping: CodecMapping, stream: &StreamInfo) -> CodecMapping {
 /// What becomes of subtitles: text and pictures are kept as they are where Matroska can carry them, other text is
 /// converted, and what nothing can be made of is named.
 fn subtitle(stream: &StreamInfo, unknown: Option<&(String, Vec<u8>)>) -> StreamVerdict {
-    if let Some(mapping) = container::codec::for_copy(&stream.codec, &stream.extradata) {
+    let mapping = container::codec::for_copy(&stream.codec, &stream.extradata);
+    // FFmpeg takes SubStation Alpha for its younger form; the header in its CodecPrivate is of the older one.
+    if let Some((codec_id, _)) = unknown.filter(|_| mapping.is_some()) {
+        let task = Task::CopySubtitle { codec_id: codec_id.clone(), codec_private: stream.extradata.clone() };
+        return (task, Action::Kept, Some("ssa".to_owned()), None);
+    }
+    if let Some(mapping) = mapping {
         let task = Task::CopySubtitle { codec_id: mapping.codec_id.to_owned(), codec_private: mapping.codec_private };
         return (task, Action::Kept, Some(stream.codec.clone()), None);
     }
@@ -216,9 +222,13 @@ fn attachment(info: &MediaInfo, stream: &StreamInfo) -> StreamVerdict {
     }
 }
 
-/// Asks the Matroska file itself about tracks whose codec FFmpeg does not know (`S_TEXT/WEBVTT` before 6.1).
+/// SubStation Alpha before version 4+.
+const SSA: &str = "S_TEXT/SSA";
+
+/// Asks the Matroska file itself about tracks whose codec FFmpeg does not know (`S_TEXT/WEBVTT` before 6.1), or gives the
+/// name of another (`S_TEXT/SSA`).
 pub(crate) fn unknown_codecs(path: &Path, info: &MediaInfo) -> UnknownCodecs {
-    let strange = |s: &&StreamInfo| s.codec == "unknown" && s.kind == StreamKind::Subtitle;
+    let strange = |s: &&StreamInfo| s.kind == StreamKind::Subtitle && matches!(s.codec.as_str(), "unknown" | "ass");
     if !info.container.contains("matroska") || !info.streams.iter().any(|s| strange(&s)) {
         return UnknownCodecs::new();
     }
@@ -228,7 +238,11 @@ pub(crate) fn unknown_codecs(path: &Path, info: &MediaInfo) -> UnknownCodecs {
     let streams = info.streams.iter().filter(|s| s.kind != StreamKind::Attachment || s.video.is_some());
     streams
         .zip(carried)
-        .filter(|(s, t)| strange(s) && t.kind == Some(s.kind) && t.codec_id.starts_with("S_TEXT/"))
+        .filter(|(s, t)| strange(s) && t.kind == Some(s.kind))
+        .filter(|(s, t)| match s.codec.as_str() {
+            "ass" => t.codec_id == SSA,
+            _ => t.codec_id.starts_with("S_TEXT/"),
+        })
         .map(|(s, t)| (s.index, (t.codec_id, t.codec_private)))
         .collect()
 }

@@ -74,6 +74,7 @@ impl<K: Kept> TrackStage<K> {
         (track.width, track.height, track.color, track.hdr) = (shown.width, shown.height, shown.color, shown.hdr);
         track.sample_aspect_ratio = video.sample_aspect_ratio;
         track.rotation = video.rotation;
+        track.stereo_mode = video.stereo_mode;
         track.frame_duration = video.frame_duration.map(|length| Span::new(1, length));
         track.field_order = video.field_order;
         track.dolby_vision = *dolby_vision;

@@ -11,11 +11,14 @@ use serde::Serialize;
 use crate::av::{Decoder, DecoderOptions, Received};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Rounding, Span, Timestamp};
 use crate::container::codec::video_codec;
-use crate::container::language;
+use crate::container::elements::segment_elements;
 use crate::container::reader::{FrameFacts, Reader, TrackFacts, VideoFacts};
+use crate::container::{language, tags};
 use crate::media::{
-    ChromaLocation, Color, ColorRange, Disposition, FieldOrder, HdrStatic, MediaInfo, StreamInfo, StreamKind,
+    Attachment, ChapterAtom, ChromaLocation, Color, ColorRange, FieldOrder, HdrStatic, MediaInfo, SegmentElements,
+    StreamInfo, StreamKind, TagEntry,
 };
+use crate::stages::describe::FileDescription;
 use crate::stages::digest::{digest, message_digest};
 use crate::stages::streams::{StreamDecision, Task};
 use crate::syntax::av1::{self, SequenceHeader};
@@ -69,12 +72,11 @@ impl Verification {
 
 /// What the file has to hold.
 pub(crate) struct Expected {
-    pub(crate) title: Option<String>,
+    /// What the writer was told that the file says.
+    pub(crate) said: FileDescription,
     pub(crate) tracks: Vec<ExpectedTrack>,
-    /// Start in milliseconds and title.
-    pub(crate) chapters: Vec<(i64, Option<String>)>,
-    /// Name and length.
-    pub(crate) attachments: Vec<(String, u64)>,
+    /// Name, media type and length.
+    pub(crate) attachments: Vec<(String, String, u64)>,
     pub(crate) video: ExpectedVideo,
 }
 
@@ -85,8 +87,7 @@ impl Expected {
         self.video.times.iter_mut().for_each(moved);
         self.video.end.iter_mut().for_each(moved);
         self.tracks.iter_mut().filter_map(|t| t.audio.as_mut()?.start.as_mut()).for_each(moved);
-        let ms = by.rescale(Rational::MILLI, Rounding::Nearest).ticks();
-        self.chapters.iter_mut().for_each(|(start, _)| *start = start.saturating_add(ms));
+        self.said = self.said.later(by);
         self
     }
 }
@@ -95,9 +96,6 @@ pub(crate) struct ExpectedTrack {
     pub(crate) stream: usize,
     pub(crate) kind: StreamKind,
     pub(crate) codec_id: String,
-    pub(crate) language: Option<String>,
-    pub(crate) title: Option<String>,
-    pub(crate) disposition: Disposition,
     pub(crate) audio: Option<ExpectedAudio>,
     /// Packets, where they were counted.
     pub(crate) packets: Option<u64>,
@@ -110,9 +108,6 @@ impl ExpectedTrack {
             stream: decision.index,
             kind: stream.kind,
             codec_id: decision.codec_id()?,
-            language: stream.language.clone(),
-            title: stream.title.clone(),
-            disposition: stream.disposition,
             audio: None,
             packets: None,
         })
@@ -135,6 +130,7 @@ pub(crate) struct ExpectedVideo {
     pub(crate) height: u32,
     pub(crate) sample_aspect_ratio: Option<Rational>,
     pub(crate) rotation: i32,
+    pub(crate) stereo_mode: u8,
     pub(crate) field_order: FieldOrder,
     pub(crate) color: Color,
     pub(crate) hdr: HdrStatic,
@@ -146,14 +142,11 @@ pub(crate) struct ExpectedVideo {
     pub(crate) digests: Option<Vec<u64>>,
 }
 
-pub(crate) fn expected_chapters(info: &MediaInfo) -> Vec<(i64, Option<String>)> {
-    let ms = |t: Timestamp| t.rescale(Rational::MILLI, Rounding::Nearest).ticks();
-    info.chapters.iter().map(|c| (ms(c.start), c.title.clone())).collect()
-}
-
-pub(crate) fn expected_attachments(info: &MediaInfo, decisions: &[StreamDecision]) -> Vec<(String, u64)> {
+pub(crate) fn expected_attachments(info: &MediaInfo, decisions: &[StreamDecision]) -> Vec<(String, String, u64)> {
     let kept = |stream: usize| decisions.iter().any(|d| d.index == stream && matches!(d.task, Task::Attach));
-    info.attachments.iter().filter(|a| kept(a.stream)).map(|a| (a.name.clone(), a.data.len() as u64)).collect()
+    let mime = |mime: &str| if mime.is_empty() { "application/octet-stream".to_owned() } else { mime.to_owned() };
+    let facts = |a: &Attachment| (a.name.clone(), mime(&a.mime), a.data.len() as u64);
+    info.attachments.iter().filter(|a| kept(a.stream)).map(facts).collect()
 }
 
 /// What reading all frames of the file found.
@@ -188,6 +181,10 @@ pub(crate) fn verify_file(path: &Path, expected: &Expected, cancel: &CancelToken
         }
     };
     check_headers(&mut result, &reader, expected);
+    match segment_elements(path) {
+        Ok(elements) => check_elements(&mut result, elements, expected),
+        Err(error) => result.check("container", false, "readable headers", error),
+    }
     let tracks: Vec<TrackFacts> = reader.tracks().to_vec();
     let mut found = match read_frames(&mut reader, &tracks, expected.video.digests.is_none(), cancel) {
         Ok(found) => found,
@@ -210,29 +207,49 @@ pub(crate) fn verify_file(path: &Path, expected: &Expected, cancel: &CancelToken
 }
 
 fn check_headers(result: &mut Verification, reader: &Reader, expected: &Expected) {
-    result.equal("title", &expected.title.as_deref(), &reader.title());
+    result.equal("title", &expected.said.title.as_deref(), &reader.title());
     let kinds = |k: &[Option<StreamKind>]| k.iter().map(|k| format!("{k:?}")).collect::<Vec<_>>();
     let wanted: Vec<_> = expected.tracks.iter().map(|t| Some(t.kind)).collect();
     let found: Vec<_> = reader.tracks().iter().map(|t| t.kind).collect();
     result.equal("tracks", &kinds(&wanted), &kinds(&found));
-    for (want, have) in expected.tracks.iter().zip(reader.tracks()) {
+    for ((want, said), have) in expected.tracks.iter().zip(&expected.said.tracks).zip(reader.tracks()) {
         let name = |what: &str| format!("{what} of stream {}", want.stream);
         result.equal(name("codec"), &want.codec_id, &have.codec_id);
-        let code = language::language(want.language.as_deref());
-        result.equal(name("language"), &Some(code.iso639_2), &have.language.clone());
-        result.equal(name("title"), &want.title.as_deref(), &have.name.as_deref());
-        result.equal(name("flags"), &want.disposition, &have.disposition);
+        let code = language::language(said.language.as_deref());
+        let found = (have.language.clone(), have.language_bcp47.clone());
+        result.equal(name("language"), &(Some(code.iso639_2), code.bcp47), &found);
+        result.equal(name("title"), &said.title.as_deref(), &have.name.as_deref());
+        result.equal(name("flags"), &said.disposition, &have.disposition);
     }
-    let chapters: Vec<_> = reader.chapters().into_iter().map(|c| ((c.start_ns / 1_000_000) as i64, c.title)).collect();
-    let texts = |c: &[(i64, Option<String>)]| {
-        c.iter().map(|(t, title)| (*t, title.clone().unwrap_or_default())).collect::<Vec<_>>()
-    };
-    result.equal("chapters", &texts(&expected.chapters), &texts(&chapters));
-    let attachments: Vec<_> = reader.attachments().iter().map(|a| (a.name.clone(), a.bytes)).collect();
+    let attachments: Vec<_> = reader.attachments().iter().map(|a| (a.name.clone(), a.mime.clone(), a.bytes)).collect();
     result.equal("attachments", &expected.attachments, &attachments);
     if let Some((track, video)) = reader.tracks().iter().find_map(|t| Some((t, t.video.as_ref()?))) {
         check_picture_header(result, &expected.video, track, video);
     }
+}
+
+/// Chapters, tags and header fields that only our own reader of elements tells.
+fn check_elements(result: &mut Verification, found: SegmentElements, expected: &Expected) {
+    let uids: Vec<u64> = found.tracks.iter().map(|t| t.uid).collect();
+    let mut editions = found.editions;
+    editions.iter_mut().flat_map(|e| &mut e.chapters).for_each(|chapter| number_tracks(chapter, &uids));
+    result.equal("chapters", &expected.said.editions(), &editions);
+    // Entries of a track stand together in the file, before its statistics.
+    let sorted = |mut entries: Vec<TagEntry>| {
+        entries.sort_by_key(|entry| format!("{:?}", entry.targets));
+        entries
+    };
+    result.equal("tags", &sorted(expected.said.tag_entries()), &sorted(tags::read_back(found.tags, &uids)));
+    if let Some(video) = found.tracks.iter().find(|t| t.track_type == 1) {
+        result.equal("stereo mode", &expected.video.stereo_mode, &video.stereo_mode);
+    }
+}
+
+/// Numbers in the place of UIDs.
+fn number_tracks(chapter: &mut ChapterAtom, uids: &[u64]) {
+    let number = |uid: &u64| uids.iter().position(|u| u == uid).map_or(u64::MAX, |n| n as u64);
+    chapter.tracks = chapter.tracks.iter().map(number).collect();
+    chapter.children.iter_mut().for_each(|c| number_tracks(c, uids));
 }
 
 fn check_picture_header(result: &mut Verification, want: &ExpectedVideo, track: &TrackFacts, have: &VideoFacts) {

@@ -10,8 +10,7 @@ mod vmaf;
 
 pub use check::{CheckResult, Verification};
 pub(crate) use check::{
-    Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, expected_attachments, expected_chapters, failure,
-    verify_file,
+    Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, expected_attachments, failure, verify_file,
 };
 pub use source::verify;
 pub use vmaf::{VmafOptions, vmaf};

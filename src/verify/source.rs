@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
 use super::check::{
-    Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, Verification, expected_attachments, expected_chapters,
-    verify_file,
+    Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, Verification, expected_attachments, verify_file,
 };
 use crate::analyze::{Analysis, Looks};
 use crate::av::DecoderOptions;
@@ -17,6 +16,7 @@ use crate::container::tags::CROP;
 use crate::media::{FieldOrder, Frame, MediaInfo, Rect, StreamInfo, StreamKind};
 use crate::plan::{PicturePlan, SourceFacts};
 use crate::source::{AudioDecoder, Source, VideoDecoder, looked_at};
+use crate::stages::describe::describe;
 use crate::stages::digest::message_digest;
 use crate::stages::streams::{StreamDecision, Task, decide, in_track_order, unknown_codecs};
 use crate::stages::treat::{Treat, dolby_vision_record, messages};
@@ -219,9 +219,8 @@ fn expected(info: &MediaInfo, decisions: &[StreamDecision], plan: &PicturePlan, 
     let video = plan.stream.video.as_ref();
     let first = decoded.first.as_ref();
     Expected {
-        title: info.title.clone(),
+        said: describe(info, decisions),
         tracks,
-        chapters: expected_chapters(info),
         attachments: expected_attachments(info, decisions),
         video: ExpectedVideo {
             times: decoded.times,
@@ -230,6 +229,7 @@ fn expected(info: &MediaInfo, decisions: &[StreamDecision], plan: &PicturePlan, 
             height: first.map_or(0, |f| f.height),
             sample_aspect_ratio: video.and_then(|v| v.sample_aspect_ratio),
             rotation: video.map_or(0, |v| v.rotation),
+            stereo_mode: video.map_or(0, |v| v.stereo_mode),
             field_order: video.map(|v| v.field_order).unwrap_or_default(),
             color: first.map(|f| f.color).unwrap_or_default(),
             hdr: first.map(|f| f.hdr).unwrap_or_default(),

@@ -33,6 +33,8 @@ pub(super) fn media_info(context: &sys::AVFormatContext, streams: &[&sys::AVStre
         start: None,
         attachments: streams.iter().enumerate().filter_map(|(i, s)| attachment(i, s)).collect(),
         tags,
+        editions: Vec::new(),
+        tag_entries: Vec::new(),
     }
 }
 
@@ -85,6 +87,7 @@ fn stream_info(index: usize, stream: &sys::AVStream) -> StreamInfo {
         tags,
         extradata: extradata(par).to_vec(),
         bit_rate: u64::try_from(par.bit_rate).ok().filter(|&b| b > 0),
+        uid: None,
         video: (kind == StreamKind::Video).then(|| video_info(stream, par)),
         audio: (kind == StreamKind::Audio).then(|| audio_info(par)),
     }
@@ -164,6 +167,9 @@ fn video_info(stream: &sys::AVStream, par: &sys::AVCodecParameters) -> VideoInfo
         },
         rotation,
         flip,
+        pixel_crop: Default::default(),
+        stereo_mode: 0,
+        alpha: false,
     }
 }
 
@@ -225,6 +231,7 @@ fn disposition(flags: i32) -> Disposition {
         hearing_impaired: has(sys::AV_DISPOSITION_HEARING_IMPAIRED),
         visual_impaired: has(sys::AV_DISPOSITION_VISUAL_IMPAIRED),
         text_descriptions: has(sys::AV_DISPOSITION_DESCRIPTIONS),
+        disabled: false,
     }
 }
 
@@ -285,6 +292,7 @@ fn attachment(index: usize, stream: &sys::AVStream) -> Option<Attachment> {
         name: find("filename").unwrap_or_else(|| format!("{base}.{suffix}")),
         mime: find("mimetype").unwrap_or_else(|| guessed.to_owned()),
         description: find("title"),
+        uid: None,
         data,
     })
 }

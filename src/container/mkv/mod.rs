@@ -23,10 +23,11 @@
 //! Ends are rounded as ends, `BlockDuration = round(pts + duration + delay) − block`, so that two
 //! subtitles that touch still touch.
 
-mod chapters;
+pub mod chapters;
 mod cluster;
 pub mod codec;
 pub mod ebml;
+pub mod elements;
 mod facts;
 pub mod reader;
 pub mod tags;

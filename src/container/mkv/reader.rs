@@ -235,6 +235,7 @@ fn track_facts(t: &matroska_demuxer::TrackEntry) -> TrackFacts {
             hearing_impaired: t.flag_hearing_impaired(),
             visual_impaired: t.flag_visual_impaired(),
             text_descriptions: false,
+            disabled: !t.flag_enabled(),
         },
         codec_delay_ns: t.codec_delay().unwrap_or(0),
         seek_pre_roll_ns: t.seek_pre_roll().unwrap_or(0),

@@ -8,7 +8,7 @@
 use super::ebml::{Master, id};
 use crate::container::TrackStats;
 use crate::container::language::language;
-use crate::media::Tag;
+use crate::media::{SimpleTag, Tag, TagEntry, TagTargets};
 
 /// What the statistics list in `_STATISTICS_TAGS`; mkvmerge's names, which players and tools show.
 const STATISTICS: [&str; 4] = ["BPS", "DURATION", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES"];
@@ -61,46 +61,128 @@ pub fn file_tags(source: &[Tag]) -> Vec<Tag> {
     source.iter().filter(holds).cloned().collect()
 }
 
-/// One SimpleTag. Matroska's names are upper case with underscores; FFmpeg renames two of them on reading
-/// and appends the language, which is undone here.
-fn simple_tag(out: &mut Master, name: &str, value: &str) {
+/// Whether a tag of this name still holds for a track that was coded anew, or was not.
+pub fn holds_for_track(name: &str, recoded: bool) -> bool {
+    let stem = stem(name);
+    !(is_statistic(&stem) || recoded && CODING.contains(&stem.as_str()))
+}
+
+/// Whether a tag of this name still holds for a new file.
+pub fn holds_for_file(name: &str) -> bool {
+    let stem = stem(name);
+    !is_statistic(&stem) && !CONTAINER.contains(&stem.as_str())
+}
+
+/// Matroska's names are upper case with underscores; FFmpeg renames two of them on reading and appends the language, which
+/// is undone here.
+fn simple_tag((name, value): &Tag) -> SimpleTag {
     let suffix = name.rsplit_once('-').map(|(stem, l)| (stem, l, language(Some(l))));
     let (stem, tag_language) = match suffix {
         Some((stem, l, found)) if l.len() == 3 && !stem.is_empty() && found.iso639_2 != "und" => (stem, found.iso639_2),
-        _ => (name, "und".to_owned()),
+        _ => (name.as_str(), "und".to_owned()),
     };
     let name = stem.to_ascii_uppercase().replace(' ', "_");
     let name = match name.as_str() {
-        "PERFORMER" => "LEAD_PERFORMER",
-        "TRACK" => "PART_NUMBER",
-        other => other,
+        "PERFORMER" => "LEAD_PERFORMER".to_owned(),
+        "TRACK" => "PART_NUMBER".to_owned(),
+        _ => name,
     };
-    let mut tag = Master::new();
-    tag.text(id::TAG_NAME, name).text(id::TAG_LANGUAGE, &tag_language).text(id::TAG_STRING, value);
-    out.master(id::SIMPLE_TAG, &tag);
+    SimpleTag {
+        name: name.replace('\0', ""),
+        language: Some(tag_language),
+        language_bcp47: None,
+        default: true,
+        value: Some(value.replace('\0', "")),
+        binary: None,
+        children: Vec::new(),
+    }
 }
 
-/// One Tag element for a track, or for the whole file where `track_uid` is `None`.
-fn tag(out: &mut Master, track_uid: Option<u64>, tags: impl Iterator<Item = (String, String)>) {
-    let mut content = Master::new();
+/// Tags of a track, or of the whole film; `None` where there are none.
+fn flat(tags: &[Tag], track: Option<usize>) -> Option<TagEntry> {
+    let tags: Vec<_> = tags.iter().filter(|(name, _)| !name.is_empty()).map(simple_tag).collect();
+    let targets = TagTargets {
+        level: Some(50), // the film
+        tracks: track.into_iter().map(|t| t as u64).collect(),
+        ..TagTargets::default()
+    };
+    (!tags.is_empty()).then_some(TagEntry { targets, tags })
+}
+
+/// The tags a file gets, without its statistics: the `film`'s, `entries` as they are, and each track's. The verifier holds
+/// the file to the same.
+pub fn tag_entries(film: &[Tag], entries: &[TagEntry], tracks: &[&[Tag]]) -> Vec<TagEntry> {
+    let of_tracks = tracks.iter().enumerate().filter_map(|(track, tags)| flat(tags, Some(track)));
+    flat(film, None).into_iter().chain(entries.iter().cloned()).chain(of_tracks).collect()
+}
+
+/// Tags read back from a file, as [`tag_entries`] has them: `tracks` are the UIDs of its tracks in order.
+pub fn read_back(found: Vec<TagEntry>, tracks: &[u64]) -> Vec<TagEntry> {
+    let number = |uid: &u64| tracks.iter().position(|t| t == uid).map_or(u64::MAX, |n| n as u64);
+    let entry = |mut entry: TagEntry| {
+        entry.targets.tracks = entry.targets.tracks.iter().map(number).collect();
+        entry.tags.retain(|t| !is_statistic(&t.name.to_ascii_uppercase()) && t.name != CROP);
+        (!entry.tags.is_empty()).then_some(entry)
+    };
+    found.into_iter().filter_map(entry).collect()
+}
+
+fn simple_element(tag: &SimpleTag) -> Master {
+    let mut out = Master::new();
+    out.text(id::TAG_NAME, &tag.name);
+    if let Some(language) = &tag.language {
+        out.text(id::TAG_LANGUAGE, language);
+    }
+    if let Some(language) = &tag.language_bcp47 {
+        out.text(id::TAG_LANGUAGE_BCP47, language);
+    }
+    if !tag.default {
+        out.uint(id::TAG_DEFAULT, 0);
+    }
+    if let Some(value) = &tag.value {
+        out.text(id::TAG_STRING, value);
+    }
+    if let Some(bytes) = &tag.binary {
+        out.bytes(id::TAG_BINARY, bytes);
+    }
+    for child in &tag.children {
+        out.master(id::SIMPLE_TAG, &simple_element(child));
+    }
+    out
+}
+
+/// One Tag element; `uids` are those of the tracks.
+fn tag_element(entry: &TagEntry, uids: &[u64]) -> Master {
+    let about = &entry.targets;
     let mut targets = Master::new();
-    targets.uint(id::TARGET_TYPE_VALUE, 50); // the film
-    if let Some(uid) = track_uid {
-        targets.uint(id::TAG_TRACK_UID, uid);
+    if let Some(level) = about.level {
+        targets.uint(id::TARGET_TYPE_VALUE, level);
     }
+    if let Some(name) = &about.level_name {
+        targets.text(id::TARGET_TYPE, name);
+    }
+    for uid in about.tracks.iter().filter_map(|track| uids.get(usize::try_from(*track).ok()?)) {
+        targets.uint(id::TAG_TRACK_UID, *uid);
+    }
+    for (element, uids) in [
+        (id::TAG_EDITION_UID, &about.editions),
+        (id::TAG_CHAPTER_UID, &about.chapters),
+        (id::TAG_ATTACHMENT_UID, &about.attachments),
+    ] {
+        for uid in uids {
+            targets.uint(element, *uid);
+        }
+    }
+    let mut content = Master::new();
     content.master(id::TARGETS, &targets);
-    let mut any = false;
-    for (name, value) in tags.filter(|(name, _)| !name.is_empty()) {
-        simple_tag(&mut content, &name, &value);
-        any = true;
+    for tag in &entry.tags {
+        content.master(id::SIMPLE_TAG, &simple_element(tag));
     }
-    if any {
-        out.master(id::TAG, &content);
-    }
+    content
 }
 
 /// The statistics tags of a track: bits a second, duration, frames, bytes.
-fn statistics(stats: &TrackStats, writing_app: &str) -> Vec<(String, String)> {
+fn statistics(stats: &TrackStats, writing_app: &str) -> Vec<Tag> {
     let ns = stats.duration.as_nanos().max(0) as u64;
     let bps = (u128::from(stats.bytes) * 8_000_000_000).checked_div(u128::from(ns)).unwrap_or(0);
     let s = ns / 1_000_000_000;
@@ -116,17 +198,26 @@ fn statistics(stats: &TrackStats, writing_app: &str) -> Vec<(String, String)> {
     out
 }
 
-/// The content of the Tags element: the film's tags, then each track's with its statistics.
-pub(super) fn tags_element(
-    file: &[Tag],
-    tracks: impl Iterator<Item = (u64, Vec<Tag>, TrackStats)>,
-    writing_app: &str,
-) -> Master {
+/// The content of the Tags element: `entries`, those of one track before its statistics. `tracks` are UIDs and statistics
+/// of the tracks.
+pub(super) fn tags_element(entries: &[TagEntry], tracks: &[(u64, TrackStats)], writing_app: &str) -> Master {
+    let uids: Vec<u64> = tracks.iter().map(|(uid, _)| *uid).collect();
     let mut out = Master::new();
-    tag(&mut out, None, file.iter().cloned());
-    for (uid, tags, stats) in tracks {
-        tag(&mut out, Some(uid), tags.into_iter());
-        tag(&mut out, Some(uid), statistics(&stats, writing_app).into_iter());
+    // Flat tags of tracks come last, in the order of the tracks.
+    let own = |entry: &&TagEntry| entry.targets.level == Some(50) && entry.targets.tracks.len() == 1;
+    let of_track = entries.iter().rev().take_while(own).count();
+    let (first, last) = entries.split_at(entries.len() - of_track);
+    for entry in first {
+        out.master(id::TAG, &tag_element(entry, &uids));
+    }
+    for (track, (_, stats)) in tracks.iter().enumerate() {
+        let about = |entry: &&TagEntry| entry.targets.tracks == [track as u64];
+        for entry in last.iter().filter(about) {
+            out.master(id::TAG, &tag_element(entry, &uids));
+        }
+        if let Some(counted) = flat(&statistics(stats, writing_app), Some(track)) {
+            out.master(id::TAG, &tag_element(&counted, &uids));
+        }
     }
     out
 }

@@ -73,6 +73,9 @@ fn track_entry(track: &TrackParams, coding: &TrackCoding, number: u64, uid: u64)
         TrackKind::Subtitle(_) => 17,
     };
     e.uint(id::TRACK_NUMBER, number).uint(id::TRACK_UID, uid).uint(id::TRACK_TYPE, kind).uint(id::FLAG_LACING, 0);
+    if track.disposition.disabled {
+        e.uint(id::FLAG_ENABLED, 0);
+    }
     flags(&mut e, track);
     if let Some(title) = track.title.as_deref().filter(|t| !t.is_empty()) {
         e.text(id::NAME, title);
@@ -170,6 +173,9 @@ fn video_element(video: &VideoTrackParams, number: u64) -> Result<Master> {
         FieldOrder::BottomFirst => {
             v.uint(id::FLAG_INTERLACED, 1).uint(id::FIELD_ORDER, 6);
         }
+    }
+    if video.stereo_mode != 0 {
+        v.uint(id::STEREO_MODE, u64::from(video.stereo_mode));
     }
     v.uint(id::PIXEL_WIDTH, u64::from(video.width)).uint(id::PIXEL_HEIGHT, u64::from(video.height));
     if let Some(sar) = video.sample_aspect_ratio.filter(|r| r.num() > 0) {

@@ -5,13 +5,17 @@
 //! small values only, allocates no more than the file holds, never panics.
 #![deny(unsafe_code)]
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, Read, Seek, SeekFrom};
 
 use super::ebml::id;
 
 /// Bytes read at once.
 const WINDOW: usize = 64 << 10;
+/// Bytes read at once by who looks at few places.
+const SPARSE_WINDOW: usize = 4 << 10;
+/// The most places a SeekHead leads to.
+const MAX_PLACES: usize = 4096;
 /// The most children listed of one master: no real header has as many.
 const MAX_CHILDREN: usize = 1 << 20;
 
@@ -24,12 +28,14 @@ pub(super) struct SeekBuffer<R> {
     /// The bytes from `start` on.
     buffer: Vec<u8>,
     start: u64,
+    /// Bytes read at once.
+    window: usize,
 }
 
 impl<R: Read + Seek> SeekBuffer<R> {
     pub(super) fn new(mut inner: R) -> io::Result<Self> {
         let length = inner.seek(SeekFrom::End(0))?;
-        Ok(SeekBuffer { inner, length, position: 0, buffer: Vec::new(), start: 0 })
+        Ok(SeekBuffer { inner, length, position: 0, buffer: Vec::new(), start: 0, window: WINDOW })
     }
 
     pub(super) fn length(&self) -> u64 {
@@ -50,14 +56,14 @@ impl<R: Read + Seek> Read for SeekBuffer<R> {
         }
         if self.buffered().is_empty() {
             self.inner.seek(SeekFrom::Start(self.position))?;
-            if out.len() >= WINDOW {
+            if out.len() >= self.window {
                 let n = self.inner.read(out)?;
                 self.position += n as u64;
                 return Ok(n);
             }
             self.buffer.clear();
             self.start = self.position;
-            (&mut self.inner).take(WINDOW as u64).read_to_end(&mut self.buffer)?;
+            (&mut self.inner).take(self.window as u64).read_to_end(&mut self.buffer)?;
         }
         let bytes = self.buffered();
         let n = bytes.len().min(out.len());
@@ -147,6 +153,68 @@ impl<R: Read + Seek> Walk<R> {
         };
         walk.at = walk.segment.data;
         Ok(walk)
+    }
+
+    /// As [`open`](Self::open), for who looks at few places: little is read at each.
+    pub(super) fn open_sparse(inner: R) -> io::Result<Self> {
+        let mut walk = Self::open(inner)?;
+        walk.input.window = SPARSE_WINDOW;
+        Ok(walk)
+    }
+
+    /// Top-level elements of the kinds `wanted`, in the order of the file: those before the first cluster and those that
+    /// SeekHeads point at. Where no SeekHead leads anywhere, clusters are stepped over by their size as well.
+    pub(super) fn described(&mut self, wanted: &[u32]) -> io::Result<Vec<Element>> {
+        let segment = self.segment;
+        let (mut found, mut heads, mut at) = (BTreeMap::new(), Vec::new(), segment.data);
+        let mut seen = HashSet::new();
+        while let Some(element) = self.element(at, segment.end)?.filter(|e| e.id != id::CLUSTER) {
+            if wanted.contains(&element.id) {
+                found.insert(element.start, element);
+            }
+            if element.id == id::SEEK_HEAD && seen.insert(element.start) {
+                heads.push(element);
+            }
+            at = element.end;
+        }
+        let mut led = false;
+        while let Some(head) = heads.pop().filter(|_| seen.len() < MAX_PLACES) {
+            for (kind, target) in self.seek_entries(&head)? {
+                if (kind != id::SEEK_HEAD && !wanted.contains(&kind)) || !seen.insert(target) {
+                    continue;
+                }
+                let Some(element) = self.element(target, segment.end)?.filter(|e| e.id == kind) else { continue };
+                led = true;
+                match kind {
+                    id::SEEK_HEAD => heads.push(element),
+                    _ => drop(found.insert(element.start, element)),
+                }
+            }
+        }
+        while !led && let Some(element) = self.element(at, segment.end)?.filter(|e| !e.unknown_size) {
+            if wanted.contains(&element.id) {
+                found.insert(element.start, element);
+            }
+            at = element.end;
+        }
+        Ok(found.into_values().collect())
+    }
+
+    /// What a SeekHead lists: ids and places in the file.
+    fn seek_entries(&mut self, head: &Element) -> io::Result<Vec<(u32, u64)>> {
+        let mut out = Vec::new();
+        for entry in self.children(head)?.into_iter().filter(|e| e.id == id::SEEK) {
+            let (mut wanted, mut position) = (0, None);
+            for field in self.children(&entry)? {
+                match field.id {
+                    id::SEEK_ID => wanted = u32::try_from(self.uint(&field)?).unwrap_or(0),
+                    id::SEEK_POSITION => position = Some(self.uint(&field)?),
+                    _ => {}
+                }
+            }
+            out.extend(position.map(|p| (wanted, self.segment.data.saturating_add(p))));
+        }
+        Ok(out)
     }
 
     /// The element at `at`; `None` at `limit`, or where nothing that can be an element begins.

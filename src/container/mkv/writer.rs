@@ -14,15 +14,15 @@ use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::chapters::{attachments_element, chapters_element};
+use super::chapters::{attachments_element, chapters_element, editions};
 use super::cluster::{Block, Cluster, Group};
 use super::ebml::{Master, UNKNOWN_SIZE8, id, put_id, size8, void};
-use super::tags::tags_element;
+use super::tags::{tag_entries, tags_element};
 use super::ticks::{TIMESTAMP_SCALE, block_ticks, end_ticks};
 use super::tracks::{codings, track_uids, tracks_element};
 use crate::base::{Error, ErrorKind, Result};
 use crate::container::muxer::{Lane, MuxStats, Muxer, TrackCount};
-use crate::media::{FileParams, Packet, StreamKind, Tag, TrackId, TrackKind, TrackParams};
+use crate::media::{FileParams, Packet, StreamKind, Tag, TagEntry, TrackId, TrackKind, TrackParams};
 use crate::syntax::av1;
 
 /// A cluster is closed when it would last longer than this (ticks) …
@@ -42,7 +42,6 @@ struct TrackState {
     is_av1: bool,
     additions: bool,
     delay_ns: u64,
-    tags: Vec<Tag>,
     count: TrackCount,
     last_block: Option<i64>,
 }
@@ -77,7 +76,7 @@ pub struct Writer<W> {
     has_video: bool,
     cluster: Cluster,
     cues: Vec<Cue>,
-    tags: Vec<Tag>,
+    tags: Vec<TagEntry>,
     writing_app: String,
 }
 
@@ -119,7 +118,7 @@ impl<W: Write + Seek> Writer<W> {
             has_video: header.tracks.iter().any(|t| t.stream_kind() == StreamKind::Video),
             cluster: Cluster::default(),
             cues: Vec::new(),
-            tags: header.tags.clone(),
+            tags: tag_entries(&header.tags, &header.tag_entries, &tags_of(&header.tracks)),
             writing_app: header.writing_app.clone(),
         };
         let mut start = ebml_head();
@@ -134,7 +133,7 @@ impl<W: Write + Seek> Writer<W> {
         writer.top_level(id::INFO, info)?;
         writer.top_level(id::TRACKS, tracks_content.into_element(id::TRACKS))?;
         for (element, content) in [
-            (id::CHAPTERS, chapters_element(&header.chapters)),
+            (id::CHAPTERS, chapters_element(&editions(&header.editions, &header.chapters), &uids)),
             (id::ATTACHMENTS, attachments_element(&header.attachments)),
         ] {
             if !content.is_empty() {
@@ -214,8 +213,8 @@ impl<W: Write + Seek> Writer<W> {
         }
         let counts: Vec<TrackCount> = self.tracks.iter().map(|t| t.count.clone()).collect();
         let mut stats = MuxStats::of(&counts, 0);
-        let tracks = self.tracks.iter_mut().zip(&stats.tracks).map(|(t, s)| (t.uid, std::mem::take(&mut t.tags), *s));
-        let tags = tags_element(&self.tags, tracks, &self.writing_app);
+        let tracks: Vec<_> = self.tracks.iter().zip(&stats.tracks).map(|(t, s)| (t.uid, *s)).collect();
+        let tags = tags_element(&self.tags, &tracks, &self.writing_app);
         if !tags.is_empty() {
             self.top_level(id::TAGS, tags.into_element(id::TAGS))?;
         }
@@ -352,6 +351,10 @@ impl TrackState {
     }
 }
 
+fn tags_of(tracks: &[TrackParams]) -> Vec<&[Tag]> {
+    tracks.iter().map(|t| t.tags.as_slice()).collect()
+}
+
 fn states(header: &FileParams, uids: &[u64]) -> Vec<TrackState> {
     let state = |(track, uid): (&TrackParams, &u64)| TrackState {
         uid: *uid,
@@ -359,7 +362,6 @@ fn states(header: &FileParams, uids: &[u64]) -> Vec<TrackState> {
         is_av1: track.codec().is("av1"),
         additions: matches!(&track.kind, TrackKind::Subtitle(s) if s.block_additions),
         delay_ns: track.codec_delay_ns(),
-        tags: track.tags.clone(),
         count: TrackCount::of(track),
         last_block: None,
     };

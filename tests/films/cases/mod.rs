@@ -5,6 +5,7 @@
 
 mod broadcast;
 mod clock;
+mod elements;
 mod pictures;
 mod program;
 
@@ -60,7 +61,7 @@ pub fn cases() -> Option<PathBuf> {
 }
 
 fn rows() -> Vec<&'static Row> {
-    [broadcast::ROWS, clock::ROWS, pictures::ROWS, program::ROWS].into_iter().flatten().collect()
+    [broadcast::ROWS, clock::ROWS, elements::ROWS, pictures::ROWS, program::ROWS].into_iter().flatten().collect()
 }
 
 #[test]

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::helpers::*;
 use crate::container::ebml::{Master, id};
+use crate::container::elements::segment_elements;
 use crate::container::reader::{Reader, codec_ids};
 
 /// Reads as far as it goes; tells how many frames came and whether the end was clean.
@@ -139,5 +140,86 @@ proptest! {
         std::fs::write(&path, &bytes).unwrap();
         let _ = codec_ids(&path);
         let _ = drain(&path);
+    }
+}
+
+/// A file with nested chapters and tags.
+fn described_file() -> Vec<u8> {
+    use crate::media::{ChapterAtom, ChapterDisplay, Edition, SimpleTag, TagEntry, TagTargets};
+    let display = ChapterDisplay {
+        text: "A".into(),
+        languages: vec!["ger".into()],
+        languages_bcp47: vec!["de-CH".into()],
+        countries: vec!["ch".into()],
+    };
+    let inner = ChapterAtom {
+        uid: 2,
+        string_uid: Some("a".into()),
+        start_ns: 1,
+        end_ns: Some(333_333_333),
+        hidden: true,
+        enabled: false,
+        displays: vec![display],
+        children: Vec::new(),
+        tracks: vec![0],
+        others: vec![(0x63C3, vec![60])],
+    };
+    let outer = ChapterAtom { uid: 1, children: vec![inner.clone()], ..inner };
+    let edition =
+        Edition { uid: 7, hidden: true, default: true, ordered: true, chapters: vec![outer], others: Vec::new() };
+    let leaf = SimpleTag {
+        name: "LEAF".into(),
+        language: Some("ger".into()),
+        language_bcp47: Some("de".into()),
+        default: false,
+        value: None,
+        binary: Some(vec![0, 1, 2]),
+        children: Vec::new(),
+    };
+    let tag = SimpleTag { name: "BRANCH".into(), children: vec![leaf.clone(), leaf.clone()], ..leaf };
+    let targets = TagTargets {
+        level: Some(70),
+        level_name: Some("COLLECTION".into()),
+        tracks: vec![0],
+        editions: vec![7],
+        chapters: vec![1, 2],
+        attachments: vec![9],
+    };
+    let mut film = header(vec![video()]);
+    film.editions = vec![edition];
+    film.tag_entries = vec![TagEntry { targets, tags: vec![tag] }];
+    mux(&film, &[(0, packet(0, access_unit(true, 40)))]).1
+}
+
+#[test]
+fn elements_come_back_as_they_were_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("described.mkv");
+    std::fs::write(&path, described_file()).unwrap();
+    let mut found = segment_elements(&path).unwrap();
+    let uid = found.tracks[0].uid;
+    assert_eq!(found.editions[0].chapters[0].children[0].tracks, [uid]);
+    assert_eq!(found.tags[0].targets.tracks, [uid]);
+    let inner = found.editions[0].chapters[0].children.pop().unwrap();
+    assert_eq!((inner.hidden, inner.enabled, inner.end_ns), (true, false, Some(333_333_333)));
+    assert_eq!(inner.others, [(0x63C3, vec![60])]);
+    assert_eq!(inner.displays[0].languages_bcp47, ["de-CH"]);
+    assert_eq!(found.tags[0].tags[0].children[1].binary, Some(vec![0, 1, 2]));
+    assert_eq!((found.tags[0].targets.level, &found.tags[0].targets.chapters), (Some(70), &vec![1, 2]));
+}
+
+proptest! {
+    #[test]
+    fn elements_of_a_damaged_file_end(at in 0usize..4000, value: u8, length in 0usize..4000) {
+        let mut bytes = described_file();
+        let at = at % bytes.len();
+        bytes[at] = value;
+        bytes.truncate(bytes.len() - length % bytes.len() / 2);
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("damaged.mkv");
+        std::fs::write(&path, bytes).unwrap();
+        if let Ok(found) = segment_elements(&path) {
+            prop_assert!(found.editions.len() + found.tags.len() < 1000);
+        }
     }
 }

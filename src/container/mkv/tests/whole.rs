@@ -62,6 +62,7 @@ fn film() -> FileParams {
         name: name.into(),
         mime: mime.into(),
         description: Some("what it is".into()),
+        uid: None,
         data: data.to_vec(),
     };
     FileParams {
