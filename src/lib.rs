@@ -99,9 +99,10 @@ pub mod data {
     pub use crate::encode::{BenchReport, BenchStage};
     pub use crate::flow::{StageHealth, StageReport};
     pub use crate::media::{
-        Attachment, AudioInfo, Chapter, ChromaLocation, Color, ColorRange, ContentLight, Disposition, DolbyVision,
-        EnhancementLayer, FieldOrder, Flip, HdrStatic, MasteringDisplay, Matrix, MediaInfo, Orientation, PoolStats,
-        Primaries, Rect, StreamInfo, StreamKind, Subsampling, Tag, Transfer, VideoInfo,
+        Attachment, AudioInfo, Chapter, ChapterAtom, ChapterDisplay, ChromaLocation, Color, ColorRange, ContentLight,
+        Disposition, DolbyVision, Edition, EnhancementLayer, FieldOrder, Flip, HdrStatic, MasteringDisplay, Matrix,
+        MediaInfo, Orientation, PixelCrop, PoolStats, Primaries, Rect, SimpleTag, StreamInfo, StreamKind, Subsampling,
+        Tag, TagEntry, TagTargets, Transfer, VideoInfo,
     };
     pub use crate::meter::{FrameScore, MetricKind, Model, Stride};
     pub use crate::plan::{CropReport, Curve, Distance, Observation, SlopeBounds, Tier, TryRecord};

@@ -85,6 +85,7 @@ pub struct AudioFacts {
     pub bit_depth: Option<u64>,
 }
 
+#[cfg(any(test, feature = "internals"))]
 /// A chapter as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChapterFacts {

@@ -14,7 +14,9 @@ use std::path::{Path, PathBuf};
 use matroska_demuxer::{Frame, MatroskaFile, TrackType};
 
 use super::ebml::id;
-pub use super::facts::{AttachmentFacts, AudioFacts, ChapterFacts, FrameFacts, MasteringFacts, TrackFacts, VideoFacts};
+#[cfg(any(test, feature = "internals"))]
+pub use super::facts::ChapterFacts;
+pub use super::facts::{AttachmentFacts, AudioFacts, FrameFacts, MasteringFacts, TrackFacts, VideoFacts};
 use super::tracks::DVVC;
 use super::walk::{BlockFacts, Element, SeekBuffer, Walk};
 use crate::base::{Error, ErrorKind, Result};
@@ -155,6 +157,7 @@ impl Reader {
     }
 
     /// The chapters of the first edition, in order.
+    #[cfg(any(test, feature = "internals"))]
     pub fn chapters(&self) -> Vec<ChapterFacts> {
         let atoms = self.demuxer.chapters().and_then(<[_]>::first).map_or(&[][..], |e| e.chapter_atoms());
         let chapter = |a: &matroska_demuxer::ChapterAtom| {
