@@ -13,6 +13,8 @@ use crate::plan::{Clock, ClockJump, LateStream, Tick, Ticking};
 const MATROSKA: &str = "matroska,webm";
 /// A start nearer to zero than this, in nanoseconds, is zero: containers round to their ticks.
 const ZERO: i64 = 1_000_000;
+/// How long before the first picture and sound a subtitle of a broadcast may come, in seconds, and be one of the film.
+const TEXT_S: f64 = 10.0;
 /// How much of a file is looked at for pictures that are shown before the first one that was coded, in packets.
 const LEADING: usize = 64;
 
@@ -58,7 +60,7 @@ impl Source {
             // Others say it to the decoder, and their times begin after it.
             info.streams.iter_mut().filter_map(|s| s.audio.as_mut()).for_each(|audio| audio.initial_padding = 0);
         }
-        let start = start_of(&info, &waiting);
+        let start = start_of(&info, &waiting, may_jump);
         if let Some(start) = start {
             to_film(&mut info, start, may_jump);
         }
@@ -260,8 +262,8 @@ fn delay_of(stream: &StreamInfo) -> u32 {
     stream.audio.as_ref().filter(|_| stream.codec != "opus").map_or(0, |audio| audio.initial_padding)
 }
 
-/// When the earliest stream is first seen or heard, by the file's own clock; `None` where that is zero or unknown.
-fn start_of(info: &MediaInfo, first: &VecDeque<InputPacket>) -> Option<Timestamp> {
+/// When the earliest stream is first seen, heard or read, by the file's own clock; `None` where that is zero or unknown.
+fn start_of(info: &MediaInfo, first: &VecDeque<InputPacket>, may_jump: bool) -> Option<Timestamp> {
     let starts = info.streams.iter().filter(|s| matches!(s.kind, StreamKind::Video | StreamKind::Audio));
     let starts = starts.filter_map(|stream| {
         let start = stream.start?;
@@ -276,7 +278,11 @@ fn start_of(info: &MediaInfo, first: &VecDeque<InputPacket>) -> Option<Timestamp
         let leading = first.iter().filter(|p| stream.codec == "h264" && p.stream() == stream.index);
         Some(leading.filter_map(InputPacket::pts).fold(start, Timestamp::min))
     });
-    starts.min().filter(|start| start.as_nanos().abs() >= ZERO)
+    let heard = starts.min()?;
+    // A subtitle before that is one of the film; in a broadcast it may be of the one before.
+    let texts = info.streams.iter().filter(|s| s.kind == StreamKind::Subtitle).filter_map(|s| s.start);
+    let near = |text: &Timestamp| !may_jump || heard.since(*text).as_secs_f64() < TEXT_S;
+    texts.filter(near).chain([heard]).min().filter(|start| start.as_nanos().abs() >= ZERO)
 }
 
 /// Takes `start` off all times.

@@ -47,7 +47,10 @@ impl RpuOrder {
         let data = packet.data();
         let found = PacketUnits::of(data, self.framing);
         let rpus = found.count(RPU);
-        self.seen += rpus as u64;
+        // What an edit list leaves out is decoded and not shown.
+        if !packet.is_discarded() {
+            self.seen += rpus as u64;
+        }
         self.expected |= rpus > 0;
         let mut out = Vec::new();
         let mut rest = found;

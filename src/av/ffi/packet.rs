@@ -129,6 +129,11 @@ impl InputPacket {
         self.fields().flags & sys::AV_PKT_FLAG_KEY as c_int != 0
     }
 
+    /// Whether what is decoded of it is not to be shown (an edit list leaves it out).
+    pub fn is_discarded(&self) -> bool {
+        self.fields().flags & sys::AV_PKT_FLAG_DISCARD as c_int != 0
+    }
+
     /// Whether the container says that the packet is damaged.
     pub fn is_corrupt(&self) -> bool {
         self.fields().flags & sys::AV_PKT_FLAG_CORRUPT as c_int != 0
