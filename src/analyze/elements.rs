@@ -91,7 +91,7 @@ fn apply(stream: &mut StreamInfo, track: &TrackElements) {
     let Some(video) = &mut stream.video else { return };
     video.pixel_crop = track.pixel_crop;
     video.stereo_mode = track.stereo_mode;
-    video.alpha = track.alpha;
+    video.alpha |= track.alpha;
     let (width, height) = track.size;
     let crop = track.pixel_crop;
     if (width, height) == (0, 0) || crop == Default::default() && track.stereo_mode == 0 {

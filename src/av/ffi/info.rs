@@ -169,7 +169,7 @@ fn video_info(stream: &sys::AVStream, par: &sys::AVCodecParameters) -> VideoInfo
         flip,
         pixel_crop: Default::default(),
         stereo_mode: 0,
-        alpha: false,
+        alpha: descriptor(par.format).is_some_and(|d| d.flags & sys::AV_PIX_FMT_FLAG_ALPHA as u64 != 0),
     }
 }
 

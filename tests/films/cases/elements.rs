@@ -377,3 +377,14 @@ fn many_of_everything_fits() {
     let peak = report["peak_memory_bytes"].as_u64().unwrap_or(u64::MAX);
     assert!(peak < 1 << 30, "{peak} bytes");
 }
+
+#[test]
+fn transparency_is_named_whatever_says_it() {
+    let Some(cases) = super::cases() else { return };
+    let folder = scratch();
+    for case in ["alpha_vp9.webm", "alpha_qtrle.mov", "ya8.mov", "rgb24.mov"] {
+        let report = encode(&cases.join(case), &folder.path().join("out.mkv"), &[]);
+        let named = report["warnings"].to_string().contains("transparency");
+        assert_eq!(named, case != "rgb24.mov", "{case}: {}", report["warnings"]);
+    }
+}
