@@ -57,7 +57,7 @@ impl Analysis {
         if info.container.contains("matroska") {
             match segment_elements(path) {
                 Ok(elements) => info = with_elements(info, elements),
-                Err(error) => tracing::warn!(%error, "what only its own elements say of the source is lost"),
+                Err(error) => info.unread = Some(error.to_string()),
             }
         }
         Ok(Analysis { path: path.to_path_buf(), source, info, cancel: cancel.clone() })

@@ -5,6 +5,7 @@
 #![deny(unsafe_code)]
 
 use crate::base::{Rational, Span, Timestamp};
+use crate::container::tags::is_statistic;
 use crate::media::{
     ChapterAtom, Edition, MediaInfo, SegmentElements, SimpleTag, StreamInfo, StreamKind, TagEntry, TrackElements,
 };
@@ -59,13 +60,21 @@ fn is_film(entry: &TagEntry) -> bool {
 
 /// Adds what tracks say to their streams; whether each has one.
 fn tracks(info: &mut MediaInfo, tracks: &[TrackElements]) -> bool {
-    let streams = info.streams.iter_mut().filter(|s| s.kind != StreamKind::Attachment);
-    // FFmpeg makes a stream of each track of these kinds, in the file's order.
+    // FFmpeg makes a stream of each track of these kinds, in the file's order, and then one of each attachment.
     let carried: Vec<_> = tracks.iter().filter_map(|t| Some((kind(t.track_type)?, t))).collect();
-    let mut streams: Vec<_> = streams.collect();
-    let same = streams.len() == carried.len() && streams.iter().zip(&carried).all(|(s, (kind, _))| s.kind == *kind);
+    let is_file = |s: &StreamInfo| s.kind == StreamKind::Attachment;
+    let fits = |(s, (kind, _)): (&StreamInfo, &(StreamKind, &TrackElements))| {
+        // A track that is a cover is an attachment by now.
+        s.kind == *kind || is_file(s) && *kind == StreamKind::Video
+    };
+    let same = info.streams.len() >= carried.len()
+        && info.streams.iter().zip(&carried).all(fits)
+        && info.streams.iter().skip(carried.len()).all(is_file);
     if same {
-        streams.iter_mut().zip(carried).for_each(|(stream, (_, track))| apply(stream, track));
+        let streams = info.streams.iter_mut().zip(carried).filter(|(stream, _)| stream.kind != StreamKind::Attachment);
+        streams.for_each(|(stream, (_, track))| apply(stream, track));
+    } else {
+        info.unread = Some("its tracks are not the streams that were found".to_owned());
     }
     same
 }
@@ -154,7 +163,7 @@ fn tags_are_flat(entries: &[TagEntry]) -> bool {
             && film
             && entry.tags.iter().all(|tag| {
                 // libavformat appends the language to the name; statistics are counted anew.
-                let statistics = tag.name.starts_with("_STATISTICS_") || is_counted(&tag.name);
+                let statistics = is_statistic(&tag.name.to_ascii_uppercase());
                 let code = tag.language.as_deref().unwrap_or("und");
                 let bcp47 = tag.language_bcp47.as_deref().unwrap_or("und");
                 let flat = tag.children.is_empty() && tag.binary.is_none();
@@ -162,10 +171,6 @@ fn tags_are_flat(entries: &[TagEntry]) -> bool {
                 flat && told && (seen.insert((t.tracks.first().copied(), tag.name.to_ascii_uppercase())) || statistics)
             })
     })
-}
-
-fn is_counted(name: &str) -> bool {
-    ["BPS", "DURATION", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES"].iter().any(|n| name.eq_ignore_ascii_case(n))
 }
 
 #[cfg(test)]
@@ -187,6 +192,46 @@ mod tests {
 
     fn entry(level: Option<u64>, tags: Vec<SimpleTag>) -> TagEntry {
         TagEntry { targets: TagTargets { level, ..TagTargets::default() }, tags }
+    }
+
+    /// A source that has nothing but streams of these kinds.
+    fn source(kinds: &[StreamKind]) -> MediaInfo {
+        let stream = |(index, kind): (usize, &StreamKind)| StreamInfo {
+            index,
+            kind: *kind,
+            codec: String::new(),
+            profile: None,
+            time_base: Rational::MILLI,
+            start: None,
+            duration: None,
+            tagged_end: None,
+            frames: None,
+            language: None,
+            title: None,
+            disposition: Default::default(),
+            tags: Vec::new(),
+            extradata: Vec::new(),
+            bit_rate: None,
+            uid: None,
+            video: None,
+            audio: None,
+        };
+        MediaInfo { streams: kinds.iter().enumerate().map(stream).collect(), ..MediaInfo::default() }
+    }
+
+    #[test]
+    fn tracks_are_found_beside_covers_and_what_cannot_be_matched_is_said() {
+        use StreamKind::{Attachment, Audio, Video};
+        let track = |track_type: u64, uid: u64| TrackElements { track_type, uid, ..TrackElements::default() };
+        let film = || vec![track(1, 7), track(1, 8), track(2, 9)];
+        let elements = |tracks| SegmentElements { tracks, ..SegmentElements::default() };
+        let uids = |info: &MediaInfo| info.streams.iter().map(|s| s.uid).collect::<Vec<_>>();
+        let cover = with_elements(source(&[Attachment, Video, Audio, Attachment]), elements(film()));
+        assert_eq!((uids(&cover), cover.unread), (vec![None, Some(8), Some(9), None], None));
+        for others in [&[Video, Audio][..], &[Video, Audio, Audio], &[Video, Video, Audio, Audio]] {
+            let info = with_elements(source(others), elements(film()));
+            assert!(info.unread.is_some() && uids(&info).iter().all(Option::is_none), "{others:?}");
+        }
     }
 
     #[test]

@@ -39,6 +39,8 @@ impl Run<'_> {
         let duration = findings.mux.duration.as_secs_f64();
         let frames = findings.video.as_ref().map_or(0, |v| v.times.len() as u64);
         let mut warnings = findings.warnings.clone();
+        let unread = self.info.unread.iter();
+        warnings.extend(unread.map(|why| format!("what only the source's Matroska elements say is not kept: {why}")));
         warnings.extend(self.audio_warnings(&findings));
         warnings.extend(self.picture_warnings(&findings));
         let searched = chunked.map(|film| Searched { film });

@@ -222,7 +222,7 @@ pub struct Attachment {
 }
 
 /// Everything known of a file without decoding it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct MediaInfo {
     /// FFmpeg's demuxer name, such as `matroska,webm`.
     pub container: String,
@@ -233,6 +233,9 @@ pub struct MediaInfo {
     /// Where the source's own clock begins: what was taken off all times, so that its earliest stream begins at zero.
     #[serde(serialize_with = "time_secs", rename = "start_s")]
     pub start: Option<Timestamp>,
+    /// Why what only the container's own elements say could not be read, where it could not.
+    #[serde(skip)]
+    pub unread: Option<String>,
     /// All streams, in the file's order.
     pub streams: Vec<StreamInfo>,
     /// All chapters, in order.

@@ -114,6 +114,13 @@ pub fn encode(input: &Path, output: &Path, more: &[&str]) -> Value {
     report
 }
 
+/// Panics where `drapto verify` does not hold `output` for a faithful encode of `source`.
+#[track_caller]
+pub fn verified(source: &Path, output: &Path) {
+    let out = drapto().arg("verify").args([source, output]).output().expect("drapto runs");
+    assert!(out.status.success(), "{}: {}{}", source.display(), String::from_utf8_lossy(&out.stdout), said(&out));
+}
+
 /// What a program said on standard error.
 pub fn said(out: &Output) -> String {
     String::from_utf8_lossy(&out.stderr).into_owned()

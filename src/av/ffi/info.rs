@@ -31,6 +31,7 @@ pub(super) fn media_info(context: &sys::AVFormatContext, streams: &[&sys::AVStre
         streams: streams.iter().enumerate().map(|(i, s)| stream_info(i, s)).collect(),
         chapters: chapters(context),
         start: None,
+        unread: None,
         attachments: streams.iter().enumerate().filter_map(|(i, s)| attachment(i, s)).collect(),
         tags,
         editions: Vec::new(),

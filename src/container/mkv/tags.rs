@@ -30,7 +30,8 @@ fn stem(name: &str) -> String {
     name.to_ascii_uppercase()
 }
 
-fn is_statistic(stem: &str) -> bool {
+/// Whether a tag of this name, in upper case, counts what the writer counts anew.
+pub fn is_statistic(stem: &str) -> bool {
     STATISTICS.contains(&stem) || stem.starts_with("_STATISTICS_")
 }
 

@@ -162,8 +162,7 @@ fn recordings_that_were_joined_are_one_film() {
         let report = encode(&clip, &output, &[]);
         let found = evenly(&output, &report, pieces, tones, 0.04);
         assert!(found.is_ok(), "{name}: {found:?}");
-        let verified = drapto().arg("verify").args([&clip, &output]).output().expect("drapto runs");
-        assert!(verified.status.success(), "{name}: {}", said(&verified));
+        verified(&clip, &output);
     }
 }
 
@@ -220,8 +219,7 @@ fn the_start_of_a_broadcast_is_kept_where_that_is_asked_for() {
     assert!(off(&kept_times, 0.0) < 0.0011);
     assert!(off(&zero_times, source.start) < 0.0011, "{}", off(&zero_times, source.start));
     for output in [&zero, &kept] {
-        let verified = drapto().arg("verify").args([&clip, output]).output().expect("drapto runs");
-        assert!(verified.status.success(), "{}", said(&verified));
+        verified(&clip, output);
     }
 }
 

@@ -83,12 +83,6 @@ fn roll(path: &Path) -> f64 {
     side.iter().find_map(|s| s["rotation"].as_f64()).unwrap_or(0.0)
 }
 
-#[track_caller]
-fn verified(source: &Path, output: &Path) {
-    let out = drapto().arg("verify").args([source, output]).output().expect("drapto runs");
-    assert!(out.status.success(), "{}: {}{}", source.display(), String::from_utf8_lossy(&out.stdout), said(&out));
-}
-
 /// All the pictures that ffprobe counts, or so many.
 fn pictures(lab: &Lab, case: &str, wanted: Option<u64>) -> Found {
     let (output, report) = lab.encode(case, &[]);
