@@ -2,7 +2,10 @@
 # What it costs to decode once for two encoders: processor time of
 #   both      one job that writes two sizes of a clip (examples/two_sizes)
 #   separate  two jobs, one for each size
-#   alone     SvtAv1EncApp on the same pictures, decoded, cropped and scaled before: the encoders alone
+#   piped     one ffmpeg that decodes and scales once, into two SvtAv1EncApps: what the same costs without drapto
+#   alone     SvtAv1EncApp on the same pictures, decoded and scaled before: the encoders alone
+#
+# `both` also looks at the film before and verifies both files after, which the last two do not.
 #
 #   benches/two_sizes.sh [CLIP]
 #
@@ -10,7 +13,7 @@
 #   CRF=32 PRESET=8 N=3   medians of N rounds
 #   DRAPTO=PATH TWO=PATH  the programs (default: target/release/drapto, target/release/examples/two_sizes)
 #
-# `alone` only where SvtAv1EncApp has the version that drapto links.
+# The last two only where SvtAv1EncApp has the version that drapto links.
 set -euo pipefail
 export LC_ALL=C
 cd "$(dirname "$0")/.."
@@ -57,30 +60,46 @@ if [ -n "$found" ] && [ "$found" = "$linked" ]; then
             -f yuv4mpegpipe "$work/$size.y4m"
     done
 else
-    printf 'two_sizes: alone is skipped: SvtAv1EncApp is %s, drapto links %s\n' "${found:-missing}" "${linked:-?}" >&2
+    printf 'two_sizes: piped and alone are skipped: SvtAv1EncApp is %s, drapto links %s\n' "${found:-missing}" "${linked:-?}" >&2
 fi
 
+one_encoder() {
+    SvtAv1EncApp -i "$1" -b "$work/$2.ivf" --crf "$CRF" --preset "$PRESET" --keyint 10s --tune 0
+}
 encoders() {
     local size
+    for size in "$height" 480; do one_encoder "$work/$size.y4m" "$size"; done
+}
+piped() {
+    local size
     for size in "$height" 480; do
-        SvtAv1EncApp -i "$work/$size.y4m" -b "$work/$size.ivf" --crf "$CRF" --preset "$PRESET" --keyint 10s --tune 0
+        rm -f "$work/$size.fifo"
+        mkfifo "$work/$size.fifo"
+        one_encoder "$work/$size.fifo" "$size" &
     done
+    ffmpeg -v error -nostdin -y -i "$film" -filter_complex "split[a][b];[b]scale=-2:480:flags=lanczos[c]" \
+        -map '[a]' -pix_fmt yuv420p10le -strict -1 -f yuv4mpegpipe "$work/$height.fifo" \
+        -map '[c]' -pix_fmt yuv420p10le -strict -1 -f yuv4mpegpipe "$work/480.fifo"
+    wait
 }
 
-for name in both separate alone; do : >"$work/$name"; done
+for name in both separate piped alone; do : >"$work/$name"; done
 for ((round = 1; round <= N; round++)); do
     cpu "$TWO" "$film" "$work/large.mkv" "$work/small.mkv" "${settings[@]}" >>"$work/both"
     one=$(cpu "$DRAPTO" "${single[@]}" "$film" "$work/one.mkv")
     two=$(cpu "$DRAPTO" "${single[@]}" --scale 480 "$film" "$work/two.mkv")
     awk -v a="$one" -v b="$two" 'BEGIN { print a + b }' >>"$work/separate"
-    if [ -n "$app" ]; then cpu encoders >>"$work/alone"; fi
+    if [ -n "$app" ]; then
+        cpu piped >>"$work/piped"
+        cpu encoders >>"$work/alone"
+    fi
 done
 
-both=$(median <"$work/both") separate=$(median <"$work/separate")
-printf 'both      %8.2f s\nseparate  %8.2f s  both/separate %.3f\n' "$both" "$separate" \
-    "$(awk -v a="$both" -v b="$separate" 'BEGIN { print a / b }')"
-if [ -n "$app" ]; then
-    alone=$(median <"$work/alone")
-    printf 'alone     %8.2f s  both/alone    %.3f\n' "$alone" "$(awk -v a="$both" -v b="$alone" 'BEGIN { print a / b }')"
-fi
-rm -f "$work"/*.y4m
+both=$(median <"$work/both")
+printf 'both      %8.2f s\n' "$both"
+for name in separate piped alone; do
+    [ -s "$work/$name" ] || continue
+    median <"$work/$name" | awk -v both="$both" -v name="$name" \
+        '{ printf "%-9s %8.2f s  both/%s %.3f\n", name, $1, name, both / $1 }'
+done
+rm -f "$work"/*.y4m "$work"/*.fifo
