@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use super::crop::CropSampler;
 use super::elements::with_elements;
 use super::fields::FieldSampler;
+use super::movie::with_boxes;
 use super::shape::ShapeTally;
 use super::sound::listen;
 use crate::av::VideoFrame;
 use crate::base::{CancelToken, Error, ErrorKind, Result};
 use crate::container::elements::segment_elements;
 use crate::container::is_cut_short;
+use crate::container::mp4::boxes::movie_boxes;
 use crate::hdr::describe;
 use crate::media::{Dynamic, Frame, MediaInfo, PixelFormat, Shown, StreamInfo};
 use crate::plan::{FACTS_VERSION, Finding, RpuFacts, SourceFacts, lasting_size, main_video};
@@ -54,9 +56,15 @@ impl Analysis {
     pub fn open(path: &Path, cancel: &CancelToken) -> Result<Self> {
         let source = Source::open(path, cancel)?;
         let mut info = source.info().clone();
-        if info.container.contains("matroska") {
+        let matroska = info.container.contains("matroska");
+        if matroska {
             match segment_elements(path) {
                 Ok(elements) => info = with_elements(info, elements),
+                Err(error) => info.unread = Some(error.to_string()),
+            }
+        } else if info.container.contains("mp4") {
+            match movie_boxes(path) {
+                Ok(boxes) => info = with_boxes(info, boxes),
                 Err(error) => info.unread = Some(error.to_string()),
             }
         }
@@ -121,6 +129,7 @@ impl Analysis {
             rpus: rpus(&main, &first, &metadata),
             first: Shown { width, height, ..Shown::of(&first) },
             shapes,
+            stereo_mode: first.planes.as_any().downcast_ref::<VideoFrame>().map_or(0, VideoFrame::stereo_mode),
             orientation: first.planes.as_any().downcast_ref::<VideoFrame>().and_then(VideoFrame::orientation),
             cut_short: is_cut_short(&path),
             crop: crop.map_or(Finding::NotLookedFor, CropSampler::finish),

@@ -213,6 +213,8 @@ mod tests {
             extradata: Vec::new(),
             bit_rate: None,
             uid: None,
+            alternate_group: None,
+            holds_chapters: false,
             video: None,
             audio: None,
         };

@@ -17,6 +17,7 @@ mod crop;
 mod elements;
 mod fields;
 mod inspect;
+mod movie;
 mod shape;
 mod sound;
 

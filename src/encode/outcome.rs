@@ -40,7 +40,7 @@ impl Run<'_> {
         let frames = findings.video.as_ref().map_or(0, |v| v.times.len() as u64);
         let mut warnings = findings.warnings.clone();
         let unread = self.info.unread.iter();
-        warnings.extend(unread.map(|why| format!("what only the source's Matroska elements say is not kept: {why}")));
+        warnings.extend(unread.map(|why| format!("what only the source's container itself says is not kept: {why}")));
         warnings.extend(self.audio_warnings(&findings));
         warnings.extend(self.picture_warnings(&findings));
         let searched = chunked.map(|film| Searched { film });

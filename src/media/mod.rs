@@ -25,7 +25,8 @@ pub use color::{
 pub use crf::Crf;
 pub use dolby_vision::{DolbyVision, EnhancementLayer, RpuConversion, RpuWindow};
 pub use elements::{
-    ChapterAtom, ChapterDisplay, Edition, PixelCrop, SegmentElements, SimpleTag, TagEntry, TagTargets, TrackElements,
+    ChapterAtom, ChapterDisplay, ChapterTrack, Edition, MovieBoxes, PixelCrop, SegmentElements, SimpleTag, TagEntry,
+    TagTargets, TrackBoxes, TrackChapter, TrackElements,
 };
 pub use fields::{Combing, FieldCounts, FieldFlags, FieldLook, Parity, RepeatedField, Selection};
 pub use frame::{Dynamic, Frame, PixelFormat, Planes, Subsampling};

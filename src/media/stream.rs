@@ -164,6 +164,12 @@ pub struct StreamInfo {
     /// Matroska's TrackUID.
     #[serde(skip)]
     pub uid: Option<u64>,
+    /// MP4's alternate group: tracks of one are played one for another, tracks of several together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alternate_group: Option<u16>,
+    /// Whether its content is the film's chapters.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub holds_chapters: bool,
     /// For video.
     pub video: Option<VideoInfo>,
     /// For audio.

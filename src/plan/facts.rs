@@ -14,7 +14,7 @@ use crate::media::{
 };
 
 /// The version of this form; facts of another one are measured again.
-pub const FACTS_VERSION: u32 = 3;
+pub const FACTS_VERSION: u32 = 4;
 
 /// What a look came to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -167,6 +167,9 @@ pub struct SourceFacts {
     pub crop: Finding<CropReport>,
     /// Whole pictures or fields.
     pub fields: Finding<FieldReport>,
+    /// How the pictures of both eyes are packed by their own stream's word (Matroska StereoMode; 0 is a single picture).
+    #[serde(default)]
+    pub stereo_mode: u8,
     /// Sound that was heard, of each stream of which any was.
     pub sound: Vec<SoundFacts>,
     /// Streams that begin late, in the order of their indices, which follow those known at the start.
@@ -182,6 +185,8 @@ impl SourceFacts {
                 AudioInfo { channels: 0, layout: String::new(), sample_rate: 0, initial_padding: 0, bits: None };
             info.streams.push(StreamInfo {
                 uid: None,
+                alternate_group: None,
+                holds_chapters: false,
                 tagged_end: None,
                 index: info.streams.len(),
                 kind: late.kind,

@@ -84,6 +84,9 @@ impl PicturePlan {
         let mut warnings = Vec::new();
         let orientation = facts.orientation.unwrap_or(video.orientation());
         (video.flip, video.rotation) = (orientation.flip, orientation.rotation);
+        if video.stereo_mode == 0 {
+            video.stereo_mode = facts.stereo_mode;
+        }
         let (aspect, changes) = lasting_aspect(&facts.shapes, &video);
         video.sample_aspect_ratio = aspect;
         warnings.extend(changes);

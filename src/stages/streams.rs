@@ -108,9 +108,10 @@ pub(crate) fn decide(info: &MediaInfo, mode: AudioMode, unknown: &UnknownCodecs)
                     (Task::EncodeVideo, Action::Encoded, Some("av1".to_owned()), why_main(info))
                 }
                 StreamKind::Video => dropped("the output holds one video track, and this is not the main one"),
-                StreamKind::Audio => audio(stream, mode),
+                StreamKind::Audio => in_company(info, stream, audio(stream, mode)),
                 StreamKind::Subtitle => subtitle(stream, unknown.get(&stream.index)),
                 StreamKind::Attachment => attachment(info, stream),
+                _ if stream.holds_chapters => (Task::Drop, Action::Converted, Some("chapters".to_owned()), None),
                 StreamKind::Data => dropped("Matroska has no place for data streams"),
             };
             StreamDecision {
@@ -170,6 +171,23 @@ fn audio(stream: &StreamInfo, mode: AudioMode) -> StreamVerdict {
         }
         Err(error) => dropped(error.to_string()),
     }
+}
+
+/// Says where a source plays `stream` and another at the same time. Matroska's tracks of a kind are chosen from.
+fn in_company(info: &MediaInfo, stream: &StreamInfo, verdict: StreamVerdict) -> StreamVerdict {
+    let (task, action, codec, reason) = verdict;
+    let beside = |other: &&StreamInfo| {
+        let groups = stream.alternate_group.zip(other.alternate_group);
+        let both = stream.disposition.default && other.disposition.default;
+        other.kind == StreamKind::Audio && both && groups.is_some_and(|(a, b)| a != b)
+    };
+    let Some(other) = info.streams.iter().find(beside) else { return (task, action, codec, reason) };
+    let said = format!(
+        "the source plays it together with stream {}, of another alternate group: in Matroska one of them is chosen",
+        other.index
+    );
+    let reason = reason.map_or(said.clone(), |reason| format!("{reason}; {said}"));
+    (task, action, codec, Some(reason))
 }
 
 /// The delay that a source's container says of its sound. Opus says its own.

@@ -204,6 +204,11 @@ impl VideoFrame {
         self.side_data(Side::AV_FRAME_DATA_DISPLAYMATRIX).and_then(display_matrix).map(Orientation::of_matrix)
     }
 
+    /// How the pictures of both eyes are packed, where its own stream says: a frame packing arrangement SEI message.
+    pub fn stereo_mode(&self) -> u8 {
+        self.side_data(Side::AV_FRAME_DATA_STEREO3D).map_or(0, stereo_mode)
+    }
+
     /// HDR10+ and Dolby Vision metadata of this picture.
     pub fn dynamic(&self) -> Dynamic {
         let hdr10_plus = self.side_data(Side::AV_FRAME_DATA_DYNAMIC_HDR_PLUS).and_then(super::hdr10_plus::message);
@@ -446,6 +451,27 @@ struct RawMasteringDisplay {
     max_luminance: sys::AVRational,
     has_primaries: c_int,
     has_luminance: c_int,
+}
+
+/// Matroska's StereoMode (RFC 9559 §5.1.4.1.28.3) of an `AVStereo3D`; 0 where it has none for it.
+pub(super) fn stereo_mode(data: &[u8]) -> u8 {
+    let int = |at: usize| data.get(at..at + 4).map(|b| i32::from_ne_bytes([b[0], b[1], b[2], b[3]]));
+    // The type and the flags come first; the first flag says that the right eye does.
+    let (Some(packing), Some(flags)) = (int(0), int(4)) else { return 0 };
+    let right_first = flags & 1 != 0;
+    match (packing, right_first) {
+        (1, false) => 1,
+        (1, true) => 11,
+        (2, false) => 3,
+        (2, true) => 2,
+        (4, false) => 5,
+        (4, true) => 4,
+        (6, false) => 7,
+        (6, true) => 6,
+        (7, false) => 9,
+        (7, true) => 8,
+        _ => 0,
+    }
 }
 
 /// Reads the nine numbers of a display matrix (`libavutil/display.h`).

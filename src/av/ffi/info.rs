@@ -6,6 +6,7 @@ use ffmpeg_next::ffi as sys;
 
 use super::frame::{
     color, content_light, descriptor, format_name, is_full_range_format, layout_name, mastering_display, pixel_format,
+    stereo_mode,
 };
 use super::{rational, raw_enum, span, text, time_base, timestamp};
 use crate::base::{Rational, Span, Timestamp};
@@ -89,6 +90,8 @@ fn stream_info(index: usize, stream: &sys::AVStream) -> StreamInfo {
         extradata: extradata(par).to_vec(),
         bit_rate: u64::try_from(par.bit_rate).ok().filter(|&b| b > 0),
         uid: None,
+        alternate_group: None,
+        holds_chapters: false,
         video: (kind == StreamKind::Video).then(|| video_info(stream, par)),
         audio: (kind == StreamKind::Audio).then(|| audio_info(par)),
     }
@@ -169,7 +172,7 @@ fn video_info(stream: &sys::AVStream, par: &sys::AVCodecParameters) -> VideoInfo
         rotation,
         flip,
         pixel_crop: Default::default(),
-        stereo_mode: 0,
+        stereo_mode: side_data(stream, sys::AVPacketSideDataType::AV_PKT_DATA_STEREO3D).map_or(0, stereo_mode),
         alpha: descriptor(par.format).is_some_and(|d| d.flags & sys::AV_PIX_FMT_FLAG_ALPHA as u64 != 0),
     }
 }

@@ -1,7 +1,7 @@
 //! MP4: written by libavformat's muxer, read back by a reader that shares nothing with it.
 //!
-//! Owns what goes into an MP4 and how (codecs, times, languages) and the reader that tells what a file holds. Refuses
-//! fragments and encryption.
+//! Owns what goes into an MP4 and how (codecs, times, languages), the reader that tells what a file holds, and the boxes by
+//! which a source describes itself. Refuses fragments and encryption.
 //!
 //! # The law of time
 //!
@@ -10,6 +10,7 @@
 //! that begins at zero, as ISO/IEC 14496-12 §8.6.6 has it. A sound's end is told by the duration of its last packet.
 #![deny(unsafe_code)]
 
+pub mod boxes;
 mod muxer;
 pub mod reader;
 

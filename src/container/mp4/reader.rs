@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use mp4_atom::{Codec, Encode, Header, Moov, ReadAtom, ReadFrom, Stbl, StszSamples, Trak};
+use mp4_atom::{Codec, Edts, Encode, Header, Moov, ReadAtom, ReadFrom, Stbl, StszSamples, Trak};
 
 use crate::base::{Error, ErrorKind, Rational, Result, Timestamp};
 use crate::media::StreamKind;
@@ -152,7 +152,7 @@ fn track(trak: &Trak, movie_timescale: u32, length: u64) -> Result<Mp4Track> {
     let timescale = i32::try_from(mdia.mdhd.timescale).ok().and_then(|den| Rational::positive(1, den));
     let time_base = timescale.ok_or_else(|| broken("a track has no time scale"))?;
     let (codec, configuration, size, channels) = coding(mdia.minf.stbl.stsd.codecs.first());
-    let samples = samples(&mdia.minf.stbl, shift(trak, movie_timescale)?, length)?;
+    let samples = samples(&mdia.minf.stbl, shift(trak.edts.as_ref(), mdia.mdhd.timescale, movie_timescale)?, length)?;
     Ok(Mp4Track {
         id: trak.tkhd.track_id,
         kind: match &handler {
@@ -216,15 +216,15 @@ fn opus_head(dops: &mp4_atom::Dops) -> Vec<u8> {
 }
 
 /// What the edit list adds to composition times, in ticks of the track: empty edits, less where the media begins.
-fn shift(trak: &Trak, movie_timescale: u32) -> Result<i64> {
-    let edits = trak.edts.as_ref().and_then(|e| e.elst.as_ref()).map_or(&[][..], |e| &e.entries);
+pub(super) fn shift(edits: Option<&Edts>, timescale: u32, movie_timescale: u32) -> Result<i64> {
+    let edits = edits.and_then(|e| e.elst.as_ref()).map_or(&[][..], |e| &e.entries);
     let mut empty = 0u128;
     for edit in edits {
         let Some(media_time) = edit.media_time else {
             empty += u128::from(edit.segment_duration);
             continue;
         };
-        let (scale, movie) = (u128::from(trak.mdia.mdhd.timescale), u128::from(movie_timescale.max(1)));
+        let (scale, movie) = (u128::from(timescale), u128::from(movie_timescale.max(1)));
         let ticks = (empty * scale * 2 + movie) / (movie * 2);
         let ticks = i64::try_from(ticks).ok().zip(i64::try_from(media_time).ok());
         return ticks.and_then(|(t, m)| t.checked_sub(m)).ok_or_else(|| broken("an edit list beyond all times"));
@@ -233,7 +233,7 @@ fn shift(trak: &Trak, movie_timescale: u32) -> Result<i64> {
 }
 
 /// The samples of a track, from its tables.
-fn samples(tables: &Stbl, shift: i64, length: u64) -> Result<Vec<Mp4Sample>> {
+pub(super) fn samples(tables: &Stbl, shift: i64, length: u64) -> Result<Vec<Mp4Sample>> {
     let sizes = sizes(tables, length)?;
     let offsets = offsets(tables, &sizes)?;
     let runs = |entries: &mut dyn Iterator<Item = (u32, i64)>| -> Result<Vec<i64>> {

@@ -353,3 +353,69 @@ fn rubbish_is_an_error_never_a_panic() {
         }
     });
 }
+
+/// A box of `kind`.
+fn bx(kind: &[u8; 4], body: &[&[u8]]) -> Vec<u8> {
+    let body = body.concat();
+    [&(8 + body.len() as u32).to_be_bytes()[..], kind, &body].concat()
+}
+
+/// A film of one track that is its own chapter track: `tables` stand in its sample table, `user` in the movie's user data.
+fn described(handler: &[u8], tables: &[&[u8]], user: &[&[u8]], samples: &[u8]) -> Vec<u8> {
+    let track_header =
+        [&[0, 0, 0, 1][..], &[0; 8], &7u32.to_be_bytes(), &[0; 18], &2u16.to_be_bytes(), &[0; 48]].concat();
+    let media_header = [&[0; 12][..], &1000u32.to_be_bytes(), &3000u32.to_be_bytes(), &[0x55, 0xC4, 0, 0]].concat();
+    let movie_header = [&[0; 12][..], &1000u32.to_be_bytes(), &[0; 84]].concat();
+    let handler = [&[0; 8][..], b"text", &[0; 12], handler].concat();
+    let table = bx(b"minf", &[&bx(b"stbl", tables)]);
+    let media = bx(b"mdia", &[&bx(b"mdhd", &[&media_header]), &bx(b"hdlr", &[&handler]), &table]);
+    let track =
+        bx(b"trak", &[&bx(b"tkhd", &[&track_header]), &bx(b"tref", &[&bx(b"chap", &[&7u32.to_be_bytes()])]), &media]);
+    let movie = bx(b"moov", &[&bx(b"mvhd", &[&movie_header]), &track, &bx(b"udta", user)]);
+    [bx(b"mdat", &[samples]), movie].concat()
+}
+
+fn boxes_of(bytes: &[u8]) -> crate::base::Result<MovieBoxes> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), bytes).unwrap();
+    super::boxes::movie_boxes(file.path())
+}
+
+#[test]
+fn boxes_of_a_source_are_read_as_they_stand() {
+    let be = |n: u32| n.to_be_bytes();
+    let table =
+        |kind: &[u8; 4], fields: &[u32]| bx(kind, &[&be(0), &fields.iter().flat_map(|n| be(*n)).collect::<Vec<_>>()]);
+    let stts = table(b"stts", &[2, 2, 1000, 1, 500]);
+    let stsz = table(b"stsz", &[0, 3, 5, 2, 6]);
+    let (stsc, stco) = (table(b"stsc", &[1, 1, 3, 1]), table(b"stco", &[1, 8]));
+    let samples = b"\0\x03One\0\0\0\x04\xFE\xFF\0D";
+    let user = bx(b"\xA9nam", &[&[0, 4, 0, 0], b"Film", &[0, 5, 0x1A, 0x41], "Fílm".as_bytes()]);
+    let bytes = described(b"\x07Remarks", &[&stts, &stsz, &stsc, &stco], &[&user, &[0; 4]], samples);
+    let found = boxes_of(&bytes).unwrap();
+    assert_eq!(found.title.as_deref(), Some("Film"));
+    let texts: Vec<_> = found.texts.iter().map(|(n, l, t)| (n.as_str(), l.as_str(), t.as_str())).collect();
+    assert_eq!(texts, [("title", "eng", "Film"), ("title", "fra", "Fílm")]);
+    let track = &found.tracks[0];
+    assert_eq!((track.id, &track.handler, track.enabled, track.alternate_group), (7, b"text", true, 2));
+    assert_eq!((track.language.as_deref(), track.title.as_deref()), (None, Some("Remarks")));
+    let chapters: Vec<_> = found.chapters[0].chapters.iter().map(|c| (c.start_ns, c.end_ns, c.name.as_str())).collect();
+    assert_eq!(chapters, [(0, 1_000_000_000, "One"), (2_000_000_000, 2_500_000_000, "D")]);
+    assert_eq!(
+        boxes_of(&described(b"\x0CSoundHandler", &[], &[], b"")).unwrap().tracks[0].title,
+        None,
+        "a program's name"
+    );
+}
+
+/// Whatever is cut off, the rest is read or an error said.
+#[test]
+fn boxes_that_are_cut_off_do_no_harm() {
+    let user = bx(b"name", &[b"Film"]);
+    let bytes = described(b"\x07Remarks", &[], &[&user], b"");
+    for length in 0..bytes.len() {
+        let found = boxes_of(&bytes[..length]);
+        assert!(found.is_err() || length >= 16, "{length}");
+    }
+    assert_eq!(boxes_of(&bytes).unwrap().title.as_deref(), Some("Film"));
+}

@@ -339,6 +339,38 @@ fn languages_and_disabled_tracks_stay() {
     }
 }
 
+/// Names of tracks, a BCP 47 tag, chapters and a title in two languages, alternate groups, both eyes side by side.
+#[test]
+fn what_mp4_says_in_its_own_boxes_comes_through() {
+    let Some((_folder, _clip, output, report)) = encoded("mp4names") else { return };
+    assert_eq!(properties(&output, "track_name")[1..], [Value::from("Original"), Value::from("Director's commentary")]);
+    assert_eq!(tongues(&output)[1..], [Value::from("pt-BR"), Value::from("eng")]);
+    assert_eq!(properties(&output, "stereo_mode")[0], 1, "left eye first");
+    let chapters = mkvextract(&output, "chapters");
+    let names = |tag: &str| -> Vec<&str> {
+        let (open, close) = (format!("<{tag}>"), format!("</{tag}>"));
+        chapters.split(&open).skip(1).filter_map(|rest| rest.split(&close).next()).collect()
+    };
+    assert_eq!(names("ChapterString"), ["Start", "Début", "End", "Fin"]);
+    assert_eq!(names("ChapterLanguage"), ["eng", "fre", "eng", "fre"]);
+    assert_eq!(names("ChapterTimeStart"), ["00:00:00.000000000", "00:00:01.200000000"]);
+    assert_eq!(mkvmerge(&output)["container"]["properties"]["title"], "The Film");
+    assert!(tags(&output).iter().any(|tag| tag.contains("Le Film") && tag.contains("fre")), "{:?}", tags(&output));
+    assert!(!mkvextract(&output, "tags").contains("HANDLER_NAME"));
+    assert!(!warnings(&report).contains("not kept"), "{}", warnings(&report));
+    let reasons = array(&report, "streams").iter().filter(|s| s["kind"] == "audio");
+    assert!(reasons.clone().count() == 2);
+    for stream in reasons {
+        assert!(stream["reason"].as_str().is_some_and(|why| why.contains("alternate group")), "{stream}");
+    }
+}
+
+#[test]
+fn eyes_that_only_the_pictures_tell_of_are_carried() {
+    let Some((_folder, _clip, output, _)) = encoded("packedsei") else { return };
+    assert_eq!(properties(&output, "stereo_mode")[0], 3, "left eye above");
+}
+
 /// Odd edges, and one picture above the other.
 #[test]
 fn cropped_and_packed_pictures_keep_their_shape() {
