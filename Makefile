@@ -24,13 +24,14 @@ endif
 export IN OUT PREFIX DESTDIR
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build encode install test bench lint clean
+.PHONY: help setup build encode install test test-long bench lint clean
 
 help: ## this list
 	@echo 'make encode                                sample film in, report out (installs, builds, encodes)'
 	@echo 'make encode IN=film.mkv OUT=film.av1.mkv   the same with a film of yours; ARGS="..." passes options'
 	@echo 'make install PREFIX=/usr/local             the C library: libdrapto.a, libdrapto.so, drapto.h, drapto.pc'
 	@echo 'make test                                  all tests, after the same set-up'
+	@echo 'make test-long                              tests that take longer (about 20 minutes, 3 GB of disk)'
 	@echo 'make bench                                 the frame path alone, then drapto against its peers'
 	@echo 'make lint                                  formatting and clippy, as in CI'
 	@echo 'make clean                                 removes what was built'
@@ -60,6 +61,10 @@ install:
 test:
 	@scripts/setup --test
 	cargo test --workspace --features internals
+
+test-long:
+	@scripts/setup --test
+	cargo test --workspace --features internals -- --ignored
 
 bench:
 	@scripts/setup --bench

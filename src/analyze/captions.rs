@@ -2,11 +2,12 @@
 //!
 //! What is read are the line 21 captions of both fields (CTA-608-E) that libavcodec's decoder knows: the first channel
 //! of a field, pop-on, paint-on and roll-up. Second channels (CC2, CC4) and text services are not told apart by that
-//! decoder, and it does not read CTA-708 services: they are counted, so that nothing is left out in silence.
+//! decoder. CTA-708 services are read by [`super::services`].
 #![deny(unsafe_code)]
 
 use std::path::Path;
 
+use super::services::DigitalCaptions;
 use crate::av::{SubtitleConverter, SubtitleCue, VideoFrame};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span, Timestamp};
 use crate::media::Frame;
@@ -15,14 +16,14 @@ use crate::source::{Pictures, decoder_options};
 /// What `cc_type` says of a construct (ANSI/SCTE 128-1, table 14): line 21 of field 1 or 2, else CTA-708.
 const FIELDS: [(u8, &str); 2] = [(0, "cc1"), (1, "cc3")];
 /// A construct whose bytes are to be used (`cc_valid`).
-const VALID: u8 = 4;
+pub(super) const VALID: u8 = 4;
 /// Nothing, with odd parity: what fills line 21 between captions.
 const PADDING: [u8; 2] = [0x80, 0x80];
 
 /// The captions of one field.
 #[derive(Clone, Debug)]
 pub struct CaptionTrack {
-    /// `cc1` for the first field, `cc3` for the second.
+    /// `cc1` for the first field, `cc3` for the second, `service1` and so on for digital services.
     pub channel: &'static str,
     /// In order; one at least.
     pub cues: Vec<SubtitleCue>,
@@ -33,8 +34,8 @@ pub struct CaptionTrack {
 pub struct Captions {
     /// Fields that have any.
     pub tracks: Vec<CaptionTrack>,
-    /// Pictures with CTA-708 captions, which are not read.
-    pub digital: u64,
+    /// Pictures with CTA-708 services beyond the sixth, which are not read.
+    pub further: u64,
     /// Captions that are damaged, and the first reason.
     pub damaged: Option<(u64, String)>,
 }
@@ -55,13 +56,14 @@ pub fn captions(path: &Path, stream: usize, cancel: &CancelToken) -> Result<Capt
             cues: Vec::new(),
         });
     }
+    let mut digital = DigitalCaptions::default();
     let mut found = Captions::default();
     let mut end = Timestamp::new(0, base);
     while let Some(frame) = pictures.next()? {
         cancel.check()?;
         end = frame.duration.map_or(frame.pts, |length| frame.pts.plus(length));
         let Some(constructs) = of_picture(&frame) else { continue };
-        found.digital += u64::from(constructs.as_chunks::<3>().0.iter().any(|c| c[0] & VALID != 0 && c[0] & 3 > 1));
+        found.tolerate(digital.read(constructs, frame.pts))?;
         for field in &mut fields {
             let read = field.read(constructs, frame.pts);
             found.tolerate(read)?;
@@ -75,6 +77,8 @@ pub fn captions(path: &Path, stream: usize, cancel: &CancelToken) -> Result<Capt
             found.tracks.push(CaptionTrack { channel, cues: closed(cues, end) });
         }
     }
+    found.further = digital.further;
+    found.tracks.extend(digital.finish(end));
     Ok(found)
 }
 

@@ -18,9 +18,11 @@ mod elements;
 mod fields;
 mod inspect;
 mod movie;
+mod services;
 mod shape;
 mod sound;
 
 pub use analysis::{Analysis, Looks, probe};
 pub use captions::{CaptionTrack, Captions, captions, to_srt};
 pub use inspect::{DolbyVisionFacts, PictureReport, ProbeReport, crop, inspect};
+pub use services::{DigitalCaptions, SERVICES};

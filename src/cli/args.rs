@@ -194,16 +194,21 @@ pub struct Chosen(pub SettingValues);
 impl Chosen {
     fn read(matches: &ArgMatches) -> Result<SettingValues, clap::Error> {
         let mut values = SettingValues::default();
+        let refused = |e: drapto::Error| clap::Error::raw(clap::error::ErrorKind::ValueValidation, format!("{e}\n"));
         for setting in settings().iter().filter(|s| s.flag.is_some()) {
+            if setting.key == "temp_dir" {
+                if let Some(path) = matches.get_one::<PathBuf>(setting.key) {
+                    values.set_temp_dir(path, Origin::Flag).map_err(refused)?;
+                }
+                continue;
+            }
             let text = match setting.kind {
                 SettingKind::Switch => matches.get_flag(setting.key).then(|| "true".to_owned()),
                 _ => matches.get_one::<String>(setting.key).cloned(),
             };
             if let Some(text) = text {
                 // Checked already as it was parsed.
-                values
-                    .set(setting.name, &text, Origin::Flag)
-                    .map_err(|e| clap::Error::raw(clap::error::ErrorKind::ValueValidation, format!("{e}\n")))?;
+                values.set(setting.name, &text, Origin::Flag).map_err(refused)?;
             }
         }
         Ok(values)
@@ -239,6 +244,7 @@ fn flag(index: usize, setting: &'static Setting, name: &'static str) -> Arg {
     let arg = arg.display_order(if late { 200 + index } else { index });
     let arg = match setting.kind {
         SettingKind::Switch => return arg.action(ArgAction::SetTrue),
+        _ if setting.key == "temp_dir" => arg.value_parser(clap::value_parser!(PathBuf)),
         SettingKind::OneOf(words) => arg.value_parser(PossibleValuesParser::new(words)),
         _ => arg.value_parser(move |text: &str| setting.check(text).map(|()| text.to_owned())),
     };

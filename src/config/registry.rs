@@ -293,7 +293,7 @@ const SETTINGS: &[Setting] = &[
         flag: Some("extract-captions"),
         kind: SettingKind::Switch,
         default: "false",
-        help: "Write the CEA-608 closed captions inside the picture beside the output, as OUTPUT.cc1.srt and OUTPUT.cc3.srt",
+        help: "Write the closed captions inside the picture beside the output: CEA-608 as OUTPUT.cc1.srt and OUTPUT.cc3.srt, CEA-708 as OUTPUT.service1.srt and so on",
         example: "false",
         set: |s, v| Ok(s.extract_captions = flag("extract_captions", v)?),
         get: |s| Some(s.extract_captions.to_string()),

@@ -1,7 +1,7 @@
 //! Values of settings from all the places they may come from, put into one set of settings.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::registry::{setting, settings};
 use super::setting::Setting;
@@ -46,7 +46,12 @@ impl Origin {
 pub struct SettingValues {
     /// By name, the values in the order of their origins.
     texts: BTreeMap<&'static str, BTreeMap<Origin, String>>,
+    /// The folder for temporary files as it is, where its name is no text.
+    temp_dir: BTreeMap<Origin, PathBuf>,
 }
+
+/// The setting whose value may be no text.
+const TEMP_DIR: &str = "run.temp_dir";
 
 /// The two settings that say what quality is; the one of the later origin holds.
 const RIVALS: [&str; 2] = ["quality.crf", "quality.target_vmaf"];
@@ -71,10 +76,23 @@ impl SettingValues {
         Ok(())
     }
 
+    /// Sets the folder for temporary files, whose name may be bytes that are no text.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set).
+    pub fn set_temp_dir(&mut self, path: &Path, origin: Origin) -> Result<()> {
+        self.set(TEMP_DIR, &path.to_string_lossy(), origin)?;
+        self.temp_dir.insert(origin, path.to_path_buf());
+        Ok(())
+    }
+
     /// As [`set`](Self::set), but a rival of the same origin stays: what was said together is judged together.
     pub(super) fn put(&mut self, name: &str, value: &str, origin: Origin) -> Result<&'static Setting> {
         let setting = setting(name)?;
         setting.check(value)?;
+        if setting.name == TEMP_DIR {
+            self.temp_dir.remove(&origin);
+        }
         self.texts.entry(setting.name).or_default().insert(origin, value.to_owned());
         Ok(setting)
     }
@@ -96,6 +114,7 @@ impl SettingValues {
         for (name, texts) in &other.texts {
             self.texts.entry(name).or_default().extend(texts.iter().map(|(origin, text)| (*origin, text.clone())));
         }
+        self.temp_dir.extend(other.temp_dir.clone());
     }
 
     /// Every value that holds, by name.
@@ -127,8 +146,12 @@ impl SettingValues {
     #[must_use]
     pub fn with_output(&self, output: &SettingValues) -> Self {
         let mut all = self.clone();
-        for (setting, text, _) in output.iter() {
+        for (setting, text, origin) in output.iter() {
             all.texts.entry(setting.name).or_default().insert(Origin::Output, text.to_owned());
+            if setting.name == TEMP_DIR {
+                all.temp_dir.remove(&Origin::Output);
+                all.temp_dir.extend(output.temp_dir.get(&origin).map(|path| (Origin::Output, path.clone())));
+            }
         }
         all
     }
@@ -171,10 +194,19 @@ impl SettingValues {
                 all.set(setting.name, text)?;
             }
         }
+        if let Some(path) = self.last(TEMP_DIR).and_then(|(_, origin)| self.temp_dir.get(&origin)) {
+            all.temp_dir = Some(path.clone());
+        }
         all.check()?;
         debug_assert_eq!(fixed, matches!(all.quality, Quality::Crf(_)));
-        let said = format!("at a fixed CRF there is no use for {}", idle.join(", "));
-        Ok((all, if idle.is_empty() { Vec::new() } else { vec![said] }))
+        let mut said = Vec::new();
+        if !idle.is_empty() {
+            said.push(format!("at a fixed CRF there is no use for {}", idle.join(", ")));
+        }
+        if let (false, Some((_, origin))) = (all.sequence, self.last("source.frame_rate")) {
+            said.push(format!("without sequence there is no use for frame_rate ({})", origin.name()));
+        }
+        Ok((all, said))
     }
 }
 
@@ -223,6 +255,15 @@ mod tests {
             assert!(!setting.help.is_empty() && !setting.group().is_empty(), "{}", setting.name);
             assert!(setting.environment().starts_with("DRAPTO_"), "{}", setting.name);
         }
+    }
+
+    #[test]
+    fn a_frame_rate_without_a_sequence_is_named() {
+        assert_eq!(
+            read("", &[("source.frame_rate", "24")]).1,
+            ["without sequence there is no use for frame_rate (flag)"]
+        );
+        assert!(read("sequence = true", &[("source.frame_rate", "24")]).1.is_empty());
     }
 
     #[test]

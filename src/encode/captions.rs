@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::analyze::{Captions, captions, to_srt};
+use crate::analyze::{Captions, SERVICES, captions, to_srt};
 use crate::base::{CancelToken, Error, ErrorKind, Result, Span};
 use crate::config::EncodeSettings;
 use crate::event::{Event, Sink};
@@ -11,7 +11,7 @@ use crate::report::CaptionReport;
 use crate::store::PartialOutput;
 
 /// The names a file of captions may have, between the output's stem and `.srt`.
-const CHANNELS: [&str; 2] = ["cc1", "cc3"];
+const FIELDS: [&str; 2] = ["cc1", "cc3"];
 
 /// The files of one output. Their names are taken before the encode, as the output's is.
 pub(super) struct CaptionFiles {
@@ -22,8 +22,8 @@ pub(super) struct CaptionFiles {
 
 /// Where captions of an encode with these settings go; nowhere where nobody asked for them.
 pub(super) fn caption_paths(settings: &EncodeSettings) -> Vec<(&'static str, PathBuf)> {
-    let channels = if settings.extract_captions { &CHANNELS[..] } else { &[] };
-    channels.iter().map(|c| (*c, settings.output.with_extension(format!("{c}.srt")))).collect()
+    let channels = FIELDS.iter().chain(&SERVICES).filter(|_| settings.extract_captions);
+    channels.map(|c| (*c, settings.output.with_extension(format!("{c}.srt")))).collect()
 }
 
 impl CaptionFiles {
@@ -63,15 +63,17 @@ impl CaptionFiles {
             out.push(format!("captions cannot be written: {why}"));
         }
         let Some(found) = &self.found else { return out };
-        if found.digital > 0 {
-            let pictures = found.digital;
-            out.push(format!("CEA-708 captions of {pictures} pictures are not written: only the CEA-608 part is read"));
+        if found.further > 0 {
+            out.push(format!(
+                "CEA-708 captions of services beyond the sixth, in {} pictures, are not written",
+                found.further
+            ));
         }
         if let Some((count, why)) = &found.damaged {
             out.push(format!("{count} captions are damaged and left out; the first: {why}"));
         }
         if found.tracks.is_empty() {
-            out.push("there are no CEA-608 captions to extract".to_owned());
+            out.push("there are no captions to extract".to_owned());
         }
         out
     }

@@ -1,4 +1,6 @@
 //! A job that is killed at every event its journal knows, and goes on: the same decisions, the same bytes.
+//!
+//! Of the longer one `make test` takes some events, `make test-long` all.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -49,8 +51,9 @@ fn decisions(jobs: &Path) -> Vec<String> {
     all
 }
 
-/// Runs the job, kills it when its journal has each number of lines, and lets it go on; what the journal says at the end.
-fn kill_at_every_line(clip: &Path, folder: &Path, settings: &[&str]) -> Vec<String> {
+/// Runs the job, kills it when its journal has each number of lines (every `step`th of them), and lets it go on; what the
+/// journal says at the end.
+fn kill_at_lines(clip: &Path, folder: &Path, settings: &[&str], step: usize) -> Vec<String> {
     let output = folder.join("out.mkv");
     let run = |jobs: &Path, workers: usize| {
         std::fs::create_dir_all(jobs).expect("a folder");
@@ -69,7 +72,8 @@ fn kill_at_every_line(clip: &Path, folder: &Path, settings: &[&str]) -> Vec<Stri
     let calm = folder.join("calm");
     let expected = finish(&calm, 1);
     let (expected_decisions, all) = (decisions(&calm), lines(&calm).len());
-    for at in 0..all {
+    // From the end, so that the last is among them.
+    for at in (0..all).rev().step_by(step) {
         let jobs = folder.join(format!("killed-{at}"));
         let mut killed = run(&jobs, 1 + at % 3);
         let begun = Instant::now();
@@ -86,17 +90,28 @@ fn kill_at_every_line(clip: &Path, folder: &Path, settings: &[&str]) -> Vec<Stri
         assert!(finish(&jobs, 1 + (at + 1) % 3) == expected, "the same bytes, killed at line {at}");
         assert_eq!(decisions(&jobs), expected_decisions, "killed at line {at}");
     }
-    println!("killed at each of {all} lines");
+    println!("killed at each of {all} lines, by {step}");
     expected_decisions
 }
 
 #[cfg(unix)]
 #[test]
+fn chunks_that_are_searched_by_scores_of_earlier_tries_end_the_same_after_a_kill() {
+    searched_chunks(5);
+}
+
+#[cfg(unix)]
+#[test]
+#[ignore = "takes up to ten minutes; make test-long runs it"]
 fn chunks_that_are_searched_by_scores_of_earlier_tries_end_the_same_after_a_kill_at_any_event() {
+    searched_chunks(1);
+}
+
+fn searched_chunks(step: usize) {
     let folder = scratch();
     let Some(clip) = small(folder.path(), "scale=320:180") else { return };
     let settings = ["--target-vmaf", "93", "--preset", "12", "--chunk-size", "10"];
-    let decisions = kill_at_every_line(&clip, folder.path(), &settings);
+    let decisions = kill_at_lines(&clip, folder.path(), &settings, step);
     let tries = decisions.iter().filter(|line| line.contains("\"of\":\"try\"")).count();
     assert!(tries >= 4, "a chunk is tried more than once: {tries}");
 }
@@ -107,7 +122,7 @@ fn a_title_that_is_probed_and_calibrated_ends_the_same_after_a_kill_at_any_event
     let folder = scratch();
     let Some(clip) = small(folder.path(), "select='not(mod(n,5))',setpts=N/24/TB,scale=192:108") else { return };
     let settings = ["--target-vmaf", "92", "--preset", "7", "--chunk-size", "2", "--per", "title"];
-    let decisions = kill_at_every_line(&clip, folder.path(), &settings);
+    let decisions = kill_at_lines(&clip, folder.path(), &settings, 1);
     let probes = decisions.iter().filter(|line| line.contains("\"of\":\"probe\"")).count();
     let titles = decisions.iter().filter(|line| line.contains("\"of\":\"title\"")).count();
     assert!(probes >= 2 && titles == 1, "{probes} probes, {titles} titles");

@@ -146,20 +146,6 @@ fn named_as_lost(lab: &Lab, case: &str) -> Found {
     Ok(text.remove(0))
 }
 
-#[test]
-fn the_rows_of_broadcasts_and_subtitles() {
-    let Some(cases) = super::cases() else { return };
-    let mut wrong = Vec::new();
-    for row in ROWS {
-        let found = super::run(row, &cases);
-        eprintln!("{}: {found:?}", row.name);
-        if found.is_err() {
-            wrong.push(row.name);
-        }
-    }
-    assert!(wrong.is_empty(), "{wrong:?}");
-}
-
 /// Later than any probe looks: announced at the end of the file, or in its middle only.
 #[test]
 fn a_stream_that_begins_after_the_probe_is_kept() {
@@ -218,7 +204,7 @@ fn a_broken_cue_is_named_and_the_others_are_kept() {
 
 #[test]
 fn embedded_captions_are_named_and_written_where_that_is_asked_for() {
-    for name in ["captions", "captionsmp4"] {
+    for name in ["captions", "captionsmp4", "digital"] {
         if name == "captionsmp4" && !libx264() {
             return;
         }
@@ -248,6 +234,13 @@ fn embedded_captions_are_named_and_written_where_that_is_asked_for() {
         assert_eq!(read("cc1"), [(17.0, 40.0, "Hello".to_owned()), (60.0, 85.0, "world".to_owned())], "{name}");
         assert_eq!(read("cc3"), [(25.0, 50.0, "Zwei".to_owned())], "{name}");
         assert_eq!(report["captions"][1]["cues"], 1);
+        let cue = |from: f64, to: f64, text: &str| (from, to, text.to_owned());
+        if name == "digital" {
+            // Shown in picture 10; typed from picture 50 on, and rolled up.
+            let typed = [cue(50.0, 70.0, "one two"), cue(70.0, 90.0, "two three")];
+            assert_eq!(read("service1"), [[cue(10.0, 40.0, "Good day Bücher ♪")].as_slice(), &typed].concat());
+            assert_eq!(read("service2"), [cue(21.0, 45.0, "Otra")], "a packet of two pictures");
+        }
         assert!(!warnings(&report).contains("captions"), "{}", warnings(&report));
     }
 }

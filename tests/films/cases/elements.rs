@@ -254,18 +254,6 @@ fn many_tracks(lab: &Lab) -> Found {
     right_if(want == have && verifies(&lab.case("many_tracks.mkv"), &output), format!("{have} tracks of {want}"))
 }
 
-#[test]
-fn what_libavformat_flattens_comes_through() {
-    let Some(folder) = super::cases() else { return };
-    let mut wrong = Vec::new();
-    for row in ROWS {
-        let found = super::run(row, &folder);
-        println!("{}: {found:?}", row.name);
-        wrong.extend(found.err().map(|text| format!("{}: {text}", row.name)));
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
 /// A source of our own and what is made of it.
 fn encoded(name: &str) -> Option<(tempfile::TempDir, std::path::PathBuf, std::path::PathBuf, Value)> {
     if !["mkvmerge", "mkvextract", "mkvpropedit"].into_iter().all(tool) {
@@ -408,6 +396,19 @@ fn many_of_everything_fits() {
     assert_eq!(array(&mkvmerge(&clip), "attachments").len(), 100);
     let peak = report["peak_memory_bytes"].as_u64().unwrap_or(u64::MAX);
     assert!(peak < 1 << 30, "{peak} bytes");
+}
+
+/// 28 tracks of sound, 200 MB of subtitles.
+#[test]
+#[ignore = "takes a quarter of an hour and 2 GB; make test-long runs it"]
+fn six_hours_stay_within_memory() {
+    let Some((_folder, _clip, output, report)) = encoded("sixhours") else { return };
+    let found = mkvmerge(&output);
+    assert_eq!(array(&found, "tracks").len(), 30);
+    let cues = ["-select_streams", "s", "-count_packets", "-show_entries", "stream=nb_read_packets"];
+    assert_eq!(ffprobe(&output, &cues)["streams"][0]["nb_read_packets"], "200000");
+    let peak = report["peak_memory_bytes"].as_u64().unwrap_or(u64::MAX);
+    assert!(peak < 512 << 20, "{peak} bytes");
 }
 
 #[test]

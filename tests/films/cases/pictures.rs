@@ -248,19 +248,6 @@ fn cue_after_end(lab: &Lab) -> Found {
     right_if(right, format!("cues at {cues:?} s, {number:?} pictures; {}", warnings(&report)))
 }
 
-#[test]
-fn the_cases_of_pictures_come_out_as_expected() {
-    let Some(folder) = super::cases() else { return };
-    let only = std::env::var("ROW").ok();
-    let mut wrong = Vec::new();
-    for row in ROWS.iter().filter(|row| only.as_deref().is_none_or(|only| only == row.name)) {
-        let found = super::run(row, &folder);
-        println!("{}: {found:?}", row.name);
-        wrong.extend(found.err().map(|found| format!("{}: {found}", row.name)));
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
 /// What is said and done where a run fails.
 fn refused(clip: &Path, more: &[&str]) -> (Option<i32>, String) {
     let folder = scratch();
