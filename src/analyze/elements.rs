@@ -114,20 +114,8 @@ fn apply(stream: &mut StreamInfo, track: &TrackElements) {
     );
     let display = track.display.unwrap_or(shown);
     video.sample_aspect_ratio =
-        ratio(u64::from(display.0) * u64::from(shown.1), u64::from(display.1) * u64::from(shown.0))
+        Rational::in_lowest_terms(u64::from(display.0) * u64::from(shown.1), u64::from(display.1) * u64::from(shown.0))
             .or(video.sample_aspect_ratio);
-}
-
-fn ratio(num: u64, den: u64) -> Option<Rational> {
-    let gcd = |mut a: u64, mut b: u64| {
-        while b != 0 {
-            (a, b) = (b, a % b);
-        }
-        a.max(1)
-    };
-    let common = gcd(num, den);
-    let part = |n: u64| i32::try_from(n / common).ok().filter(|n| *n > 0);
-    Rational::positive(part(num)?, part(den)?)
 }
 
 /// Whether a list of times with a name each says the same.
@@ -281,13 +269,5 @@ mod tests {
         assert!(!is_plain(&edition(ChapterAtom { children: vec![plain.clone()], ..plain.clone() })));
         assert!(!is_plain(&Edition { hidden: true, ..edition(plain.clone()) }));
         assert!(is_plain(&Edition { default: true, ..edition(plain) }), "the only one is the default");
-    }
-
-    #[test]
-    fn shapes_are_ratios_in_lowest_terms() {
-        assert_eq!(ratio(320 * 140, 180 * 288), Rational::positive(70, 81));
-        assert_eq!(ratio(320 * 180, 180 * 320), Rational::positive(1, 1));
-        assert_eq!(ratio(0, 7), None);
-        assert_eq!(ratio(u64::MAX, 1), None);
     }
 }

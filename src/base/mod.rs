@@ -15,4 +15,5 @@ pub use error::{Error, ErrorKind, Result};
 pub use resources::machine_memory;
 #[cfg(test)]
 pub(crate) use skipped::{missing, skipped};
+pub(crate) use time::lowest_terms;
 pub use time::{Rational, Rounding, Span, Timestamp};

@@ -12,6 +12,15 @@ pub struct Rational {
     den: i32,
 }
 
+/// Both numbers without what divides both.
+pub(crate) fn lowest_terms(a: u64, b: u64) -> (u64, u64) {
+    let (mut common, mut rest) = (a, b);
+    while rest != 0 {
+        (common, rest) = (rest, common % rest);
+    }
+    (a / common.max(1), b / common.max(1))
+}
+
 impl Rational {
     /// One thousandth: Matroska's usual tick.
     pub const MILLI: Rational = Rational { num: 1, den: 1_000 };
@@ -33,6 +42,12 @@ impl Rational {
     /// A rational that is greater than zero, as time bases and rates must be.
     pub fn positive(num: i32, den: i32) -> Option<Self> {
         Self::new(num, den).filter(|r| r.num > 0)
+    }
+
+    /// `num / den` in lowest terms, where that is greater than zero and its parts fit.
+    pub fn in_lowest_terms(num: u64, den: u64) -> Option<Self> {
+        let (num, den) = lowest_terms(num, den);
+        Self::positive(i32::try_from(num).ok()?, i32::try_from(den).ok()?)
     }
 
     /// The numerator.
@@ -191,6 +206,16 @@ mod tests {
 
     fn base() -> impl Strategy<Value = Rational> {
         (1..=1001i32, 1..=1_000_000i32).prop_map(|(n, d)| Rational::positive(n, d).unwrap())
+    }
+
+    #[test]
+    fn ratios_are_in_lowest_terms() {
+        assert_eq!(Rational::in_lowest_terms(320 * 140, 180 * 288), Rational::positive(70, 81));
+        assert_eq!(Rational::in_lowest_terms(320 * 180, 180 * 320), Some(Rational::ONE));
+        assert_eq!(Rational::in_lowest_terms(0, 7), None);
+        assert_eq!(Rational::in_lowest_terms(7, 0), None);
+        assert_eq!(Rational::in_lowest_terms(u64::MAX, 1), None);
+        assert_eq!(lowest_terms(0, 0), (0, 0));
     }
 
     proptest! {

@@ -312,17 +312,10 @@ fn as_encoded(mut video: VideoInfo, treatment: &Treatment, fields: Fields) -> Vi
 /// `num / den` in lowest terms; `None` for square samples. A width that was rounded to an even one is no reason for
 /// samples that are not square.
 fn sample_aspect(num: i64, den: i64) -> Option<Rational> {
-    let gcd = |mut a: i64, mut b: i64| {
-        while b != 0 {
-            (a, b) = (b, a % b);
-        }
-        a.max(1)
-    };
     if (num as f64 / den as f64 - 1.0).abs() < 0.01 {
         return None;
     }
-    let common = gcd(num, den);
-    Rational::positive(i32::try_from(num / common).ok()?, i32::try_from(den / common).ok()?)
+    Rational::in_lowest_terms(u64::try_from(num).ok()?, u64::try_from(den).ok()?)
 }
 
 #[cfg(test)]

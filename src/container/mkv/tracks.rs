@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use super::codec::TrackCoding;
 use super::ebml::{Master, content_uid, id};
-use crate::base::{Error, ErrorKind, Rational, Result};
+use crate::base::{Error, ErrorKind, Rational, Result, lowest_terms};
 use crate::container::language::language;
 use crate::media::{
     AudioTrackParams, ChromaLocation, Color, ColorRange, FieldOrder, HdrStatic, MasteringDisplay, TrackKind,
@@ -212,13 +212,8 @@ pub(super) fn display_size(width: u32, height: u32, sar: Rational) -> DisplaySiz
     if h * den % num == 0 {
         return DisplaySize { width: w, height: h * den / num, unit: 0 };
     }
-    let (x, y) = (w * num, h * den);
-    let common = gcd(x, y);
-    DisplaySize { width: x / common, height: y / common, unit: 3 }
-}
-
-fn gcd(a: u64, b: u64) -> u64 {
-    if b == 0 { a } else { gcd(b, a % b) }
+    let (width, height) = lowest_terms(w * num, h * den);
+    DisplaySize { width, height, unit: 3 }
 }
 
 /// The Colour element's content; empty where nothing is specified.
