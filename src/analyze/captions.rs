@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use super::services::DigitalCaptions;
+use super::services::{DigitalCaptions, VALID};
 use crate::av::{SubtitleConverter, SubtitleCue, VideoFrame};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span, Timestamp};
 use crate::media::Frame;
@@ -15,8 +15,6 @@ use crate::source::{Pictures, decoder_options};
 
 /// What `cc_type` says of a construct (ANSI/SCTE 128-1, table 14): line 21 of field 1 or 2, else CTA-708.
 const FIELDS: [(u8, &str); 2] = [(0, "cc1"), (1, "cc3")];
-/// A construct whose bytes are to be used (`cc_valid`).
-pub(super) const VALID: u8 = 4;
 /// Nothing, with odd parity: what fills line 21 between captions.
 const PADDING: [u8; 2] = [0x80, 0x80];
 
@@ -78,7 +76,7 @@ pub fn captions(path: &Path, stream: usize, cancel: &CancelToken) -> Result<Capt
         }
     }
     found.further = digital.further;
-    found.tracks.extend(digital.finish(end));
+    found.tracks.extend(digital.finish(end).into_iter().map(|(channel, cues)| CaptionTrack { channel, cues }));
     Ok(found)
 }
 

@@ -8,12 +8,13 @@
 use cea708_types::DTVCCPacket;
 use cea708_types::tables::{Code, DefineWindowArgs, WindowBits};
 
-use super::captions::{CaptionTrack, VALID};
 use crate::av::SubtitleCue;
 use crate::base::{Error, ErrorKind, Rational, Result, Span, Timestamp};
 
 /// The channels of services, from the first on; CTA-708 has 63, and no receiver must know more than six.
 pub const SERVICES: [&str; 6] = ["service1", "service2", "service3", "service4", "service5", "service6"];
+/// A construct whose bytes are to be used (`cc_valid`).
+pub(super) const VALID: u8 = 4;
 /// The most a packet has, its header included (§5).
 const PACKET: usize = 128;
 /// Rows and columns of a window (§8.4).
@@ -77,13 +78,13 @@ impl DigitalCaptions {
         Ok(())
     }
 
-    /// What all services have shown up to the film's `end`.
-    pub fn finish(self, end: Timestamp) -> Vec<CaptionTrack> {
+    /// The channel of each service that has shown anything up to the film's `end`, and its cues.
+    pub fn finish(self, end: Timestamp) -> Vec<(&'static str, Vec<SubtitleCue>)> {
         let tracks = self.services.into_iter().zip(SERVICES).map(|(mut service, channel)| {
             service.close(end);
-            CaptionTrack { channel, cues: service.cues }
+            (channel, service.cues)
         });
-        tracks.filter(|track| !track.cues.is_empty()).collect()
+        tracks.filter(|(_, cues)| !cues.is_empty()).collect()
     }
 }
 
@@ -268,7 +269,7 @@ mod tests {
         for (n, codes) in said.iter().enumerate() {
             captions.read(&packet(1, codes), at(n as i64)).unwrap();
         }
-        let cues = captions.finish(at(100)).into_iter().flat_map(|t| t.cues);
+        let cues = captions.finish(at(100)).into_iter().flat_map(|(_, cues)| cues);
         cues.map(|cue| String::from_utf8(cue.text).unwrap()).collect()
     }
 
@@ -293,7 +294,7 @@ mod tests {
         captions.read(&whole, at(1)).unwrap();
         let tracks = captions.finish(at(3));
         assert_eq!(tracks.len(), 1);
-        assert_eq!((tracks[0].channel, tracks[0].cues.len(), tracks[0].cues[0].start), ("service1", 1, at(1)));
+        assert_eq!((tracks[0].0, tracks[0].1.len(), tracks[0].1[0].start), ("service1", 1, at(1)));
     }
 
     proptest! {
@@ -304,9 +305,9 @@ mod tests {
                 let bytes: Vec<u8> = constructs.iter().flat_map(|(first, b)| [0xFE | u8::from(*first), b[0], b[1]]).collect();
                 let _ = captions.read(&bytes, at(n as i64));
             }
-            for track in captions.finish(at(pictures.len() as i64)) {
-                let ends = track.cues.iter().map(|c| c.start.plus(c.duration.unwrap()));
-                prop_assert!(ends.zip(&track.cues[1..]).all(|(end, next)| end.as_nanos() <= next.start.as_nanos()));
+            for (_, cues) in captions.finish(at(pictures.len() as i64)) {
+                let ends = cues.iter().map(|c| c.start.plus(c.duration.unwrap()));
+                prop_assert!(ends.zip(&cues[1..]).all(|(end, next)| end.as_nanos() <= next.start.as_nanos()));
             }
         }
     }

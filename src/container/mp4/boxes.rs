@@ -57,7 +57,7 @@ const MACINTOSH: &str = "eng fra deu ita nld swe spa dan por nor heb jpn ara fin
 
 /// A box: its type and where its content lies.
 #[derive(Clone, Copy)]
-struct Place {
+struct BoxPlace {
     kind: [u8; 4],
     data: u64,
     end: u64,
@@ -71,7 +71,7 @@ struct BoxReader {
 /// A track of which the chapters may be asked for.
 struct ReadTrack {
     boxes: TrackBoxes,
-    media: Option<Place>,
+    media: Option<BoxPlace>,
     edits: Option<Edts>,
     /// Tracks that hold its chapters.
     chapters: Vec<u32>,
@@ -79,7 +79,7 @@ struct ReadTrack {
 
 impl BoxReader {
     fn movie(&mut self) -> io::Result<MovieBoxes> {
-        let whole = Place { kind: *b"file", data: 0, end: self.length };
+        let whole = BoxPlace { kind: *b"file", data: 0, end: self.length };
         let index = self.child(&whole, b"moov")?;
         let index = index.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "there is no index"))?;
         let (mut title, mut texts) = (None, Vec::new());
@@ -114,7 +114,7 @@ impl BoxReader {
     }
 
     /// The boxes inside a box, as far as they can be told apart.
-    fn children(&mut self, parent: &Place) -> io::Result<Vec<Place>> {
+    fn children(&mut self, parent: &BoxPlace) -> io::Result<Vec<BoxPlace>> {
         let mut out = Vec::new();
         let mut at = parent.data;
         while parent.end.saturating_sub(at) >= 8 && out.len() < MAX_BOXES {
@@ -136,18 +136,18 @@ impl BoxReader {
                 break;
             }
             let end = at.saturating_add(size).min(parent.end);
-            out.push(Place { kind, data: at + head, end });
+            out.push(BoxPlace { kind, data: at + head, end });
             at = end;
         }
         Ok(out)
     }
 
-    fn child(&mut self, parent: &Place, kind: &[u8; 4]) -> io::Result<Option<Place>> {
+    fn child(&mut self, parent: &BoxPlace, kind: &[u8; 4]) -> io::Result<Option<BoxPlace>> {
         Ok(self.children(parent)?.into_iter().find(|c| c.kind == *kind))
     }
 
     /// The content of a box; empty where it is longer than `most`.
-    fn bytes(&mut self, place: &Place, most: u64) -> io::Result<Vec<u8>> {
+    fn bytes(&mut self, place: &BoxPlace, most: u64) -> io::Result<Vec<u8>> {
         let length = place.end.saturating_sub(place.data);
         if length > most {
             return Ok(Vec::new());
@@ -162,7 +162,7 @@ impl BoxReader {
         Ok(bytes)
     }
 
-    fn track(&mut self, trak: &Place) -> io::Result<ReadTrack> {
+    fn track(&mut self, trak: &BoxPlace) -> io::Result<ReadTrack> {
         let mut out = ReadTrack { boxes: TrackBoxes::default(), media: None, edits: None, chapters: Vec::new() };
         let mut title = None;
         for place in self.children(trak)? {
@@ -194,7 +194,7 @@ impl BoxReader {
         Ok(out)
     }
 
-    fn media(&mut self, mdia: &Place, out: &mut TrackBoxes) -> io::Result<()> {
+    fn media(&mut self, mdia: &BoxPlace, out: &mut TrackBoxes) -> io::Result<()> {
         for place in self.children(mdia)? {
             let bytes = match &place.kind {
                 b"mdhd" | b"elng" | b"hdlr" => self.bytes(&place, MAX_TEXT)?,
@@ -219,7 +219,7 @@ impl BoxReader {
     }
 
     /// A name in user data: QuickTime's `name`, 3GPP's `titl` or `©nam`, the first of several languages.
-    fn title(&mut self, udta: &Place) -> io::Result<Option<String>> {
+    fn title(&mut self, udta: &BoxPlace) -> io::Result<Option<String>> {
         let places = self.children(udta)?;
         let mut find = |kind: &[u8; 4], skip: usize| -> io::Result<Option<String>> {
             let Some(place) = places.iter().find(|p| p.kind == *kind) else { return Ok(None) };
@@ -241,7 +241,7 @@ impl BoxReader {
     }
 
     /// Texts of which a box holds more than one.
-    fn texts(&mut self, udta: &Place) -> io::Result<Vec<(String, String, String)>> {
+    fn texts(&mut self, udta: &BoxPlace) -> io::Result<Vec<(String, String, String)>> {
         let mut out = Vec::new();
         for place in self.children(udta)? {
             let Some((_, name)) = TEXTS.iter().find(|(kind, _)| *kind == &place.kind) else { continue };
@@ -261,7 +261,7 @@ impl BoxReader {
         Ok(out)
     }
 
-    fn timescale(&mut self, header: &Place) -> io::Result<u32> {
+    fn timescale(&mut self, header: &BoxPlace) -> io::Result<u32> {
         let bytes = self.bytes(header, MAX_TEXT)?;
         Ok(u32_at(&bytes, if bytes.first() == Some(&1) { 20 } else { 12 }).unwrap_or(0))
     }
