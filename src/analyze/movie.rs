@@ -17,13 +17,16 @@ const SAME_CHAPTER: u64 = 1_000_000;
 
 /// `info` with what `boxes` know beyond it.
 pub fn with_boxes(mut info: MediaInfo, boxes: MovieBoxes) -> MediaInfo {
+    if boxes.tracks.is_empty() {
+        return info;
+    }
     // FFmpeg makes a stream of each track, in the file's order, and one of each cover.
     let is_cover = |s: &StreamInfo| s.kind == StreamKind::Attachment;
     let is_chapters = |track: &TrackBoxes| boxes.chapters.iter().any(|c| c.track == track.id);
     let fits = |(stream, track): (&StreamInfo, &TrackBoxes)| match &track.handler {
         b"vide" => stream.kind == StreamKind::Video || is_chapters(track),
         b"soun" => stream.kind == StreamKind::Audio,
-        _ => matches!(stream.kind, StreamKind::Subtitle | StreamKind::Data),
+        _ => stream.kind != StreamKind::Audio,
     };
     let pictures = boxes.tracks.iter().any(|t| &t.handler == b"vide" && is_chapters(t));
     let streams: Vec<usize> = info.streams.iter().filter(|s| pictures || !is_cover(s)).map(|s| s.index).collect();

@@ -27,7 +27,7 @@ const MAX_CHAPTERS: usize = 10_000;
 /// Reads the boxes of the MP4 file at `path`.
 ///
 /// # Errors
-/// Kind `Input` where the file cannot be read or has no index.
+/// Kind `Input` where the file cannot be read.
 pub fn movie_boxes(path: &Path) -> Result<MovieBoxes> {
     let read = || -> io::Result<MovieBoxes> {
         let file = File::open(path)?;
@@ -80,8 +80,8 @@ struct ReadTrack {
 impl BoxReader {
     fn movie(&mut self) -> io::Result<MovieBoxes> {
         let whole = BoxPlace { kind: *b"file", data: 0, end: self.length };
-        let index = self.child(&whole, b"moov")?;
-        let index = index.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "there is no index"))?;
+        // Photographs have none, and say nothing here.
+        let Some(index) = self.child(&whole, b"moov")? else { return Ok(MovieBoxes::default()) };
         let (mut title, mut texts) = (None, Vec::new());
         let mut timescale = 0;
         let mut tracks = Vec::new();
@@ -108,7 +108,8 @@ impl BoxReader {
             } else {
                 Vec::new()
             };
-            chapters.push(ChapterTrack { track: id, language: track.boxes.language.clone(), chapters: names });
+            let language = track.boxes.extended_language.clone().or_else(|| track.boxes.language.clone());
+            chapters.push(ChapterTrack { track: id, language, chapters: names });
         }
         Ok(MovieBoxes { title, texts, tracks: tracks.into_iter().map(|t| t.boxes).collect(), chapters })
     }
@@ -350,7 +351,20 @@ fn language_code(code: u16) -> Option<String> {
 /// Whether a handler's name is that of the program that wrote it and not of the track.
 fn is_program(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    let said = ["handle", "produced by", "core media", "apple ", "mainconcept", "l-smash", "gpac", "bento4", "lavf"];
+    let said = [
+        "handle",
+        "produced by",
+        "core media",
+        "apple ",
+        "mainconcept",
+        "l-smash",
+        "gpac",
+        "bento4",
+        "lavf",
+        "gopro",
+        "dji.",
+        "ambarella",
+    ];
     let kinds = ["video", "sound", "audio", "text", "subtitle", "subtitles", "chapters", "timecode", "vide", "soun"];
     said.iter().any(|part| name.contains(part)) || kinds.contains(&name.as_str())
 }
