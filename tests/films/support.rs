@@ -140,7 +140,7 @@ pub fn ffprobe(path: &Path, args: &[&str]) -> Value {
 
 /// mkvmerge's identification as JSON.
 pub fn mkvmerge(path: &Path) -> Value {
-    let out = Command::new("mkvmerge").arg("-J").arg(path).output().expect("mkvmerge runs");
+    let out = Command::new("mkvmerge").env("LC_ALL", "C.UTF-8").arg("-J").arg(path).output().expect("mkvmerge runs");
     let found: Value = serde_json::from_slice(&out.stdout).expect("mkvmerge's JSON");
     assert_eq!(found["errors"], Value::Array(Vec::new()), "{}", path.display());
     assert_eq!(found["warnings"], Value::Array(Vec::new()), "{}", path.display());

@@ -34,9 +34,10 @@ pub fn clip(name: &str) -> Option<PathBuf> {
     None
 }
 
-/// Runs a tool; `None`, said aloud, where it is not installed. A tool that fails fails the test.
+/// Runs a tool in a locale that has all letters; `None`, said aloud, where it is not installed. A tool that fails fails the
+/// test.
 pub fn tool(name: &str, args: &[&str]) -> Option<String> {
-    match Command::new(name).args(args).output() {
+    match Command::new(name).env("LC_ALL", "C.UTF-8").args(args).output() {
         Err(_) => {
             crate::base::missing(format_args!("{name} is not installed"));
             None
