@@ -25,7 +25,12 @@ pub const ROWS: &[Row] = &[
 ];
 
 fn mkvextract(path: &Path, what: &str) -> String {
-    let out = Command::new("mkvextract").env("LC_ALL", "C.UTF-8").arg(path).args([what, "-"]).output().expect("mkvextract runs");
+    let out = Command::new("mkvextract")
+        .env("LC_ALL", "C.UTF-8")
+        .arg(path)
+        .args([what, "-"])
+        .output()
+        .expect("mkvextract runs");
     assert!(out.status.success(), "{}", said(&out));
     String::from_utf8_lossy(&out.stdout).into_owned()
 }
