@@ -32,7 +32,7 @@ pub struct CaptionTrack {
 pub struct Captions {
     /// Fields that have any.
     pub tracks: Vec<CaptionTrack>,
-    /// Pictures with CTA-708 services beyond the sixth, which are not read.
+    /// Packets with CTA-708 services beyond the sixth, which are not read.
     pub further: u64,
     /// Captions that are damaged, and the first reason.
     pub damaged: Option<(u64, String)>,

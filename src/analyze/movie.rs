@@ -4,11 +4,8 @@
 #![deny(unsafe_code)]
 
 use crate::base::{Rational, Span, Timestamp};
-use crate::container::language::language;
-use crate::media::{
-    ChapterAtom, ChapterDisplay, ChapterTrack, Edition, MediaInfo, MovieBoxes, StreamInfo, StreamKind, TrackBoxes,
-    TrackChapter,
-};
+use crate::container::chapters;
+use crate::media::{ChapterAtom, ChapterTrack, Edition, MediaInfo, MovieBoxes, StreamInfo, StreamKind, TrackBoxes};
 
 /// The tag in which libavformat shows a handler's name, and one that says nothing.
 const HEADER_FIELDS: [&str; 2] = ["handler_name", "vendor_id"];
@@ -51,14 +48,16 @@ pub fn with_boxes(mut info: MediaInfo, boxes: MovieBoxes) -> MediaInfo {
     let named: Vec<ChapterTrack> = boxes.chapters.into_iter().filter(|c| !c.chapters.is_empty()).collect();
     match named.as_slice() {
         [] => {}
-        [one] => info.chapters.iter_mut().for_each(|c| c.language = one.language.clone()),
+        [one] => {
+            let language = one.chapters.first().and_then(|c| c.language.clone());
+            info.chapters.iter_mut().for_each(|c| c.language.clone_from(&language));
+        }
         // Of several tracks libavformat shows the last.
         several => {
             let start = info.start.map_or(0, Timestamp::as_nanos);
             info.editions = editions(several);
-            info.editions
-                .iter_mut()
-                .for_each(|edition| edition.later(Span::new(start.saturating_neg(), Rational::NANO)));
+            let back = Span::new(start.saturating_neg(), Rational::NANO);
+            info.editions.iter_mut().for_each(|edition| edition.later(back));
         }
     }
     info
@@ -78,64 +77,49 @@ fn apply(stream: &mut StreamInfo, track: &TrackBoxes) {
 
 /// One edition with names in each language where the tracks name the same places, else one for each track.
 fn editions(tracks: &[ChapterTrack]) -> Vec<Edition> {
-    let [first, others @ ..] = tracks else { return Vec::new() };
-    let same = |other: &ChapterTrack| {
-        other.chapters.len() == first.chapters.len()
-            && other.chapters.iter().zip(&first.chapters).all(|(a, b)| a.start_ns.abs_diff(b.start_ns) <= SAME_CHAPTER)
-    };
-    let mut out = vec![edition(first)];
-    out[0].default = true;
-    for other in others {
-        if !same(other) {
-            out.push(edition(other));
-            continue;
+    let mut out: Vec<Edition> = Vec::new();
+    for edition in tracks.iter().flat_map(|track| chapters::editions(&[], &track.chapters)) {
+        match out.first_mut() {
+            Some(first) if same_places(first, &edition) => {
+                let names = edition.chapters.into_iter().map(|c| c.displays);
+                first.chapters.iter_mut().zip(names).for_each(|(chapter, names)| chapter.displays.extend(names));
+            }
+            _ => out.push(edition),
         }
-        for (atom, chapter) in out[0].chapters.iter_mut().zip(&other.chapters) {
-            atom.displays.extend(display(chapter, other.language.as_deref()));
-        }
+    }
+    for (index, edition) in out.iter_mut().enumerate() {
+        edition.default = index == 0;
+        // Those of several tracks may be alike: the writer gives each its own.
+        edition.uid = 0;
+        edition.chapters.iter_mut().for_each(|chapter| chapter.uid = 0);
     }
     out
 }
 
-fn edition(track: &ChapterTrack) -> Edition {
-    let atom = |chapter: &TrackChapter| ChapterAtom {
-        uid: 0,
-        string_uid: None,
-        start_ns: chapter.start_ns,
-        end_ns: Some(chapter.end_ns).filter(|end| *end > chapter.start_ns),
-        hidden: false,
-        enabled: true,
-        displays: display(chapter, track.language.as_deref()).into_iter().collect(),
-        children: Vec::new(),
-        tracks: Vec::new(),
-        others: Vec::new(),
-    };
-    Edition { chapters: track.chapters.iter().map(atom).collect(), ..Edition::default() }
-}
-
-fn display(chapter: &TrackChapter, source: Option<&str>) -> Option<ChapterDisplay> {
-    let language = language(source);
-    (!chapter.name.is_empty()).then(|| ChapterDisplay {
-        text: chapter.name.clone(),
-        languages: vec![language.iso639_2],
-        languages_bcp47: language.bcp47.into_iter().collect(),
-        countries: Vec::new(),
-    })
+fn same_places(a: &Edition, b: &Edition) -> bool {
+    let near = |(a, b): (&ChapterAtom, &ChapterAtom)| a.start_ns.abs_diff(b.start_ns) <= SAME_CHAPTER;
+    a.chapters.len() == b.chapters.len() && a.chapters.iter().zip(&b.chapters).all(near)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::Chapter;
 
-    fn track(language: &str, starts: &[u64]) -> ChapterTrack {
-        let chapter =
-            |start: &u64| TrackChapter { start_ns: *start, end_ns: start + 5, name: format!("{language} {start}") };
-        ChapterTrack { track: 1, language: Some(language.into()), chapters: starts.iter().map(chapter).collect() }
+    fn track(language: &str, starts: &[i64]) -> ChapterTrack {
+        let at = |ns: i64| Timestamp::new(ns, Rational::NANO);
+        let chapter = |start: &i64| Chapter {
+            start: at(*start),
+            end: at(start + 5),
+            title: Some(format!("{language} {start}")),
+            language: Some(language.into()),
+        };
+        ChapterTrack { track: 1, chapters: starts.iter().map(chapter).collect() }
     }
 
     #[test]
     fn names_of_the_same_places_share_an_edition() {
-        let far = SAME_CHAPTER * 2;
+        let far = SAME_CHAPTER as i64 * 2;
         let same = editions(&[track("eng", &[0, far]), track("fra", &[1, far])]);
         assert_eq!(same.len(), 1);
         let names: Vec<_> = same[0].chapters.iter().flat_map(|c| &c.displays).map(|d| d.text.as_str()).collect();

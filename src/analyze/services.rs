@@ -28,7 +28,7 @@ pub struct DigitalCaptions {
     packet: Vec<u8>,
     length: usize,
     services: [Service; SERVICES.len()],
-    /// Pictures with services beyond those.
+    /// Packets with services beyond those.
     pub further: u64,
 }
 

@@ -4,7 +4,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use drapto::data::Origin;
 use drapto::{
     CancelToken, EncodeRequest, Error, ErrorKind, Event, JobHandle, Outcome, Report, Result, SettingValues, Sink,
 };
@@ -170,13 +169,7 @@ pub(super) fn layers(config: Option<&Path>, flags: &SettingValues) -> Result<(Se
     if let Some(path) = config {
         values.read_file(path)?;
     }
-    let unicode =
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let warnings = values.read_environment(unicode)?;
-    // The one value that may be no text.
-    if let Some(folder) = std::env::var_os("DRAPTO_TEMP_DIR").filter(|folder| folder.to_str().is_none()) {
-        values.set_temp_dir(Path::new(&folder), Origin::Environment)?;
-    }
+    let warnings = values.read_environment(std::env::vars_os())?;
     values.extend(flags);
     Ok((values, warnings))
 }

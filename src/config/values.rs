@@ -1,6 +1,7 @@
 //! Values of settings from all the places they may come from, put into one set of settings.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::registry::{setting, settings};
@@ -127,16 +128,26 @@ impl SettingValues {
     ///
     /// # Errors
     /// [`ErrorKind::Usage`] that names the variable.
-    pub fn read_environment(&mut self, variables: impl IntoIterator<Item = (String, String)>) -> Result<Vec<String>> {
+    pub fn read_environment<T: Into<OsString>>(
+        &mut self,
+        variables: impl IntoIterator<Item = (T, T)>,
+    ) -> Result<Vec<String>> {
         let mut warnings = Vec::new();
-        for (name, value) in variables.into_iter().filter(|(name, _)| name.starts_with("DRAPTO_")) {
-            match settings().iter().find(|s| s.environment() == name) {
-                Some(setting) => {
-                    let named = |e: Error| Error::new(ErrorKind::Usage, format!("{name}: {}", e.message()));
+        for (name, value) in variables {
+            let Some(name) = name.into().into_string().ok().filter(|name| name.starts_with("DRAPTO_")) else {
+                continue;
+            };
+            let named = |e: Error| Error::new(ErrorKind::Usage, format!("{name}: {}", e.message()));
+            match (settings().iter().find(|s| s.environment() == name), value.into().into_string()) {
+                (Some(setting), Ok(value)) => {
                     self.put(setting.name, &value, Origin::Environment).map_err(named)?;
                 }
-                None if NOT_SETTINGS.contains(&name.as_str()) => {}
-                None => warnings.push(format!("the environment's {name} is no setting and is ignored")),
+                (Some(setting), Err(value)) if setting.name == TEMP_DIR => {
+                    self.set_temp_dir(Path::new(&value), Origin::Environment).map_err(named)?;
+                }
+                (Some(_), Err(_)) => warnings.push(format!("the environment's {name} is no Unicode and is ignored")),
+                (None, _) if NOT_SETTINGS.contains(&name.as_str()) => {}
+                (None, _) => warnings.push(format!("the environment's {name} is no setting and is ignored")),
             }
         }
         Ok(warnings)

@@ -65,7 +65,7 @@ impl CaptionFiles {
         let Some(found) = &self.found else { return out };
         if found.further > 0 {
             out.push(format!(
-                "CEA-708 captions of services beyond the sixth, in {} pictures, are not written",
+                "CEA-708 captions of services beyond the sixth, in {} packets, are not written",
                 found.further
             ));
         }

@@ -63,7 +63,7 @@ fn every_frame_comes_out_once_in_decode_order_whatever_the_encoder() {
         let options = FrameEncoderOptions { forced_keyframes: true, ..options(encoder, bit_depth) };
         let packets = match encode(&options, 50, Some(20)) {
             Err(error) if error.kind() == ErrorKind::Unsupported => {
-                eprintln!("skipped: {error}");
+                crate::base::skipped(error);
                 continue;
             }
             packets => packets.unwrap(),

@@ -1,8 +1,7 @@
-//! What containers say of a film beyond what libavformat tells: editions, names in several languages, nested tags with
-//! their targets.
+//! What Matroska alone says of a film: editions, names in several languages, nested tags with their targets.
 //!
-//! Plain data under the names of RFC 9559 §5.1.4 (tracks), §5.1.7 (chapters) and §5.1.8 (tags) for Matroska, and of ISO/IEC
-//! 14496-12 for MP4.
+//! Plain data under the names of RFC 9559 §5.1.4 (tracks), §5.1.7 (chapters) and §5.1.8 (tags). Other containers leave it
+//! empty, but for editions where chapters come from several tracks.
 #![deny(unsafe_code)]
 
 use serde::Serialize;
@@ -182,60 +181,6 @@ pub struct SegmentElements {
     pub tags: Vec<TagEntry>,
     /// FileUIDs of the attachments, in order.
     pub attachments: Vec<u64>,
-}
-
-/// What the boxes of an MP4 source say of one track (`trak`).
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct TrackBoxes {
-    /// Track id.
-    pub id: u32,
-    /// Handler type, such as `vide` or `soun`.
-    pub handler: [u8; 4],
-    /// Whether it is played without being chosen.
-    pub enabled: bool,
-    /// Tracks of one group, other than 0, are played one for another.
-    pub alternate_group: u16,
-    /// ISO 639-2 code of the media header.
-    pub language: Option<String>,
-    /// BCP 47 tag (`elng`).
-    pub extended_language: Option<String>,
-    /// Its name.
-    pub title: Option<String>,
-}
-
-/// A chapter that a track names.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TrackChapter {
-    /// Start in nanoseconds.
-    pub start_ns: u64,
-    /// End in nanoseconds.
-    pub end_ns: u64,
-    /// Its name.
-    pub name: String,
-}
-
-/// A track that others refer to for their chapters (`tref`, `chap`).
-#[derive(Clone, Debug, PartialEq)]
-pub struct ChapterTrack {
-    /// Track id.
-    pub track: u32,
-    /// ISO 639-2 code or BCP 47 tag of its names.
-    pub language: Option<String>,
-    /// Its chapters; empty where it holds no names.
-    pub chapters: Vec<TrackChapter>,
-}
-
-/// The boxes of an MP4 source's index that describe it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct MovieBoxes {
-    /// The first title in the movie's user data.
-    pub title: Option<String>,
-    /// Texts of the movie that are there in several languages: FFmpeg's name, ISO 639-2 code, text.
-    pub texts: Vec<(String, String, String)>,
-    /// Tracks, in order.
-    pub tracks: Vec<TrackBoxes>,
-    /// The tracks that hold chapters, in the order in which they are referred to.
-    pub chapters: Vec<ChapterTrack>,
 }
 
 impl Edition {

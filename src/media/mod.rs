@@ -3,6 +3,7 @@
 //! Owns the types and their invariants; refuses I/O, FFI, threads and decisions.
 #![deny(unsafe_code)]
 
+mod boxes;
 mod color;
 mod crf;
 mod dolby_vision;
@@ -19,14 +20,14 @@ mod stream;
 mod track;
 mod wanted;
 
+pub use boxes::{ChapterTrack, MovieBoxes, TrackBoxes};
 pub use color::{
     ChromaLocation, Color, ColorRange, ContentLight, HdrStatic, MasteringDisplay, Matrix, Primaries, Transfer,
 };
 pub use crf::Crf;
 pub use dolby_vision::{DolbyVision, EnhancementLayer, RpuConversion, RpuWindow};
 pub use elements::{
-    ChapterAtom, ChapterDisplay, ChapterTrack, Edition, MovieBoxes, PixelCrop, SegmentElements, SimpleTag, TagEntry,
-    TagTargets, TrackBoxes, TrackChapter, TrackElements,
+    ChapterAtom, ChapterDisplay, Edition, PixelCrop, SegmentElements, SimpleTag, TagEntry, TagTargets, TrackElements,
 };
 pub use fields::{Combing, FieldCounts, FieldFlags, FieldLook, Parity, RepeatedField, Selection};
 pub use frame::{Dynamic, Frame, PixelFormat, Planes, Subsampling};

@@ -13,16 +13,17 @@ use std::path::Path;
 use mp4_atom::{Atom, Co64, Edts, Stbl, Stco, Stsc, Stsz, Stts};
 
 use super::reader::{samples, shift};
-use crate::base::{Error, ErrorKind, Result};
-use crate::media::{ChapterTrack, MovieBoxes, TrackBoxes, TrackChapter};
+use crate::base::{Error, ErrorKind, Rational, Result, Timestamp};
+use crate::media::{Chapter, ChapterTrack, MovieBoxes, TrackBoxes};
 
 /// Boxes within one box; the longest films have some dozen.
 const MAX_BOXES: usize = 10_000;
 /// The longest text, and the longest table of a chapter track.
 const MAX_TEXT: u64 = 64 << 10;
 const MAX_TABLE: u64 = 4 << 20;
-/// Chapters of one track.
+/// Chapters of all tracks, and the longest name of one.
 const MAX_CHAPTERS: usize = 10_000;
+const MAX_NAME: u64 = 4 << 10;
 
 /// Reads the boxes of the MP4 file at `path`.
 ///
@@ -32,7 +33,7 @@ pub fn movie_boxes(path: &Path) -> Result<MovieBoxes> {
     let read = || -> io::Result<MovieBoxes> {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
-        BoxReader { file: BufReader::new(file), length }.movie()
+        BoxReader { file: BufReader::new(file), length, left: MAX_CHAPTERS }.movie()
     };
     read().map_err(|e| Error::new(ErrorKind::Input, "not a readable MP4 file").caused_by(e).with_file(path))
 }
@@ -66,6 +67,8 @@ struct BoxPlace {
 struct BoxReader {
     file: BufReader<File>,
     length: u64,
+    /// Chapters that may still come.
+    left: usize,
 }
 
 /// A track of which the chapters may be asked for.
@@ -108,8 +111,7 @@ impl BoxReader {
             } else {
                 Vec::new()
             };
-            let language = track.boxes.extended_language.clone().or_else(|| track.boxes.language.clone());
-            chapters.push(ChapterTrack { track: id, language, chapters: names });
+            chapters.push(ChapterTrack { track: id, chapters: names });
         }
         Ok(MovieBoxes { title, texts, tracks: tracks.into_iter().map(|t| t.boxes).collect(), chapters })
     }
@@ -173,7 +175,6 @@ impl BoxReader {
                     // Version 1 has two times of eight bytes before the id, and one after it.
                     let (id, group) = if bytes.first() == Some(&1) { (20, 46) } else { (12, 34) };
                     out.boxes.id = u32_at(&bytes, id).unwrap_or(0);
-                    out.boxes.enabled = bytes.get(3).is_some_and(|flags| flags & 1 != 0);
                     out.boxes.alternate_group = u16_at(&bytes, group).unwrap_or(0);
                 }
                 b"tref" => {
@@ -250,8 +251,7 @@ impl BoxReader {
             let (mut rest, mut found) = (bytes.as_slice(), Vec::new());
             while let (Some(length), Some(code)) = (u16_at(rest, 0), u16_at(rest, 2)) {
                 let Some(body) = rest.get(4..4 + usize::from(length)) else { break };
-                // Texts of the codes before Unicode are in no known encoding, unless they are ASCII.
-                let known = std::str::from_utf8(body).ok().and_then(|_| text(body)).zip(language_code(code));
+                let known = text(body).zip(language_code(code));
                 found.push(known.map(|(text, language)| ((*name).to_owned(), language, text)));
                 rest = &rest[4 + usize::from(length)..];
             }
@@ -268,7 +268,7 @@ impl BoxReader {
     }
 
     /// The chapters that a text track names; `None` where its tables cannot be read.
-    fn chapters(&mut self, track: &ReadTrack, movie_timescale: u32) -> Option<Vec<TrackChapter>> {
+    fn chapters(&mut self, track: &ReadTrack, movie_timescale: u32) -> Option<Vec<Chapter>> {
         let media = track.media?;
         let header = self.child(&media, b"mdhd").ok()??;
         let timescale = self.timescale(&header).ok().filter(|t| *t > 0)?;
@@ -289,19 +289,23 @@ impl BoxReader {
         }
         let shift = shift(track.edits.as_ref(), timescale, movie_timescale).ok()?;
         let found = samples(&tables, shift, self.length).ok()?;
-        let ns = |ticks: i64| {
-            let ns = i128::from(ticks) * 1_000_000_000 / i128::from(timescale);
-            u64::try_from(ns.max(0)).unwrap_or(u64::MAX)
-        };
+        let base = i32::try_from(timescale).ok().and_then(|scale| Rational::positive(1, scale))?;
+        let language = track.boxes.extended_language.clone().or_else(|| track.boxes.language.clone());
         let mut out = Vec::new();
-        for sample in found.iter().take(MAX_CHAPTERS) {
-            let bytes = self.at(sample.offset, u64::from(sample.size).min(MAX_TEXT)).ok()?;
-            // A text sample: its length, then the text (QuickTime File Format, "Text sample data").
+        for sample in &found {
+            let bytes = self.at(sample.offset, u64::from(sample.size).min(MAX_NAME)).ok()?;
+            // A text sample: its length, then the text (QuickTime File Format, "Text sample data"). An empty one fills the
+            // time until the next.
             let length = usize::from(u16_at(&bytes, 0).unwrap_or(0));
-            // An empty one fills the time until the next.
-            let Some(name) = bytes.get(2..2 + length).and_then(text) else { continue };
-            let end = sample.pts.saturating_add(i64::from(sample.duration));
-            out.push(TrackChapter { start_ns: ns(sample.pts), end_ns: ns(end), name });
+            let Some(name) = bytes.get(2..2 + length).filter(|name| !name.is_empty()) else { continue };
+            let Some(left) = self.left.checked_sub(1) else { break };
+            self.left = left;
+            out.push(Chapter {
+                start: Timestamp::new(sample.pts, base),
+                end: Timestamp::new(sample.pts.saturating_add(i64::from(sample.duration)), base),
+                title: Some(text(name).unwrap_or_else(|| String::from_utf8_lossy(name).into_owned())),
+                language: language.clone(),
+            });
         }
         Some(out)
     }
@@ -315,7 +319,8 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..at + 4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]))
 }
 
-/// A text up to its zero, in UTF-8, or in UTF-16 where it says so; `None` where it is empty.
+/// A text up to its zero, in UTF-8, or in UTF-16 where it says so; `None` where it is empty, or in an encoding of before
+/// Unicode, of which libavformat knows some.
 fn text(bytes: &[u8]) -> Option<String> {
     let wide = |little: bool, bytes: &[u8]| {
         let unit = |b: &[u8]| if little { u16::from_le_bytes([b[0], b[1]]) } else { u16::from_be_bytes([b[0], b[1]]) };
@@ -327,7 +332,7 @@ fn text(bytes: &[u8]) -> Option<String> {
         [0xFF, 0xFE, rest @ ..] => wide(true, rest),
         _ => {
             let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
-            String::from_utf8_lossy(&bytes[..end]).into_owned()
+            std::str::from_utf8(&bytes[..end]).ok()?.to_owned()
         }
     };
     Some(text.trim().to_owned()).filter(|t| !t.is_empty())

@@ -164,7 +164,7 @@ fn by_ffmpeg(filter: &str, field: &str, reference: &str, distorted: &str) -> Opt
         .args(["-lavfi", &format!("[0][1]{filter}=stats_file=-"), "-f", "null", "-"])
         .output();
     let Ok(out) = out else {
-        eprintln!("skipped: there is no ffmpeg to compare with");
+        crate::base::missing("there is no ffmpeg to compare with");
         return None;
     };
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
