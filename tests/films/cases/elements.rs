@@ -405,7 +405,7 @@ fn many_of_everything_fits() {
 
 /// 28 tracks of sound, 200 MB of subtitles.
 #[test]
-#[ignore = "takes a quarter of an hour and 2 GB; make test-long runs it"]
+#[ignore = "takes half an hour and 2 GB; make test-long runs it"]
 fn six_hours_stay_within_memory() {
     let Some((_folder, _clip, output, report)) = encoded("sixhours") else { return };
     let found = mkvmerge(&output);
