@@ -138,7 +138,9 @@ fn a_run_whose_stage_waits_for_its_turn_goes_on_when_it_has_it() {
     let (result, states) =
         hanging(Duration::from_millis(300), |_| waiting_for_turn(|| std::thread::sleep(Duration::from_millis(900))));
     result.unwrap();
-    assert!(states.iter().all(|s| *s == RunState::Running), "{states:?}");
+    // A look may also fall between the last stage's end and the run's: stopped, as it should be.
+    assert!(states.iter().all(|s| matches!(s, RunState::Running | RunState::Stopped)), "{states:?}");
+    assert_eq!(states[0], RunState::Running);
 }
 
 #[test]
