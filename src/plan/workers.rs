@@ -49,6 +49,14 @@ const CORES_AN_ENCODER: usize = 4;
 /// time of one, and 3 no less than 2.
 const SPARE_ENCODERS: usize = 1;
 
+/// Bytes of the frames that are held for `workers` where the longest chunk has `chunk`: those in work, and a quarter as
+/// many again, at the least half a chunk, of the next. What is decoded further ahead saves no time: when a worker is
+/// free, the rest of the next chunk is decoded faster than any encode of it.
+fn at_hand(workers: usize, chunk: u64) -> u64 {
+    let workers = workers as u64;
+    workers * chunk + (workers * chunk / 4).max(chunk / 2)
+}
+
 /// Each encoder's level of parallelism where `encoders` run at once on `cores`.
 fn parallelism(cores: usize, encoders: usize) -> u32 {
     cores.div_ceil(encoders.max(1)).max(1) as u32
@@ -91,9 +99,9 @@ pub fn layout(machine: Machine, needs: &Needs, asked: Option<usize>, at_once: Op
     let layout = |workers, held| Layout { workers, cores: machine.cores, held, narrow: false, short: 0 };
     for workers in (fewest..=most).rev() {
         let left = with(workers);
-        // A chunk for each worker, and one that is being gathered meanwhile.
-        if left >= (workers as u64 + 1) * needs.chunk {
-            return layout(workers, Some(left));
+        let held = at_hand(workers, needs.chunk);
+        if left >= held {
+            return layout(workers, Some(held));
         }
     }
     if let Some(workers) = (fewest..=most).rev().find(|&w| with(w) >= w as u64 * needs.in_flight) {
@@ -121,6 +129,15 @@ mod tests {
         assert_eq!((small.workers, small.parallelism(None)), (2, 1));
         let large = layout(machine(16, 32), &HD, None, None);
         assert_eq!((large.workers, large.parallelism(None)), (5, 4));
+    }
+
+    #[test]
+    fn no_more_frames_are_held_than_workers_need() {
+        let two = layout(machine(2, 8), &HD, None, None);
+        assert_eq!((two.workers, two.held), (2, Some(2 * GIB + GIB / 2)));
+        assert_eq!(layout(machine(2, 64), &HD, None, None).held, two.held, "however much memory there is");
+        assert_eq!(layout(machine(16, 64), &HD, None, None).held, Some(5 * GIB + 5 * GIB / 4));
+        assert_eq!(layout(machine(2, 8), &HD, Some(1), None).held, Some(GIB + GIB / 2));
     }
 
     #[test]
