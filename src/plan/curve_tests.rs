@@ -164,7 +164,9 @@ proptest! {
             prop_assert!(met, "{tried:?} ended at {crf} with {clamp:?}");
         }
         if met {
-            prop_assert!(tried.len() <= 4, "{tried:?}");
+            // Two of the longest steps and no more lead from a first try this far away to where a line can be drawn.
+            let far = (f64::from(first) - crf.as_f64()).abs() > 40.0;
+            prop_assert!(tried.len() <= if far { 5 } else { 4 }, "{tried:?}");
         }
     }
 

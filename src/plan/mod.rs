@@ -33,7 +33,7 @@ pub use facts::{
 };
 pub use fields::{Fields, is_told, judge};
 pub use policy::{ChunkSearch, Tier};
-pub use prior::{ChunkOutcome, forecast, lag, probe_crf, slope_of};
+pub use prior::{ChunkOutcome, LONGEST_LAG, forecast, lag, probe_crf, slope_of};
 pub use schedule::{
     ChunkFacts, KeptChunk, ScheduleAction, ScheduleEvent, ScheduleRecord, ScheduleRules, Scheduler, ScoredFrames,
     TryEnd, TryRecord,

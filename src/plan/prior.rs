@@ -1,11 +1,10 @@
 //! The first CRF of a chunk, from a fast encode of it and from what earlier chunks came to.
 //!
 //! A probe is the whole chunk encoded by a preset several times as fast, at one CRF for the whole film, and scored.
-//! As a verdict it would pick wrong CRFs; but in the distance of its metric's curve it is off by nearly the same for all
-//! chunks of a title, and the rest is learnt from the chunks that are finished. How much a CRF changes that is told by what motion
-//! compensation leaves of the pictures: still ones gain little, fast ones much. Over the three films measured this
-//! meets the target to ±0.5 at once in 7 chunks of 10, with a standard deviation of 1.25 CRF (2.9 with one slope and
-//! one offset in CRF, 3.7 without probes).
+//! As a verdict it would pick wrong CRFs; but in the distance of its metric's curve it is off by nearly the same for
+//! chunks of a title that are alike, and the rest is learnt from the chunks that are finished. How much a CRF changes
+//! that is told by what motion compensation leaves of the pictures: still ones gain little, fast ones much. How well
+//! this does on films and encoder versions that it was not fitted to is in benches/forecast/README.md.
 //!
 //! "Earlier" is by index in the film, never by time of completion: the chunks that chunk `p` may learn from are
 //! those up to `p - lag`, on any machine and with any number of workers.
@@ -25,8 +24,9 @@ const FADE: f64 = 0.85;
 /// The CRF of probes for the curve's usual target: what they say there varies least.
 const PROBE_CRF: f64 = 36.0;
 
-/// How many chunks the usual offset of probes counts for.
-const OFFSET_WEIGHT: f64 = 1.0;
+/// How many chunks the usual offset of probes counts for: the square of what chunks of one film differ by (a standard
+/// deviation of 0.075 in distance) over that of what films do (0.085), both after motion and detail; see benches/forecast.
+const OFFSET_WEIGHT: f64 = 0.8;
 
 /// How many chunks' worth of slopes the usual ones count for.
 const SLOPE_WEIGHT: f64 = 2.0;
@@ -70,12 +70,17 @@ pub fn probe_crf(rules: &SearchRules) -> Crf {
     rules.nearest(PROBE_CRF + (curve.distance(rules.target) - curve.distance(curve.usual_target)) / curve.slope)
 }
 
-/// How many chunks back the nearest one is that a chunk may learn from: enough that workers seldom wait for one that is
-/// tried again, and fixed by the film's length, so that it is the same on any machine. Learning that much later was
-/// seen to cost nothing.
-pub fn lag(film_s: Option<f64>, chunk_s: f64) -> usize {
-    let chunks = film_s.unwrap_or(0.0) / chunk_s.max(0.1);
-    ((chunks / 8.0) as usize).clamp(6, 32)
+/// The farthest back the nearest chunk is that a chunk may learn from.
+pub const LONGEST_LAG: usize = 32;
+
+/// How many chunks back the nearest one is that chunk `index` may learn from, `longest` at most.
+///
+/// Knowledge is worth most at the start: what the probes of one film are off by differs from the next film's by twice
+/// as much as from one chunk to another, and one outcome tells most of it. So the third chunk waits for the first; and
+/// the further a film goes, the more chunks may be in work at once without a wait. It follows from the index alone, so
+/// it is the same on any machine and for any length a file claims.
+pub fn lag(index: usize, longest: usize) -> usize {
+    (2 + index / 3).min(longest.max(1))
 }
 
 /// The forecast for a chunk with these `means` and this `probe`, after chunks with these `outcomes` in the order of
@@ -93,16 +98,20 @@ pub fn forecast(outcomes: &[ChunkOutcome], means: &ChunkMeans, probe: Option<f64
     let by_age = || outcomes.iter().rev().enumerate().map(|(age, o)| (FADE.powi(age.min(200) as i32), o));
     if let Some(probe) = probe {
         let at = probe_crf(rules);
-        let offset = |o: &ChunkOutcome, probe: f64| {
-            curve.distance(probe) - curve.distance(o.score) + (o.crf.as_f64() - at.as_f64()) * slope_of(&o.means)
+        let usual_offset = |means: &ChunkMeans| curve.usual_probe_offset(means.motion, means.detail);
+        // How far its probe was off beyond what is usual for pictures like its.
+        let beyond = |o: &ChunkOutcome, probe: f64| {
+            let shown = curve.distance(probe) - curve.distance(o.score);
+            let to_probe = (o.crf.as_f64() - at.as_f64()) * slope_of(&o.means);
+            shown + to_probe - usual_offset(&o.means)
         };
-        let (mut sum, mut weight) = (curve.probe_offset * OFFSET_WEIGHT, OFFSET_WEIGHT);
+        let (mut sum, mut weight) = (0.0, OFFSET_WEIGHT);
         for (near, o) in by_age() {
             let Some(of_it) = o.probe.filter(|_| !bound(o)) else { continue };
-            sum += near * offset(o, of_it);
+            sum += near * beyond(o, of_it);
             weight += near;
         }
-        let distance = curve.distance(probe) - sum / weight;
+        let distance = curve.distance(probe) - usual_offset(means) - sum / weight;
         let crf = rules.nearest(at.as_f64() + to_target(distance, slope));
         return Forecast { crf, slope, reading: Some(Reading { crf: at, score: curve.score(distance) }) };
     }

@@ -19,7 +19,7 @@ use crate::flow::{Bound, Graph, Promise};
 use crate::media::{MediaInfo, PoolStats, VideoInfo};
 use crate::meter::{MetricSpec, Model, Stride};
 use crate::pixel::Converter;
-use crate::plan::{Calibration, Layout, PicturePlan, ScheduleRules, Scheduler, SearchRules, SourceFacts, lag};
+use crate::plan::{Calibration, LONGEST_LAG, Layout, PicturePlan, ScheduleRules, Scheduler, SearchRules, SourceFacts};
 use crate::source::{Pictures, video_options};
 use crate::stages::progress::Progress;
 use crate::stages::spec::factory;
@@ -225,7 +225,7 @@ impl SearchInput<'_> {
         let (film_s, chunk_s) = (self.info.duration_s, self.target.chunk_seconds);
         Ok(ScheduleRules {
             search: self.rules(metric)?,
-            lag: lag(film_s, chunk_s),
+            lag: LONGEST_LAG,
             title: (self.target.per == Per::Title).then(|| Calibration::of(film_s, chunk_s)),
             probes: factory(self.settings)?.traits().probe.pays(self.settings.preset),
             stride: metric.stride.get(),

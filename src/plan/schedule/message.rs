@@ -16,7 +16,8 @@ use crate::media::Crf;
 pub struct ScheduleRules {
     /// What the search of a chunk may do.
     pub search: SearchRules,
-    /// A chunk's first CRF may depend on chunks at least this far before it; see [`lag`](super::super::lag). At least 1.
+    /// The farthest a chunk's first CRF looks back for the nearest chunk it depends on; see [`lag`](super::super::lag).
+    /// At least 1.
     pub lag: usize,
     /// Which chunks the one CRF of a title is found on; none where each chunk has a CRF of its own.
     pub title: Option<Calibration>,

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::super::curve::Curve;
-use super::super::prior::{ChunkOutcome, forecast, probe_crf};
+use super::super::prior::{ChunkOutcome, forecast, lag, probe_crf};
 use super::super::search::Clamp;
 use super::super::watch::WatchSpec;
 use super::message::{ChunkFacts, ScheduleAction, ScheduleEvent, ScheduleRules, TryEnd};
@@ -191,7 +191,7 @@ impl Scheduler {
     /// How many chunks from the start of the film the first CRF of a chunk depends on.
     fn needed(&self, index: usize) -> usize {
         // The chunks a title is calibrated on are searched each on its own.
-        if self.title.is_some() { 0 } else { (index + 1).saturating_sub(self.rules.lag.max(1)) }
+        if self.title.is_some() { 0 } else { (index + 1).saturating_sub(lag(index, self.rules.lag)) }
     }
 
     fn prior_is_known(&self, index: usize) -> bool {

@@ -7,7 +7,7 @@ use crate::media::Crf;
 use crate::plan::{ChunkSpan, Clamp, Curve, KeptChunk, ScheduleRecord, TryRecord, slope_of};
 
 /// Of what the journal says and how; a fact of the job's identity, so that an older job is begun anew.
-pub(crate) const JOB_FORMAT: u32 = 2;
+pub(crate) const JOB_FORMAT: u32 = 3;
 
 /// A line of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
