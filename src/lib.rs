@@ -96,6 +96,7 @@ pub mod data {
         AudioMode, BitDepth, Crop, Deinterlace, DolbyVisionMode, Hwaccel, Origin, Per, PictureSettings, Scale, Setting,
         SettingKind, Target,
     };
+    pub use crate::container::provenance::{Provenance, ProvenanceChunk, ProvenanceScore, ProvenanceTarget};
     pub use crate::encode::{BenchReport, BenchStage};
     pub use crate::flow::{StageHealth, StageReport};
     pub use crate::media::{

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::analysis::{Analysis, Looks, found};
 use crate::base::{CancelToken, ErrorKind, Result};
-use crate::media::{Color, Crop, DolbyVision, HdrStatic, MediaInfo, PictureSettings};
+use crate::container::provenance::Provenance;
+use crate::media::{Color, Crop, DolbyVision, HdrStatic, MediaInfo, PictureSettings, StreamInfo, Tag, TagEntry};
 use crate::plan::{CropReport, PicturePlan, SourceFacts};
 use crate::source::looked_at;
 
@@ -19,6 +20,9 @@ pub struct ProbeReport {
     pub info: MediaInfo,
     /// What the first pictures of the main video are; `None` where none can be decoded.
     pub picture: Option<PictureReport>,
+    /// How the main video was made, where it was encoded by drapto and its tags say so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
     /// The picture within its black bars, where that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crop: Option<CropReport>,
@@ -67,6 +71,7 @@ pub fn inspect(input: &Path, with_crop: bool, cancel: &CancelToken) -> Result<Pr
 fn inspect_file(input: &Path, with_crop: bool, cancel: &CancelToken) -> Result<ProbeReport> {
     let analysis = Analysis::open(input, cancel)?;
     let info = analysis.info().clone();
+    let provenance = analysis.main_video().ok().and_then(|main| Provenance::read(&tags_of(&info, main)));
     let facts = match analysis.main_video().cloned() {
         Ok(main) => Some((main, analysis.facts(Looks { crop: with_crop, fields: true }))),
         Err(error) if with_crop => return Err(error),
@@ -86,7 +91,15 @@ fn inspect_file(input: &Path, with_crop: bool, cancel: &CancelToken) -> Result<P
         }
         None => (None, None),
     };
-    Ok(ProbeReport { info, picture, crop })
+    Ok(ProbeReport { info, picture, provenance, crop })
+}
+
+/// What tags say of a stream, whichever way they were read.
+fn tags_of(info: &MediaInfo, stream: &StreamInfo) -> Vec<Tag> {
+    let about = |entry: &&TagEntry| stream.uid.is_some_and(|uid| entry.targets.tracks.contains(&uid));
+    let simple = info.tag_entries.iter().filter(about).flat_map(|entry| &entry.tags);
+    let nested = simple.filter_map(|tag| Some((tag.name.clone(), tag.value.clone()?)));
+    stream.tags.iter().cloned().chain(nested).collect()
 }
 
 /// Looks at pictures all over the film, and has them vote on where its black bars are.

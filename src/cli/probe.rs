@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use drapto::data::{PictureReport, ProbeReport, StreamInfo};
+use drapto::data::{PictureReport, ProbeReport, Provenance, StreamInfo};
 use drapto::{CancelToken, Result};
 
 use super::args::ProbeArgs;
@@ -32,6 +32,9 @@ fn describe(found: &ProbeReport) -> String {
     if let Some(picture) = &found.picture {
         let _ = writeln!(out, "picture: {}", picture_line(picture));
     }
+    if let Some(provenance) = &found.provenance {
+        out.push_str(&provenance_lines(provenance));
+    }
     if let Some(crop) = &found.crop {
         let _ = write!(out, "crop: {}", super::crop::describe(crop));
     }
@@ -54,6 +57,47 @@ fn picture_line(picture: &PictureReport) -> String {
         parts.push(format!("Dolby Vision {}{level} ({})", dolby.name, dolby.layers));
     }
     parts.join(", ")
+}
+
+/// How the picture was made; chunks as a whole, one by one they are in the JSON.
+fn provenance_lines(p: &Provenance) -> String {
+    let version = p.version.as_ref().map_or("drapto".to_owned(), |v| format!("drapto {v}"));
+    let by: Vec<_> = p.encoder.iter().cloned().chain([version]).collect();
+    let mut out = format!("made by: {}\n", by.join(", "));
+    for (name, text) in [("settings", &p.settings), ("encoder settings", &p.encoder_settings)] {
+        if let Some(text) = text {
+            let _ = writeln!(out, "  {name}: {text}");
+        }
+    }
+    if let Some(t) = &p.target {
+        let every = if t.stride == 1 { "every frame".to_owned() } else { format!("one frame of {}", t.stride) };
+        let _ =
+            writeln!(out, "  target: VMAF {} ± {} per {} ({}, {every} scored)", t.vmaf, t.tolerance, t.per, t.model);
+    }
+    if let Some(s) = &p.score {
+        let _ = writeln!(
+            out,
+            "  score: harmonic mean {:.2}, mean {:.2}, 5th percentile {:.2}, lowest frame {:.2}, worst chunk {:.2}",
+            s.harmonic_mean, s.mean, s.p5, s.min, s.worst_chunk
+        );
+    }
+    if let Some(chunks) = &p.chunks {
+        let range = |values: &mut dyn Iterator<Item = f64>| {
+            values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (v.min(low), v.max(high)))
+        };
+        let (least, most) = range(&mut chunks.iter().map(|c| c.crf.as_f64()));
+        let (worst, best) = range(&mut chunks.iter().map(|c| c.score));
+        let spread = if chunks.is_empty() {
+            String::new()
+        } else {
+            format!(", CRF {least} to {most}, scores {worst:.2} to {best:.2} (--json lists them)")
+        };
+        let _ = writeln!(out, "  chunks: {}{spread}", chunks.len());
+    }
+    if !p.unreadable.is_empty() {
+        let _ = writeln!(out, "  unreadable: {}", p.unreadable.join(", "));
+    }
+    out
 }
 
 fn stream_line(stream: &StreamInfo) -> String {

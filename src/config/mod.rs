@@ -15,6 +15,7 @@ mod values;
 
 pub use crate::media::{BitDepth, Crop, Deinterlace, DolbyVisionMode, Hwaccel, PictureSettings, Scale};
 pub use file::template;
+pub(crate) use parse::{parameters, parameters_text};
 pub use registry::{setting, settings};
 pub use setting::{Setting, SettingKind};
 pub use settings::{AudioMode, EncodeSettings, Per, Quality, Target};

@@ -82,7 +82,7 @@ pub(super) fn megabytes(bytes: u64) -> String {
 }
 
 /// `name=value:name=value`, in its order; `\:` is a colon within a value.
-pub(super) fn parameters(text: &str) -> Result<Vec<(String, String)>> {
+pub(crate) fn parameters(text: &str) -> Result<Vec<(String, String)>> {
     let (mut parts, mut part) = (Vec::new(), String::new());
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
@@ -103,7 +103,7 @@ pub(super) fn parameters(text: &str) -> Result<Vec<(String, String)>> {
 }
 
 /// As [`parameters`] reads it.
-pub(super) fn parameters_text(parameters: &[(String, String)]) -> String {
+pub(crate) fn parameters_text(parameters: &[(String, String)]) -> String {
     let parts = parameters.iter().map(|(name, value)| format!("{name}={value}").replace(':', "\\:"));
     parts.collect::<Vec<_>>().join(":")
 }

@@ -469,6 +469,17 @@ const SETTINGS: &[Setting] = &[
         ..BASE
     },
     Setting {
+        name: "output.no_provenance",
+        key: "no_provenance",
+        flag: Some("no-provenance"),
+        kind: SettingKind::Switch,
+        help: "Leave out the tags of the video track that say how it was made: encoder, settings, target, scores",
+        example: "false",
+        set: |s, v| Ok(s.no_provenance = flag("no_provenance", v)?),
+        get: |s| Some(s.no_provenance.to_string()),
+        ..BASE
+    },
+    Setting {
         name: "source.accept_damage",
         key: "accept_damage",
         flag: Some("accept-damage"),

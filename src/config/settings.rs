@@ -167,6 +167,8 @@ pub struct EncodeSettings {
     pub audio: AudioMode,
     /// Whether an existing output may be replaced.
     pub overwrite: bool,
+    /// Whether the file does not say how its video track was made.
+    pub no_provenance: bool,
     /// Whether a source of which more than 1 % of the pictures are lost is encoded all the same.
     pub accept_damage: bool,
     /// Encoders at once when there is a target; `None` chooses by cores, memory and picture size.
@@ -213,6 +215,7 @@ impl EncodeSettings {
             svt: Vec::new(),
             audio: AudioMode::default(),
             overwrite: false,
+            no_provenance: false,
             accept_damage: false,
             workers: None,
             max_memory: None,

@@ -21,6 +21,7 @@ pub mod mkv;
 #[cfg_attr(not(feature = "internals"), allow(dead_code))]
 pub mod mp4;
 mod muxer;
+pub mod provenance;
 mod whole;
 
 pub use interleave::{DEFAULT_HOLD_BYTES, Interleaver};

@@ -10,6 +10,7 @@ mod damage;
 mod outcome;
 mod pass;
 mod paths;
+mod provenance;
 mod run;
 mod searched;
 mod tracks;

@@ -54,7 +54,7 @@ const SCORED: Bound = Bound::new(32, 16 << 20);
 pub(super) struct PassPlan<'a> {
     pub(super) info: &'a MediaInfo,
     pub(super) decisions: &'a [StreamDecision],
-    /// What its files say of themselves.
+    /// What its files say of themselves, all but of the main video.
     pub(super) said: &'a FileDescription,
     pub(super) outputs: Vec<PassOutput<'a>>,
 }
@@ -63,6 +63,8 @@ pub(super) struct PassPlan<'a> {
 pub(super) struct PassOutput<'a> {
     pub(super) settings: &'a EncodeSettings,
     pub(super) picture: &'a PicturePlan,
+    /// What this file says of itself.
+    pub(super) said: &'a FileDescription,
     pub(super) file: File,
     pub(super) path: PathBuf,
     /// The picture track, where it is encoded already.
@@ -185,7 +187,7 @@ pub(super) fn build(graph: &mut Graph, plan: PassPlan<'_>, mut source: Source) -
         let writer = Mux::new(
             Format::Matroska,
             (file.try_clone().map_err(|e| cannot_write(path, e))?, path.clone()),
-            tracks.params_for(&output.picture.treatment, start),
+            tracks.params_for(&output.picture.treatment, output.said, start),
             (tracks.video, start),
             Arc::clone(&output.progress),
         );

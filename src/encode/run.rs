@@ -87,7 +87,7 @@ fn encode_files(
     let main = main_stream(&info, &decisions).map_err(place)?;
     let parts = |fixed: bool| outputs.iter().filter(|o| matches!(o.quality, Quality::Crf(_)) == fixed).count();
     let job = JobProgress::new(parts(false) + parts(true).min(1));
-    let runs = outputs
+    let mut runs = outputs
         .iter()
         .map(|settings| {
             let codec = factory(settings)?.traits().codec;
@@ -104,6 +104,9 @@ fn encode_files(
         captions.iter_mut().try_for_each(|captions| captions.read(source, sink, cancel)).map_err(place)?;
     }
     let chunked = runs.iter().map(Run::chunks).collect::<Result<Vec<_>>>().map_err(place)?;
+    for (run, chunked) in runs.iter_mut().zip(&chunked) {
+        run.say_how_it_is_made(chunked.as_ref()).map_err(place)?;
+    }
     let job = EncodeJob { runs, files, captions, chunked };
     job.finish(clock).map_err(place)
 }
@@ -269,6 +272,7 @@ fn pass(
         outputs.push(PassOutput {
             settings: run.settings,
             picture: &run.picture,
+            said: &run.said,
             file: file.file()?,
             path: run.settings.output.clone(),
             finished: chunked.as_ref().map(|c| FinishedPicture { job: Arc::clone(&c.job), film: c.film.clone() }),
@@ -341,7 +345,7 @@ pub(super) struct Run<'a> {
     /// As of this file.
     pub(super) decisions: Vec<StreamDecision>,
     /// What it says of itself.
-    said: FileDescription,
+    pub(super) said: FileDescription,
     pub(super) facts: &'a SourceFacts,
     pub(super) picture: PicturePlan,
 }

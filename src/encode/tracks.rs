@@ -86,15 +86,20 @@ impl Tracks {
         }))
     }
 
-    /// What a file is to hold whose picture is treated so and that begins at `start`: how it was cropped is for whoever verifies it later.
-    pub(super) fn params_for(&self, treatment: &Treatment, start: Span) -> FileParams {
+    /// What a file is to hold whose picture is treated so, that says this of itself and begins at `start`: how it was
+    /// cropped is for whoever verifies it later.
+    pub(super) fn params_for(&self, treatment: &Treatment, said: &FileDescription, start: Span) -> FileParams {
         let mut params = self.params.clone();
         for chapter in &mut params.chapters {
             (chapter.start, chapter.end) = (chapter.start.plus(start), chapter.end.plus(start));
         }
         params.editions.iter_mut().for_each(|edition| edition.later(start));
-        if let Some(video) = params.tracks.get_mut(self.video).filter(|_| treatment.is_cropped()) {
-            video.tags.push((tags::CROP.to_owned(), treatment.crop.to_string()));
+        if let Some((video, said)) = params.tracks.get_mut(self.video).zip(said.tracks.get(self.video)) {
+            // The only track that differs from one file of a pass to the next.
+            video.tags.clone_from(&said.tags);
+            if treatment.is_cropped() {
+                video.tags.push((tags::CROP.to_owned(), treatment.crop.to_string()));
+            }
         }
         params
     }

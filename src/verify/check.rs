@@ -6,8 +6,8 @@
 
 use std::path::Path;
 
-use serde::Serialize;
-
+use super::provenance::{check_provenance, provenance_tags};
+use super::verification::Verification;
 use crate::av::{Decoder, DecoderOptions, Received};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Rounding, Span, Timestamp};
 use crate::container::codec::video_codec;
@@ -27,48 +27,11 @@ use crate::syntax::opus::{OPUS_RATE, opus_head_facts, packet_samples};
 /// A last picture that stays is as long as it says, to this in seconds.
 const MOST_OFF_S: f64 = 0.1;
 
+/// Bytes of a tag's value from which on a report has not all of it.
+const LONG_TAG: usize = 400;
+
 /// Matroska's name of AV1.
 const AV1: &str = "V_AV1";
-
-/// One thing that was checked.
-#[derive(Clone, Debug, Serialize)]
-pub struct CheckResult {
-    /// What was checked.
-    pub name: String,
-    /// Whether it is as it has to be.
-    pub pass: bool,
-    /// What it has to be.
-    pub expected: String,
-    /// What it is.
-    pub found: String,
-}
-
-/// All checks of one file.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Verification {
-    /// Whether every check passed.
-    pub pass: bool,
-    /// Each check.
-    pub checks: Vec<CheckResult>,
-}
-
-impl Verification {
-    fn check(&mut self, name: impl Into<String>, pass: bool, expected: impl ToString, found: impl ToString) {
-        let result = CheckResult { name: name.into(), pass, expected: expected.to_string(), found: found.to_string() };
-        self.pass = self.checks.iter().all(|c| c.pass) && pass;
-        self.checks.push(result);
-    }
-
-    fn equal<T: PartialEq + std::fmt::Debug>(&mut self, name: impl Into<String>, expected: &T, found: &T) {
-        self.check(name, expected == found, format!("{expected:?}"), format!("{found:?}"));
-    }
-
-    /// The first check that failed, in words.
-    pub fn first_failure(&self) -> Option<String> {
-        let failed = self.checks.iter().find(|c| !c.pass)?;
-        Some(format!("{}: expected {}, found {}", failed.name, failed.expected, failed.found))
-    }
-}
 
 /// What the file has to hold.
 pub(crate) struct Expected {
@@ -199,6 +162,7 @@ pub(crate) fn verify_file(path: &Path, expected: &Expected, cancel: &CancelToken
         found.times.sort_unstable();
     }
     check_video(&mut result, expected, &found);
+    check_provenance(&mut result, &provenance_tags(&reader), found.times.len());
     for ((want, facts), have) in expected.tracks.iter().zip(&tracks).zip(&found.tracks) {
         check_track_content(&mut result, want, facts, have);
     }
@@ -239,10 +203,21 @@ fn check_elements(result: &mut Verification, found: SegmentElements, expected: &
         entries.sort_by_key(|entry| format!("{:?}", entry.targets));
         entries
     };
-    result.equal("tags", &sorted(expected.said.tag_entries()), &sorted(tags::read_back(found.tags, &uids)));
+    let (wanted, have) = (sorted(expected.said.tag_entries()), sorted(tags::read_back(found.tags, &uids)));
+    let words = |entries: Vec<TagEntry>| format!("{:?}", entries.into_iter().map(shortened).collect::<Vec<_>>());
+    result.check("tags", wanted == have, words(wanted), words(have));
     if let Some(video) = found.tracks.iter().find(|t| t.track_type == 1) {
         result.equal("stereo mode", &expected.video.stereo_mode, &video.stereo_mode);
     }
+}
+
+/// The entry with the digests of long values, such as those of all chunks of a film, in their place.
+fn shortened(mut entry: TagEntry) -> TagEntry {
+    for value in entry.tags.iter_mut().filter_map(|t| t.value.as_mut()).filter(|v| v.len() > LONG_TAG) {
+        let start: String = value.chars().take(20).collect();
+        *value = format!("{start}… ({} bytes, digest {:016x})", value.len(), digest(value.as_bytes()));
+    }
+    entry
 }
 
 /// Numbers in the place of UIDs.
@@ -496,10 +471,4 @@ fn check_duration(result: &mut Verification, reader: &Reader, expected: &Expecte
     let tolerance = frame + 0.001;
     let pass = duration >= end - tolerance && (open_end || duration <= end + tolerance);
     result.check("duration", pass, format!("{end:.3} s"), format!("{duration:.3} s"));
-}
-
-/// The error of a run whose output failed.
-pub(crate) fn failure(verification: &Verification) -> Error {
-    let why = verification.first_failure().unwrap_or_default();
-    Error::new(ErrorKind::Verification, format!("the output failed verification: {why}"))
 }

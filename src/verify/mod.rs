@@ -5,12 +5,13 @@
 #![deny(unsafe_code)]
 
 mod check;
+mod provenance;
 mod source;
+mod verification;
 mod vmaf;
 
-pub use check::{CheckResult, Verification};
-pub(crate) use check::{
-    Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, expected_attachments, failure, verify_file,
-};
+pub(crate) use check::{Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, expected_attachments, verify_file};
 pub use source::verify;
+pub(crate) use verification::failure;
+pub use verification::{CheckResult, Verification};
 pub use vmaf::{VmafOptions, vmaf};

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
-use super::check::{
-    Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, Verification, expected_attachments, verify_file,
-};
+use super::check::{Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, expected_attachments, verify_file};
+use super::provenance::provenance_tags;
+use super::verification::Verification;
 use crate::analyze::{Analysis, Looks};
 use crate::av::DecoderOptions;
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span, Timestamp};
@@ -48,7 +48,11 @@ fn verify_of_file(source: &Path, output: &Path, cancel: &CancelToken) -> Result<
     let mut input = Source::open(source, cancel)?;
     input.expect(&facts.late);
     let decoded = decode(input, &info, &plan, &decisions).map_err(place)?;
-    let expected = expected(&info, &decisions, &plan, decoded);
+    let mut expected = expected(&info, &decisions, &plan, decoded);
+    // How the track was made only the output itself knows.
+    if let Some(track) = expected.said.tracks.iter_mut().find(|t| t.stream == plan.stream.index) {
+        track.tags.extend(Reader::open(output).map(|output| provenance_tags(&output)).unwrap_or_default());
+    }
     let kept = info.start_kept(keeps_start(output, &expected, &info));
     let expected = expected.later(kept);
     verify_file(output, &expected, cancel)

@@ -84,6 +84,14 @@ pub trait EncoderFactory: Send + Sync + fmt::Debug {
     /// What it is called in reports, with its version, such as `SVT-AV1 v2.3.0`.
     fn version(&self) -> String;
 
+    /// What the encoder is told for `spec` and pictures like `video`, in its own words and in order, later ones of a name in
+    /// the place of earlier ones. Left out is what comes from the pictures themselves (size, depth, colour, HDR metadata)
+    /// and the level of parallelism.
+    ///
+    /// # Errors
+    /// `Usage` for parameters it does not take, as far as that is known without opening it.
+    fn parameters(&self, spec: &EncodeSpec, video: &VideoParams) -> Result<Vec<(String, String)>>;
+
     /// Opens an encoder. Where there can be one only, it waits for that to be dropped; a thread that holds it itself
     /// would wait for ever.
     ///

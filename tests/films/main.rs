@@ -15,6 +15,7 @@ mod jobs;
 mod kills;
 mod picture;
 mod probe;
+mod provenance;
 mod quality;
 mod scenes;
 mod scores;

@@ -14,8 +14,11 @@ use crate::media::{SimpleTag, Tag, TagEntry, TagTargets};
 const STATISTICS: [&str; 4] = ["BPS", "DURATION", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES"];
 
 /// Tags that name the program and settings of the old coding.
-const CODING: [&str; 6] =
-    ["ENCODER", "ENCODER_OPTIONS", "ENCODER_SETTINGS", "ENCODED_BY_SETTINGS", "ENCODING_SETTINGS", CROP];
+const CODING: [&str; 5] =
+    ["ENCODER", "ENCODER_OPTIONS", "ENCODER_SETTINGS", "ENCODED_BY_SETTINGS", "ENCODING_SETTINGS"];
+
+/// How our own names begin, all of which are about one coding.
+const OWN: &str = "DRAPTO_";
 
 /// Which part of the source's picture a video track shows: `W:H:X:Y`, in luma samples of the source. Written where that is
 /// not the whole; by it a check that knows only the two files finds the part again.
@@ -35,6 +38,17 @@ pub fn is_statistic(stem: &str) -> bool {
     STATISTICS.contains(&stem) || stem.starts_with("_STATISTICS_")
 }
 
+/// Whether a tag of this name, in upper case, is about the old coding.
+fn is_coding(stem: &str) -> bool {
+    CODING.contains(&stem) || stem.starts_with(OWN)
+}
+
+/// Whether a tag of this name, in upper case, is about the old container, or about a picture that is coded anew: the film's
+/// is, whatever its other tracks are.
+fn is_of_old_file(stem: &str) -> bool {
+    CONTAINER.contains(&stem) || is_coding(stem)
+}
+
 /// The tags of a source stream that still hold for its track in the new file, in their order.
 ///
 /// Statistics (`BPS`, `DURATION`, `NUMBER_OF_FRAMES`, `NUMBER_OF_BYTES`, `_STATISTICS_*`) never do: the
@@ -44,7 +58,7 @@ pub fn is_statistic(stem: &str) -> bool {
 pub fn track_tags(source: &[Tag], recoded: bool) -> Vec<Tag> {
     let holds = |(name, _): &&Tag| {
         let stem = stem(name);
-        let old = is_statistic(&stem) || (recoded && CODING.contains(&stem.as_str()));
+        let old = is_statistic(&stem) || (recoded && is_coding(&stem));
         !old && !matches!(name.to_ascii_uppercase().as_str(), "LANGUAGE" | "TITLE")
     };
     source.iter().filter(holds).cloned().collect()
@@ -52,12 +66,12 @@ pub fn track_tags(source: &[Tag], recoded: bool) -> Vec<Tag> {
 
 /// The tags of a source file that still hold for the new file, in their order.
 ///
-/// Left out: statistics, and what describes the old container (MP4 brands, the muxing program). The title
-/// has an element of its own.
+/// Left out: statistics, and what describes the old container (MP4 brands, the muxing program) or the old coding, which the
+/// picture no longer has. The title has an element of its own.
 pub fn file_tags(source: &[Tag]) -> Vec<Tag> {
     let holds = |(name, _): &&Tag| {
         let stem = stem(name);
-        !is_statistic(&stem) && !CONTAINER.contains(&stem.as_str()) && !name.eq_ignore_ascii_case("TITLE")
+        !is_statistic(&stem) && !is_of_old_file(&stem) && !name.eq_ignore_ascii_case("TITLE")
     };
     source.iter().filter(holds).cloned().collect()
 }
@@ -65,13 +79,13 @@ pub fn file_tags(source: &[Tag]) -> Vec<Tag> {
 /// Whether a tag of this name still holds for a track that was coded anew, or was not.
 pub fn holds_for_track(name: &str, recoded: bool) -> bool {
     let stem = stem(name);
-    !(is_statistic(&stem) || recoded && CODING.contains(&stem.as_str()))
+    !(is_statistic(&stem) || recoded && is_coding(&stem))
 }
 
 /// Whether a tag of this name still holds for a new file.
 pub fn holds_for_file(name: &str) -> bool {
     let stem = stem(name);
-    !is_statistic(&stem) && !CONTAINER.contains(&stem.as_str())
+    !is_statistic(&stem) && !is_of_old_file(&stem)
 }
 
 /// Matroska's names are upper case with underscores; FFmpeg renames two of them on reading and appends the language, which
@@ -249,6 +263,7 @@ mod tests {
             "ENCODER",
             "encoder_options",
             "DRAPTO_CROP",
+            "drapto_chunks",
             "SOURCE_ID",
             "BPS_NOTE",
             "COMMENT-eng",
@@ -257,14 +272,32 @@ mod tests {
             "title",
         ]);
         assert_eq!(names(track_tags(&source, true)), ["SOURCE_ID", "BPS_NOTE", "COMMENT-eng", "handler_name"]);
-        let copied =
-            ["ENCODER", "encoder_options", "DRAPTO_CROP", "SOURCE_ID", "BPS_NOTE", "COMMENT-eng", "handler_name"];
+        let copied = [
+            "ENCODER",
+            "encoder_options",
+            "DRAPTO_CROP",
+            "drapto_chunks",
+            "SOURCE_ID",
+            "BPS_NOTE",
+            "COMMENT-eng",
+            "handler_name",
+        ];
         assert_eq!(names(track_tags(&source, false)), copied);
     }
 
     #[test]
     fn a_file_keeps_its_tags_without_those_of_the_old_container() {
-        let source = tags_of(&["major_brand", "encoder", "title", "DIRECTOR", "compatible_brands", "DURATION", "date"]);
+        let source = tags_of(&[
+            "major_brand",
+            "encoder",
+            "title",
+            "DIRECTOR",
+            "compatible_brands",
+            "DURATION",
+            "date",
+            "ENCODER_SETTINGS",
+            "DRAPTO_SCORE",
+        ]);
         assert_eq!(names(file_tags(&source)), ["DIRECTOR", "date"]);
     }
 }

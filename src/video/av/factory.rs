@@ -144,6 +144,14 @@ impl EncoderFactory for AvFactory {
         format!("{} (libavcodec {})", self.row.name, found.map(|(_, version)| version).unwrap_or_default())
     }
 
+    fn parameters(&self, spec: &EncodeSpec, video: &VideoParams) -> Result<Vec<(String, String)>> {
+        let mut all = parameters::own(self.row, spec);
+        all.push(("g".to_owned(), spec.keyframes.frames(video.frame_rate).to_string()));
+        let further = parameters::further(self.row, &spec.parameters)?;
+        all.extend(further.into_iter().map(|one| (one.name, one.value)));
+        Ok(all)
+    }
+
     fn open(&self, spec: &EncodeSpec, video: &VideoParams, cancel: &CancelToken) -> Result<Box<dyn VideoEncoder>> {
         cancel.check()?;
         let (row, traits) = (self.row, self.traits());

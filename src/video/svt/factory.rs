@@ -59,6 +59,11 @@ impl EncoderFactory for SvtFactory {
         format!("SVT-AV1 {}", library_version())
     }
 
+    fn parameters(&self, spec: &EncodeSpec, video: &VideoParams) -> Result<Vec<(String, String)>> {
+        let spec = EncodeSpec { parallelism: 0, ..spec.clone() };
+        Ok(EncoderConfig::of(&spec, video).to_parameters().0)
+    }
+
     fn open(&self, spec: &EncodeSpec, video: &VideoParams, cancel: &CancelToken) -> Result<Box<dyn VideoEncoder>> {
         cancel.check()?;
         let traits = self.traits();

@@ -89,7 +89,7 @@ fn tags(path: &Path) -> Vec<String> {
             "<Name>NUMBER_OF_",
             "<Name>_STATISTICS_",
             "<Name>DRAPTO_",
-            "<Name>ENCODER<",
+            "<Name>ENCODER",
         ];
         found.retain(|tag| !ours.iter().any(|name| tag.contains(name)));
         out.extend(found.into_iter().map(|tag| about.concat() + &tag));
