@@ -168,7 +168,7 @@ fn without_network_the_next_choice_is_taken_and_said() {
     expect_next_choice(&machine, "pip says: ERROR: No matching distribution");
     // A pip that dies without a word.
     machine.pip("exit 2");
-    expect_next_choice(&machine, "pip says:");
+    expect_next_choice(&machine, "pip says: nothing");
 }
 
 #[test]
