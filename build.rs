@@ -37,12 +37,17 @@ fn static_companions() {
     println!("cargo:rustc-link-lib=z");
 }
 
-/// A shared SVT-AV1 named by SVT_AV1_DIR lies where the loader does not look: its folder becomes a run path.
+/// A shared SVT-AV1 of SVT_AV1_DIR or of the wheel lies where the loader does not look: its folder becomes a run path. For
+/// the wheel's, which is taken along (scripts/install-c), SVT_AV1_WHEEL_RUN_PATH names another.
 fn run_path() {
+    const ELSEWHERE: &str = "SVT_AV1_WHEEL_RUN_PATH";
+    println!("cargo:rerun-if-env-changed={ELSEWHERE}");
     let fact = |name: &str| std::env::var(format!("DEP_SVTAV1ENC_{name}")).unwrap_or_default();
     let windows = std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "windows");
     let dir = fact("LIB_DIR");
     if !dir.is_empty() && fact("STATIC") != "1" && !windows {
+        let elsewhere = std::env::var(ELSEWHERE).ok().filter(|path| !path.is_empty());
+        let dir = elsewhere.filter(|_| fact("ORIGIN").starts_with("the wheel")).unwrap_or(dir);
         println!("cargo:rustc-link-arg=-Wl,-rpath,{dir}");
     }
 }

@@ -46,11 +46,12 @@ for candidate in gtime /usr/bin/time; do
 done
 [ -n "$TIME" ] || die 'GNU time is missing; run: scripts/setup --bench'
 
-# The version in the file name behind the library that a program loads: libSvtAv1Enc.so.2.3.0 → 2.3.0.
+# The version in the file name behind the library that a program loads: libSvtAv1Enc.so.2.3.0 → 2.3.0 (a wheel's has a
+# hash in its name).
 linked_svt() {
     local library
     command -v ldd >/dev/null || return 1
-    library=$(ldd "$(command -v "$1")" 2>/dev/null | awk '/libSvtAv1Enc\.so/ { print $3; exit }')
+    library=$(ldd "$(command -v "$1")" 2>/dev/null | awk '/libSvtAv1Enc[^ ]*\.so/ { print $3; exit }')
     [ -n "$library" ] && readlink -f "$library" | sed -n 's/.*\.so\.\([0-9][0-9.]*\)$/\1/p'
 }
 drapto_svt=$(linked_svt "$DRAPTO" || true)

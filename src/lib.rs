@@ -125,6 +125,11 @@ pub mod text {
 pub mod process {
     pub use crate::video::around_opening;
 
+    /// The SVT-AV1 that is loaded and where this build took it from: `SVT-AV1 4.2.0, from the wheel av 19.0.2`.
+    pub fn encoder() -> String {
+        crate::video::library_and_origin()
+    }
+
     /// Silences the linked libraries' own logs (FFmpeg's and SVT-AV1's), for the whole process and for good.
     ///
     /// drapto never does this by itself: a program that uses those libraries too may want to hear them.

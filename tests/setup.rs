@@ -2,6 +2,9 @@
 #![cfg(unix)]
 #![deny(unsafe_code)]
 
+#[path = "setup/wheel.rs"]
+mod wheel;
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;

@@ -1,6 +1,7 @@
 //! What may be typed.
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
@@ -9,7 +10,7 @@ use drapto::{Crf, SettingValues, settings};
 
 /// Films in, AV1 + Opus in Matroska out, in one process.
 #[derive(Parser, Debug)]
-#[command(name = "drapto", version, about, max_term_width = 100)]
+#[command(name = "drapto", version = version(), about, max_term_width = 100)]
 #[command(args_override_self = true)]
 #[command(
     after_help = "Exit codes: 0 done, 1 the encode failed, 2 wrong usage or configuration, 3 the input cannot be \
@@ -18,6 +19,12 @@ read or is unsupported, 4 the output failed verification, 5 skipped by a rule, 1
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// drapto's version and the encoder it runs with, which decides about speed and bytes.
+fn version() -> &'static str {
+    static VERSION: OnceLock<String> = OnceLock::new();
+    VERSION.get_or_init(|| format!("{} ({})", env!("CARGO_PKG_VERSION"), drapto::process::encoder()))
 }
 
 #[derive(Subcommand, Debug)]

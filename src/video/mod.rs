@@ -30,6 +30,6 @@ pub use registry::{encoder, names};
 pub use spec::{EncodeSpec, KeyframeInterval, VideoParams};
 pub use svt::{
     CRF_STEP, Draining, EncodedPacket, EncoderConfig, SvtSession, around_opening, check_library_version,
-    library_version, limits, many_encoders, quiet_logs,
+    library_and_origin, library_version, limits, many_encoders, quiet_logs,
 };
 pub use traits::{Coded, EncoderFactory, KeyRequest, VideoEncoder};

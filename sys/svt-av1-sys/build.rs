@@ -1,7 +1,14 @@
-//! Finds the SVT-AV1 encoder library and turns its own header into Rust declarations.
+//! Finds the SVT-AV1 encoder library and gives its declarations: made from its own header, or kept here where it has none.
 //!
-//! The library is the one in `SVT_AV1_DIR` (an installation prefix), else the one pkg-config names.
-//! Differences between versions are read from the header, never assumed: each becomes a `cfg` here and a
+//! The first of these that is there:
+//!
+//! 1. `SVT_AV1_DIR`, an installation prefix;
+//! 2. what `DRAPTO_SVT` names: `wheel`, or `trixie`, `system` and `distribution`, which all are what pkg-config finds;
+//! 3. a 4.x that pkg-config finds;
+//! 4. the library of a wheel, which scripts/setup puts below this workspace's `target`;
+//! 5. any other that pkg-config finds.
+//!
+//! Differences between versions are read from the declarations, never assumed: each becomes a `cfg` here and a
 //! `DEP_SVTAV1ENC_*` variable for the build scripts of dependents.
 
 use std::env;
@@ -13,8 +20,14 @@ use std::process::ExitCode;
 const OLDEST: (u32, u32) = (1, 4);
 const NEWEST_MAJOR: u32 = 4;
 
+/// Where scripts/setup puts the library of the wheel, below the workspace's folder; always there, so that a build finds
+/// it that has its own in another place.
+const WHEEL: &str = "target/svt-av1-4.2.0";
+/// The declarations of that library, made from the header of its version.
+const WHEEL_BINDINGS: &str = "bindings/4.2.0.rs";
+
 const INSTALL: &str = "\
-Install the SVT-AV1 encoder's development files:
+Install the SVT-AV1 encoder's development files (scripts/setup does it):
     Debian, Ubuntu   apt install libsvtav1enc-dev
     Fedora           dnf install svt-av1-devel
     Arch             pacman -S svt-av1
@@ -24,12 +37,21 @@ or set SVT_AV1_DIR to the prefix of another installation (it holds include/svt-a
 /// File names of the shared library (or, on Windows, of what stands for it at link time).
 const SHARED: &[&str] = &["libSvtAv1Enc.so", "libSvtAv1Enc.dylib", "libSvtAv1Enc.dll.a", "SvtAv1Enc.lib"];
 
-/// An installed library: where its header lies and what to link.
+/// An installed library: where its declarations come from and what to link.
 struct Library {
-    headers: PathBuf,
+    declarations: Declarations,
     linkage: Linkage,
-    /// The prefix the user named, whose shared libraries the loader would not find by itself.
+    /// The prefix it lies in, whose shared libraries the loader would not find by itself.
     root: Option<PathBuf>,
+    /// Where it comes from, as `drapto --version` says it after "from".
+    origin: String,
+}
+
+enum Declarations {
+    /// The folder of its headers.
+    Headers(PathBuf),
+    /// The file that keeps them.
+    Kept(PathBuf),
 }
 
 enum Linkage {
@@ -44,6 +66,10 @@ enum Linkage {
 fn main() -> ExitCode {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-env-changed=SVT_AV1_DIR");
+    println!("cargo:rerun-if-env-changed=DRAPTO_SVT");
+    // scripts/setup touches it when the wheel has come: cargo takes a path that is not there yet for one that changes
+    // with every build.
+    println!("cargo:rerun-if-changed={WHEEL_BINDINGS}");
     match build() {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
@@ -54,28 +80,20 @@ fn main() -> ExitCode {
 }
 
 fn build() -> Result<(), String> {
-    let library = match env::var_os("SVT_AV1_DIR").filter(|dir| !dir.is_empty()) {
-        Some(dir) => in_prefix(Path::new(&dir))?,
-        None => by_pkg_config()?,
+    let library = find()?;
+    let bindings = match &library.declarations {
+        Declarations::Headers(dir) => generate(dir)?,
+        Declarations::Kept(file) => read(file)?,
     };
-    let api = read(&library.headers.join("EbSvtAv1.h"))?;
-    let enc = read(&library.headers.join("EbSvtAv1Enc.h"))?;
-    let version = [
-        number(&api, "SVT_AV1_VERSION_MAJOR")?,
-        number(&api, "SVT_AV1_VERSION_MINOR")?,
-        number(&api, "SVT_AV1_VERSION_PATCHLEVEL")?,
-    ];
+    let version = features(&bindings)?;
     if (version[0], version[1]) < OLDEST || version[0] > NEWEST_MAJOR {
         let [a, b, c] = version;
         return Err(format!(
-            "found SVT-AV1 {a}.{b}.{c} in {}, but this crate knows {}.{} to {NEWEST_MAJOR}.x.\n{INSTALL}",
-            library.headers.display(),
-            OLDEST.0,
-            OLDEST.1
+            "found SVT-AV1 {a}.{b}.{c} from {}, but this crate knows {}.{} to {NEWEST_MAJOR}.x.\n{INSTALL}",
+            library.origin, OLDEST.0, OLDEST.1
         ));
     }
-    features(&enc, &api, version);
-    bindings(&library.headers)?;
+    fs::write(out_dir()?.join("bindings.rs"), bindings).map_err(|e| format!("cannot write the bindings: {e}"))?;
     link(&library)
 }
 
@@ -84,13 +102,46 @@ fn read(path: &Path) -> Result<String, String> {
     fs::read_to_string(path).map_err(|e| format!("cannot read {}: {e}\n{INSTALL}", path.display()))
 }
 
-/// The value of `#define name value`.
-fn number(header: &str, name: &str) -> Result<u32, String> {
-    header
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("#define")?.trim().strip_prefix(name)?.trim().parse().ok())
-        .next()
-        .ok_or_else(|| format!("the header does not define {name}: is it SVT-AV1 {}.{} or later?", OLDEST.0, OLDEST.1))
+/// The library by the order that stands at the head of this file.
+fn find() -> Result<Library, String> {
+    if let Some(dir) = env::var_os("SVT_AV1_DIR").filter(|dir| !dir.is_empty()) {
+        return in_prefix(Path::new(&dir));
+    }
+    match env::var("DRAPTO_SVT").unwrap_or_default().as_str() {
+        "" => {}
+        "wheel" => {
+            let missing =
+                || format!("DRAPTO_SVT is wheel, but there is none for this target: scripts/setup puts it in {WHEEL}.");
+            return wheel()?.ok_or_else(missing);
+        }
+        "trixie" | "system" | "distribution" => return by_pkg_config(None),
+        other => return Err(format!("DRAPTO_SVT is {other:?}, not wheel, trixie, system or distribution")),
+    }
+    if let Ok(new) = by_pkg_config(Some(NEWEST_MAJOR)) {
+        return Ok(new);
+    }
+    match wheel()? {
+        Some(wheel) => Ok(wheel),
+        None => by_pkg_config(None),
+    }
+}
+
+/// The library that scripts/setup took from a wheel, where there is one for the system that is built for.
+fn wheel() -> Result<Option<Library>, String> {
+    let here = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or("CARGO_MANIFEST_DIR is not set")?);
+    let prefix = here.join("../..").join(WHEEL);
+    let Ok(prefix) = prefix.canonicalize() else { return Ok(None) };
+    // `av 19.0.2 x86_64`: the wheel, and what it is for.
+    let note = read(&prefix.join("wheel"))?;
+    let (name, architecture) = note.trim().rsplit_once(' ').ok_or("the note on the wheel is empty")?;
+    let is = |key: &str, value: &str| env::var(format!("CARGO_CFG_TARGET_{key}")).is_ok_and(|v| v == value);
+    if !(is("OS", "linux") && is("ENV", "gnu") && is("ARCH", architecture)) {
+        return Ok(None);
+    }
+    let linkage = shared_in(&[prefix.join("lib")])
+        .ok_or_else(|| format!("{} holds no library: remove it and run scripts/setup", prefix.display()))?;
+    let declarations = Declarations::Kept(here.join(WHEEL_BINDINGS));
+    Ok(Some(Library { declarations, linkage, root: Some(prefix), origin: format!("the wheel {name}") }))
 }
 
 /// The library under an installation prefix; an archive is preferred, because whoever names a prefix
@@ -121,7 +172,8 @@ fn in_prefix(prefix: &Path) -> Result<Library, String> {
             )
         })?,
     };
-    Ok(Library { headers, linkage, root: Some(prefix.to_path_buf()) })
+    let declarations = Declarations::Headers(headers);
+    Ok(Library { declarations, linkage, root: Some(prefix.to_path_buf()), origin: "SVT_AV1_DIR".into() })
 }
 
 fn shared_in(dirs: &[PathBuf]) -> Option<Linkage> {
@@ -131,10 +183,14 @@ fn shared_in(dirs: &[PathBuf]) -> Option<Linkage> {
     })
 }
 
-/// The library pkg-config names.
-fn by_pkg_config() -> Result<Library, String> {
-    let found = pkg_config::Config::new()
-        .cargo_metadata(false)
+/// The library pkg-config names, of one major version where one is wanted.
+fn by_pkg_config(major: Option<u32>) -> Result<Library, String> {
+    let mut wanted = pkg_config::Config::new();
+    wanted.cargo_metadata(false);
+    if let Some(major) = major {
+        wanted.range_version(&*major.to_string()..&*(major + 1).to_string());
+    }
+    let found = wanted
         .probe("SvtAv1Enc")
         .map_err(|e| format!("pkg-config does not find SvtAv1Enc.\n{INSTALL}\n\npkg-config says: {e}"))?;
     let mut dirs = found.link_paths.clone();
@@ -157,25 +213,29 @@ fn by_pkg_config() -> Result<Library, String> {
         .into_iter()
         .find(|dir| dir.join("EbSvtAv1Enc.h").is_file())
         .ok_or_else(|| format!("pkg-config finds SvtAv1Enc, but EbSvtAv1Enc.h is not where it says.\n{INSTALL}"))?;
-    Ok(Library { headers, linkage, root: None })
+    let declarations = Declarations::Headers(headers);
+    Ok(Library { declarations, linkage, root: None, origin: "the system".into() })
 }
 
-/// Says as `cfg` and as metadata how this version's API differs from the others'.
-fn features(enc: &str, api: &str, version: [u32; 3]) {
+/// Says as `cfg` and as metadata how this version's API differs from the others'; the version.
+fn features(bindings: &str) -> Result<[u32; 3], String> {
+    // However they are laid out, which depends on whether rustfmt is installed.
+    let code: String = bindings.split_whitespace().collect();
+    let version = [
+        number(&code, "SVT_AV1_VERSION_MAJOR")?,
+        number(&code, "SVT_AV1_VERSION_MINOR")?,
+        number(&code, "SVT_AV1_VERSION_PATCHLEVEL")?,
+    ];
     let [major, minor, patch] = version;
     println!("cargo:rustc-env=SVT_AV1_HEADER_VERSION={major}.{minor}.{patch}");
     println!("cargo:version={major}.{minor}.{patch}");
-    // Comments do not count: a header may mention what it no longer has.
-    let code: String = without_comments(enc).split_whitespace().collect::<Vec<_>>().join(" ");
-    let api_code = without_comments(api);
-    let has = |word: &str| code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == word);
-    let init = code.split_once("svt_av1_enc_init_handle(").map_or("", |(_, rest)| rest.split(')').next().unwrap_or(""));
+    let init = code.split_once("pubfnsvt_av1_enc_init_handle(").map_or("", |(_, rest)| rest);
+    let arguments = init.split(')').next().unwrap_or("").replace("::", ".").matches(':').count();
     let facts = [
-        ("svt_init_handle_takes_app_data", "init_handle_takes_app_data", init.matches(',').count() == 2),
-        ("svt_c_bool", "c_bool", !api_code.contains("typedef uint8_t Bool")),
-        ("svt_level_of_parallelism", "level_of_parallelism", has("level_of_parallelism")),
-        ("svt_quarter_step_crf", "quarter_step_crf", has("extended_crf_qindex_offset")),
-        ("svt_log_callback", "log_callback", has("svt_av1_set_log_callback")),
+        ("svt_init_handle_takes_app_data", "init_handle_takes_app_data", arguments == 3),
+        ("svt_c_bool", "c_bool", !code.contains("pubtypeBool=u8;")),
+        ("svt_level_of_parallelism", "level_of_parallelism", code.contains("publevel_of_parallelism:")),
+        ("svt_quarter_step_crf", "quarter_step_crf", code.contains("pubextended_crf_qindex_offset:")),
     ];
     for (cfg, key, holds) in facts {
         println!("cargo:rustc-check-cfg=cfg({cfg})");
@@ -184,48 +244,46 @@ fn features(enc: &str, api: &str, version: [u32; 3]) {
         }
         println!("cargo:{key}={}", u8::from(holds));
     }
+    Ok(version)
 }
 
-fn without_comments(source: &str) -> String {
-    let mut out = String::with_capacity(source.len());
-    let mut rest = source;
-    loop {
-        let block = rest.find("/*");
-        let line = rest.find("//");
-        let (start, end) = match (block, line) {
-            (Some(b), l) if l.is_none_or(|l| b < l) => (b, rest[b..].find("*/").map(|e| b + e + 2)),
-            (_, Some(l)) => (l, rest[l..].find('\n').map(|e| l + e)),
-            _ => break,
-        };
-        out.push_str(&rest[..start]);
-        out.push(' ');
-        rest = end.map_or("", |e| &rest[e..]);
+/// The value of a constant in declarations without blanks.
+fn number(code: &str, name: &str) -> Result<u32, String> {
+    code.split_once(&format!("pubconst{name}:u32="))
+        .and_then(|(_, rest)| rest.split(';').next()?.parse().ok())
+        .ok_or_else(|| format!("the header does not define {name}: is it SVT-AV1 {}.{} or later?", OLDEST.0, OLDEST.1))
+}
+
+fn generate(headers: &Path) -> Result<String, String> {
+    for header in ["EbSvtAv1.h", "EbSvtAv1Enc.h"] {
+        println!("cargo:rerun-if-changed={}", headers.join(header).display());
     }
-    out.push_str(rest);
-    out
-}
-
-fn bindings(headers: &Path) -> Result<(), String> {
-    let out = out_dir()?;
-    bindgen::Builder::default()
+    let bindings = bindgen::Builder::default()
         .header(headers.join("EbSvtAv1Enc.h").to_string_lossy())
         .clang_arg(format!("-I{}", headers.display()))
         .allowlist_function("svt_av1_.*|svt_add_metadata|svt_metadata_array_free")
         .allowlist_type("Eb.*|SvtAv1.*|SvtMetadata.*")
         .allowlist_var("EB_BUFFERFLAG_.*|SVT_AV1_.*|MAX_ENC_PRESET")
+        // Its callback is given a C `va_list`: of another type on each processor, and not to be read from Rust.
+        .blocklist_item("svt_av1_set_log_callback|SvtAv1LogCallback|.*va_list.*")
         .prepend_enum_name(false)
         .derive_default(false)
         .layout_tests(false)
         .generate_comments(false)
         .generate()
-        .map_err(|e| format!("bindgen cannot read EbSvtAv1Enc.h (is libclang installed?): {e}"))?
-        .write_to_file(out.join("bindings.rs"))
-        .map_err(|e| format!("cannot write the bindings: {e}"))
+        .map_err(|e| format!("bindgen cannot read EbSvtAv1Enc.h (is libclang installed?): {e}"))?;
+    Ok(bindings.to_string())
 }
 
 /// Says what to link, and to dependents where it came from.
 fn link(library: &Library) -> Result<(), String> {
-    println!("cargo:include={}", library.headers.display());
+    if let Declarations::Headers(dir) = &library.declarations {
+        println!("cargo:include={}", dir.display());
+    }
+    println!("cargo:rustc-env=SVT_AV1_ORIGIN={}", library.origin);
+    println!("cargo:origin={}", library.origin);
+    let kept = matches!(library.declarations, Declarations::Kept(_));
+    println!("cargo:rustc-env=SVT_AV1_BINDINGS={}", if kept { "kept" } else { "header" });
     println!("cargo:static={}", u8::from(matches!(library.linkage, Linkage::Static(_))));
     let windows = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "windows");
     match &library.linkage {
@@ -240,7 +298,12 @@ fn link(library: &Library) -> Result<(), String> {
             }
         }
         Linkage::Shared(dir, name) => {
-            link_by_own_name(&dir.join(name), name)?;
+            let file = dir.join(name);
+            println!("cargo:rerun-if-changed={}", file.display());
+            link_by_own_name(&file, name)?;
+            if kept {
+                found_by_cargo(&file)?;
+            }
             if let Some(root) = &library.root {
                 println!("cargo:root={}", root.display());
                 println!("cargo:lib_dir={}", dir.display());
@@ -272,6 +335,17 @@ fn link_by_own_name(file: &Path, name: &str) -> Result<(), String> {
     made.map_err(|e| format!("cannot write {}: {e}", own.display()))?;
     println!("cargo:rustc-link-search=native={}", out.display());
     println!("cargo:rustc-link-lib=dylib=drapto_SvtAv1Enc");
+    Ok(())
+}
+
+/// Puts a link to `file`, which no system has, where `cargo run` and `cargo test` have the loader look: in programs of
+/// other packages no run path leads to it.
+fn found_by_cargo(file: &Path) -> Result<(), String> {
+    let real = file.canonicalize().map_err(|e| format!("cannot read {}: {e}", file.display()))?;
+    let link = out_dir()?.join(real.file_name().unwrap_or_default());
+    let _ = fs::remove_file(&link);
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(&real, &link).map_err(|e| format!("cannot write {}: {e}", link.display()))?;
     Ok(())
 }
 

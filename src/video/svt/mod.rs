@@ -24,4 +24,4 @@ pub use config::{CRF_STEP, EncoderConfig, limits};
 pub use encoder::{Draining, EncodedPacket, SvtSession};
 pub(super) use factory::SVT_AV1;
 pub use ffi::{around_opening, quiet_logs};
-pub use version::{check_library_version, library_version, many_encoders};
+pub use version::{check_library_version, library_and_origin, library_version, many_encoders};

@@ -12,6 +12,11 @@ pub fn library_version() -> String {
     ffi::version()
 }
 
+/// The loaded library's version and where the build took it from, such as `SVT-AV1 4.2.0, from the wheel av 19.0.2`.
+pub fn library_and_origin() -> String {
+    format!("SVT-AV1 {}, from {}", library_version().trim_start_matches('v'), sys::ORIGIN)
+}
+
 /// Whether one process can have several encoders open at the same time with the linked library.
 ///
 /// 4.2 bears that itself. In 1.4 to 2.3 opening an encoder crashes one that is running, so each has a private copy of
@@ -67,6 +72,8 @@ mod tests {
     fn the_loaded_library_is_the_one_built_against() {
         check_library_version().unwrap();
         assert!(library_version().contains(sys::HEADER_VERSION));
+        let named = library_and_origin();
+        assert!(named.starts_with(&format!("SVT-AV1 {}", sys::HEADER_VERSION)), "{named}");
     }
 
     #[test]

@@ -1,9 +1,10 @@
-//! Declarations of the SVT-AV1 encoder API (1.4 to 4.x), made from the installed header at build time.
+//! Declarations of the SVT-AV1 encoder API (1.4 to 4.x), made from the installed header at build time; for the library
+//! out of a wheel, which has no header, they are kept in `bindings/`.
 //!
 //! Owns declarations and the facts of the header they came from; refuses any behaviour. The safe side is
 //! drapto's `video` room. What differs between versions is told by the constants below and, to build
 //! scripts of dependents, by `DEP_SVTAV1ENC_*` (`VERSION`, `INIT_HANDLE_TAKES_APP_DATA`, `C_BOOL`,
-//! `LEVEL_OF_PARALLELISM`, `QUARTER_STEP_CRF`, `LOG_CALLBACK`, `STATIC`, `LIB_DIR`, `ROOT`, `INCLUDE`).
+//! `LEVEL_OF_PARALLELISM`, `QUARTER_STEP_CRF`, `STATIC`, `LIB_DIR`, `ROOT`, `INCLUDE`, `ORIGIN`).
 #![allow(missing_docs, non_camel_case_types, non_snake_case, non_upper_case_globals)]
 #![allow(clippy::all, clippy::undocumented_unsafe_blocks)]
 
@@ -11,6 +12,9 @@ include!(concat!(env!("OUT_DIR"), "/bindings.rs"));
 
 /// The version of the header, such as `2.3.0`.
 pub const HEADER_VERSION: &str = env!("SVT_AV1_HEADER_VERSION");
+
+/// Where the library comes from: `the wheel av 19.0.2`, `SVT_AV1_DIR`, `the system`.
+pub const ORIGIN: &str = env!("SVT_AV1_ORIGIN");
 
 /// Whether `svt_av1_enc_init_handle` takes the application's data as second argument (up to 2.x).
 pub const INIT_HANDLE_TAKES_APP_DATA: bool = cfg!(svt_init_handle_takes_app_data);
@@ -23,9 +27,6 @@ pub const LEVEL_OF_PARALLELISM: bool = cfg!(svt_level_of_parallelism);
 
 /// Whether CRF may be given in quarter steps (from 4.0).
 pub const QUARTER_STEP_CRF: bool = cfg!(svt_quarter_step_crf);
-
-/// Whether log messages can be taken by a callback.
-pub const LOG_CALLBACK: bool = cfg!(svt_log_callback);
 
 /// Flags of the configuration and of buffers: `bool` from 3.0, the header's `Bool` before.
 #[cfg(svt_c_bool)]

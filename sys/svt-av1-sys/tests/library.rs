@@ -22,6 +22,21 @@ fn the_loaded_library_is_of_the_headers_version() {
 }
 
 #[test]
+fn the_kept_declarations_are_those_of_the_header() {
+    let kept = include_str!("../bindings/4.2.0.rs");
+    let used = include_str!(concat!(env!("OUT_DIR"), "/bindings.rs"));
+    if sys::HEADER_VERSION != "4.2.0" || env!("SVT_AV1_BINDINGS") == "kept" {
+        assert_eq!(used == kept, sys::HEADER_VERSION == "4.2.0", "{} from {}", sys::HEADER_VERSION, sys::ORIGIN);
+        eprintln!("skipped: no header of SVT-AV1 4.2.0 to compare with");
+        return;
+    }
+    // Without rustfmt they are laid out otherwise.
+    let words = |text: &str| text.split_whitespace().collect::<String>().replace(",)", ")");
+    let file = concat!(env!("OUT_DIR"), "/bindings.rs");
+    assert_eq!(words(used), words(kept), "if the header is right, copy {file} to bindings/4.2.0.rs");
+}
+
+#[test]
 fn a_handle_is_created_with_defaults_and_destroyed() {
     let mut handle = ptr::null_mut();
     let mut config = MaybeUninit::<sys::EbSvtAv1EncConfiguration>::zeroed();
