@@ -183,13 +183,13 @@ pub fn parameters_said(given: &[(String, String)]) -> Vec<(String, String)> {
 const FILES: [&str; 6] = ["fgs-table", "stats", "qpfile", "qp-file", "roi-map-file", "passlogfile"];
 
 /// Names and values by name.
-struct Fields(Vec<(String, String)>);
+struct TagFields(Vec<(String, String)>);
 
-impl Fields {
+impl TagFields {
     /// Refuses values that end in a backslash: before a colon it would be a part of the next.
     fn read(text: &str) -> Option<Self> {
         let fields = parameters(text).ok()?;
-        fields.iter().all(|(_, value)| !value.ends_with('\\')).then_some(Fields(fields))
+        fields.iter().all(|(_, value)| !value.ends_with('\\')).then_some(TagFields(fields))
     }
 
     fn text(&self, name: &str) -> Option<&str> {
@@ -222,7 +222,7 @@ impl ProvenanceTarget {
     }
 
     fn read(text: &str) -> Option<Self> {
-        let fields = Fields::read(text)?;
+        let fields = TagFields::read(text)?;
         Some(ProvenanceTarget {
             vmaf: fields.number("vmaf")?,
             tolerance: fields.number("tolerance")?,
@@ -246,7 +246,7 @@ impl ProvenanceScore {
     }
 
     fn read(text: &str) -> Option<Self> {
-        let fields = Fields::read(text)?;
+        let fields = TagFields::read(text)?;
         Some(ProvenanceScore {
             harmonic_mean: fields.number("harmonic_mean")?,
             mean: fields.number("mean")?,
