@@ -158,6 +158,12 @@ fn the_wheel_is_taken_where_the_systems_is_older_than_4_and_a_second_run_asks_no
     assert!(said.text.contains("SVT-AV1 4.2.0 from the wheel"), "{}", said.text);
     assert_eq!(machine.setup(&["--check"]).code, Some(0));
     assert!(!machine.asked_pip());
+
+    // What lost its library is had again.
+    std::fs::remove_file(prefix.join("lib").join(LIBRARY)).unwrap();
+    assert_eq!(machine.setup(&["--check"]).code, Some(1));
+    assert_eq!(machine.setup(&[]).code, Some(0));
+    assert_eq!(std::fs::read(prefix.join("lib").join(LIBRARY)).unwrap(), b"library");
 }
 
 #[test]
