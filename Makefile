@@ -66,8 +66,6 @@ test-long:
 	@scripts/setup --test
 	cargo test --workspace --features internals -- --ignored
 
-# The peers' SVT-AV1 is the packages', and only the same version can be compared.
-bench: export DRAPTO_SVT := $(or $(DRAPTO_SVT),trixie)
 bench:
 	@scripts/setup --bench
 	cargo build --release

@@ -26,7 +26,7 @@ struct Machine {
 
 impl Machine {
     fn new() -> Machine {
-        let machine = Machine { folder: tempfile::tempdir().unwrap(), which: None };
+        let machine = Machine { folder: tempfile::tempdir().unwrap(), which: Some("newest") };
         for kept in
             ["Cargo.toml", "scripts/setup", "sys/svt-av1-sys/LICENSE-SVT-AV1", "sys/svt-av1-sys/bindings/4.2.0.rs"]
         {
@@ -210,10 +210,10 @@ fn nothing_stands_in_for_a_wheel_that_was_asked_for_by_name() {
     let said = machine.setup(&[]);
     assert_eq!(said.code, Some(1), "{}", said.text);
     assert!(said.text.contains("ERROR: no network") && !said.text.contains("taking"), "{}", said.text);
-    machine.which = Some("newest");
+    machine.which = Some("fastest");
     let said = machine.setup(&[]);
     assert_eq!(said.code, Some(2), "{}", said.text);
-    assert!(said.text.contains("DRAPTO_SVT is 'newest'"), "{}", said.text);
+    assert!(said.text.contains("DRAPTO_SVT is 'fastest'"), "{}", said.text);
 }
 
 #[test]
@@ -227,6 +227,11 @@ fn a_systems_4_and_what_is_named_go_before_the_wheel() {
         let said = machine.setup(&[]);
         assert!(said.text.contains("all there (SVT-AV1 1.4.1, "), "{}", said.text);
     }
+    // What the packages have is also what nobody named.
+    machine.svt("2.3.0");
+    machine.which = None;
+    let said = machine.setup(&[]);
+    assert!(said.text.contains("all there (SVT-AV1 2.3.0, "), "{}", said.text);
     assert!(!machine.asked_pip());
 }
 

@@ -207,7 +207,8 @@ fn two_edits(lab: &Lab) -> Found {
 }
 
 fn pal8(lab: &Lab) -> Found {
-    let (output, _) = lab.encode("pal8.gif", FINE);
+    // The preset of the defaults: what is asked is whether the colours are right, and 4.2.0 at its fastest loses 18 dB.
+    let (output, _) = lab.encode("pal8.gif", &["--crf", "5", "--preset", "6"]);
     let least = psnr(&output, &lab.case("pal8.gif"));
     right_if(least > 40.0, format!("{least:.1} dB"))
 }
@@ -234,6 +235,11 @@ fn tiny(lab: &Lab) -> Found {
     let output = lab.dir.join("out.mkv");
     let out =
         drapto().args(["encode", "--crf", "30"]).args([&lab.case("tiny.mkv"), &output]).output().expect("drapto runs");
+    if drapto::internals::video::limits().min <= 36 {
+        // SVT-AV1 takes it from 3.0 on.
+        let size = mkvmerge(&output)["tracks"][0]["properties"]["pixel_dimensions"].clone();
+        return right_if(out.status.success() && size == "64x36", format!("encoded, {size}"));
+    }
     let text = said(&out);
     let last = text.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or_default().to_owned();
     right_if(!out.status.success() && last.contains("64x36") && !output.exists(), last)
