@@ -93,7 +93,7 @@ impl Curve {
         slopes: SlopeBounds { least: 0.015, most: 0.13 },
         usual_slopes: SlopeBounds { least: 0.016, most: 0.13 },
         shown_slopes: SlopeBounds { least: 0.015, most: 0.15 },
-        // benches/forecast: nine films, presets 4 to 7 by a probe of preset 11, SVT-AV1 2.3.0 and 4.2.0.
+        // benches/forecast: nine films, preset 6 by a probe of preset 11, SVT-AV1 2.3.0 and 4.2.0.
         probe_offset: 0.365,
         probe_offset_by: [0.11, -0.044],
         spread: 0.2,

@@ -50,8 +50,8 @@ const CORES_AN_ENCODER: usize = 4;
 const SPARE_ENCODERS: usize = 1;
 
 /// Bytes of the frames that are held for `workers` where the longest chunk has `chunk`: those in work, and a quarter as
-/// many again, at the least half a chunk, of the next. What is decoded further ahead saves no time: when a worker is
-/// free, the rest of the next chunk is decoded faster than any encode of it.
+/// many again, at the least half a chunk, of the next. More is not needed: when a worker is free, decoding the rest of
+/// the next chunk takes a small part of what its encode will take.
 fn at_hand(workers: usize, chunk: u64) -> u64 {
     let workers = workers as u64;
     workers * chunk + (workers * chunk / 4).max(chunk / 2)
