@@ -96,7 +96,9 @@ pub mod data {
         AudioMode, BitDepth, Crop, Deinterlace, DolbyVisionMode, Hwaccel, Origin, Per, PictureSettings, Scale, Setting,
         SettingKind, Target,
     };
-    pub use crate::container::provenance::{Provenance, ProvenanceChunk, ProvenanceScore, ProvenanceTarget};
+    pub use crate::container::provenance::{
+        Provenance, ProvenanceChunk, ProvenancePiece, ProvenanceScore, ProvenanceTarget,
+    };
     pub use crate::encode::{BenchReport, BenchStage};
     pub use crate::flow::{StageHealth, StageReport};
     pub use crate::media::{
@@ -106,7 +108,7 @@ pub mod data {
         Tag, TagEntry, TagTargets, Transfer, VideoInfo,
     };
     pub use crate::meter::{FrameScore, MetricKind, Model, Stride};
-    pub use crate::plan::{CropReport, Curve, Distance, Observation, SlopeBounds, Tier, TryRecord};
+    pub use crate::plan::{CropReport, Curve, Distance, Observation, Piece, SlopeBounds, Tier, TryRecord};
     pub use crate::report::{
         CaptionReport, ChunkReport, DolbyVisionReport, FileReport, QualityReport, StreamReport, VideoReport,
     };

@@ -85,7 +85,7 @@ fn provenance_lines(p: &Provenance) -> String {
         let range = |values: &mut dyn Iterator<Item = f64>| {
             values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (v.min(low), v.max(high)))
         };
-        let (least, most) = range(&mut chunks.iter().map(|c| c.crf.as_f64()));
+        let (least, most) = range(&mut chunks.iter().map(|c| c.crf));
         let (worst, best) = range(&mut chunks.iter().map(|c| c.score));
         let spread = if chunks.is_empty() {
             String::new()

@@ -9,9 +9,12 @@
 //! DRAPTO_TARGET     vmaf=93:tolerance=0.5:per=chunk:stride=3:model=vmaf_v0.6.1
 //! DRAPTO_SCORE      harmonic_mean=93.07:mean=93.15:p5=90.41:min=84.02:worst_chunk=92.61
 //! DRAPTO_CHUNKS     drapto chunks 1
-//!                   first_frame,frames,start_ms,crf,score,min
-//!                   0,240,0,31.25,93.12,88.54
+//!                   first_frame,frames,start_ms,crf,score,min,pieces
+//!                   0,240,0,31.25,93.12,88.54,
+//!                   240,200,10000,29.4,92.81,87.2,0:31 120:27
 //! ```
+//!
+//! The last chunk is of two pieces: CRF 31, and from its 120th frame on 27; its `crf` is the mean over its frames.
 //!
 //! Owns these names and their texts. Refuses whatever depends on when, where and by how many workers a film was encoded, so
 //! that equal input gives equal bytes, and paths, which are nobody's business. Texts of foreign files are read as far as they
@@ -41,6 +44,9 @@ const CHUNKS_HEAD: &str = "drapto chunks 1";
 
 /// The columns of the chunks.
 const COLUMNS: [&str; 6] = ["first_frame", "frames", "start_ms", "crf", "score", "min"];
+
+/// The column for the pieces of a chunk, empty where it is of one.
+const PIECES: &str = "pieces";
 
 /// What stands for a value that may be a path.
 const WITHHELD: &str = "(file)";
@@ -107,12 +113,24 @@ pub struct ProvenanceChunk {
     pub frames: u64,
     /// When its first frame was shown in the file that was written, in milliseconds.
     pub start_ms: i64,
-    /// The rate factor of its bytes.
-    pub crf: Crf,
+    /// The rate factor of its bytes, the mean over its frames to hundredths.
+    pub crf: f64,
     /// Harmonic mean of its frames that were scored.
     pub score: f64,
     /// The lowest of them.
     pub min: f64,
+    /// Where it is of several pieces, those in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pieces: Vec<ProvenancePiece>,
+}
+
+/// A part of a chunk with a rate factor of its own.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ProvenancePiece {
+    /// Its first frame, counted from the chunk's.
+    pub from: u64,
+    /// The rate factor.
+    pub crf: Crf,
 }
 
 impl Provenance {
@@ -259,10 +277,20 @@ impl ProvenanceScore {
 
 fn chunks_text(chunks: &[ProvenanceChunk]) -> String {
     let line = |c: &ProvenanceChunk| {
-        format!("\n{},{},{},{},{:.2},{:.2}", c.first_frame, c.frames, c.start_ms, c.crf, c.score, c.min)
+        let pieces: Vec<String> = c.pieces.iter().map(|p| format!("{}:{}", p.from, p.crf)).collect();
+        let ProvenanceChunk { first_frame, frames, start_ms, crf, score, min, .. } = c;
+        format!("\n{first_frame},{frames},{start_ms},{crf},{score:.2},{min:.2},{}", pieces.join(" "))
     };
     let lines: String = chunks.iter().map(line).collect();
-    format!("{CHUNKS_HEAD}\n{}{lines}", COLUMNS.join(","))
+    format!("{CHUNKS_HEAD}\n{},{PIECES}{lines}", COLUMNS.join(","))
+}
+
+fn read_pieces(text: &str) -> Option<Vec<ProvenancePiece>> {
+    let piece = |text: &str| {
+        let (from, crf) = text.split_once(':')?;
+        Some(ProvenancePiece { from: from.parse().ok()?, crf: crf.parse().ok()? })
+    };
+    text.split_whitespace().map(piece).collect()
 }
 
 /// The chunks, if the text is of a version that is known and they follow each other without a gap. Columns may stand in any
@@ -277,6 +305,8 @@ fn read_chunks(text: &str) -> Option<Vec<ProvenanceChunk>> {
     for (place, column) in places.iter_mut().zip(COLUMNS) {
         *place = names.iter().position(|name| *name == column)?;
     }
+    // Of a version that had none, where it is not there.
+    let pieces = names.iter().position(|name| *name == PIECES);
     let mut next = 0_u64;
     let chunk = |line: &str| {
         let values: Vec<&str> = line.split(',').map(str::trim).collect();
@@ -285,9 +315,10 @@ fn read_chunks(text: &str) -> Option<Vec<ProvenanceChunk>> {
             first_frame: first_frame?.parse().ok()?,
             frames: frames?.parse().ok().filter(|n| *n > 0)?,
             start_ms: start_ms?.parse().ok()?,
-            crf: crf?.parse().ok()?,
+            crf: number(crf?).filter(|crf| (Crf::MIN.as_f64()..=Crf::MAX.as_f64()).contains(crf))?,
             score: number(score?)?,
             min: number(min?)?,
+            pieces: read_pieces(pieces.and_then(|place| values.get(place)).copied().unwrap_or_default())?,
         };
         let follows = chunk.first_frame == next;
         next = chunk.first_frame.checked_add(chunk.frames)?;
@@ -303,8 +334,9 @@ mod tests {
     use super::*;
 
     fn chunk(first_frame: u64, frames: u64, quarters: u16) -> ProvenanceChunk {
-        let crf = Crf::from_quarters(quarters).unwrap();
-        ProvenanceChunk { first_frame, frames, start_ms: first_frame as i64 * 40, crf, score: 93.07, min: 88.5 }
+        let crf = f64::from(quarters) / 4.0;
+        let start_ms = first_frame as i64 * 40;
+        ProvenanceChunk { first_frame, frames, start_ms, crf, score: 93.07, min: 88.5, pieces: Vec::new() }
     }
 
     fn hundredths() -> impl Strategy<Value = f64> {
@@ -312,14 +344,17 @@ mod tests {
     }
 
     fn chunks() -> impl Strategy<Value = Vec<ProvenanceChunk>> {
-        let one = (1..=9_000_u64, any::<i64>(), 4_u16..=252, hundredths(), hundredths());
+        let piece = (any::<u64>(), 4_u16..=252)
+            .prop_map(|(from, quarters)| ProvenancePiece { from, crf: Crf::from_quarters(quarters).unwrap() });
+        let pieces = proptest::collection::vec(piece, 0..4);
+        let one = (1..=9_000_u64, any::<i64>(), 100_u16..=6_300, hundredths(), hundredths(), pieces);
         proptest::collection::vec(one, 0..40).prop_map(|all| {
             let mut next = 0;
-            let chunk = |(frames, start_ms, quarters, score, min)| {
+            let chunk = |(frames, start_ms, crf, score, min, pieces)| {
                 let first_frame = next;
                 next += frames;
-                let crf = Crf::from_quarters(quarters).unwrap();
-                ProvenanceChunk { first_frame, frames, start_ms, crf, score, min }
+                let crf = f64::from(crf) / 100.0;
+                ProvenanceChunk { first_frame, frames, start_ms, crf, score, min, pieces }
             };
             all.into_iter().map(chunk).collect()
         })
@@ -379,9 +414,11 @@ mod tests {
 
     #[test]
     fn chunks_are_lines_below_a_head_that_names_their_columns() {
-        let chunks = [chunk(0, 240, 125), chunk(240, 17, 100)];
-        let text = "drapto chunks 1\nfirst_frame,frames,start_ms,crf,score,min\n\
-                    0,240,0,31.25,93.07,88.50\n240,17,9600,25,93.07,88.50";
+        let piece = |from, crf| ProvenancePiece { from, crf: Crf::whole(crf).unwrap() };
+        let of_two = ProvenanceChunk { crf: 29.4, pieces: vec![piece(0, 31), piece(7, 27)], ..chunk(240, 17, 100) };
+        let chunks = [chunk(0, 240, 125), of_two];
+        let text = "drapto chunks 1\nfirst_frame,frames,start_ms,crf,score,min,pieces\n\
+                    0,240,0,31.25,93.07,88.50,\n240,17,9600,29.4,93.07,88.50,0:31 7:27";
         assert_eq!(chunks_text(&chunks), text);
         // Of a film of six hours and of a later drapto.
         let many: Vec<_> = (0..1500).map(|n| chunk(n * 360, 360, 100)).collect();

@@ -280,6 +280,7 @@ fn chunks(findings: &Findings) -> Vec<ChunkReport> {
         vmaf: None,
         ceiling: None,
         note: None,
+        pieces: Vec::new(),
         tries: Vec::new(),
         scores: Vec::new(),
     });

@@ -5,8 +5,11 @@ use super::run::Run;
 use super::searched::Searched;
 use crate::base::{Rational, Result, Rounding};
 use crate::config::{EncodeSettings, Quality, Target, parameters_text, settings};
-use crate::container::provenance::{Provenance, ProvenanceChunk, ProvenanceScore, ProvenanceTarget, parameters_said};
+use crate::container::provenance::{
+    Provenance, ProvenanceChunk, ProvenancePiece, ProvenanceScore, ProvenanceTarget, parameters_said,
+};
 use crate::media::{Color, Crf, HdrStatic, Shown};
+use crate::plan::Piece;
 use crate::search::ChunkedFilm;
 use crate::stages::spec::{encode_spec, factory, video_params};
 use crate::store::job::ChunkRecord;
@@ -70,13 +73,18 @@ impl Run<'_> {
                 // As the file has it: rounded once.
                 start_ms: time
                     .map_or(0, |(pts, _)| pts.plus(start).rescale(Rational::MILLI, Rounding::Nearest).ticks()),
-                crf: r.crf,
+                crf: r.crf(),
                 score: r.harmonic_mean,
                 min: r.scores.iter().min().map_or(r.harmonic_mean, |s| f64::from(*s) / 100.0),
+                pieces: if r.pieces.len() > 1 { r.pieces.iter().map(piece).collect() } else { Vec::new() },
             }
         };
         film.records.iter().map(chunk).collect()
     }
+}
+
+fn piece(piece: &Piece) -> ProvenancePiece {
+    ProvenancePiece { from: piece.from, crf: piece.crf }
 }
 
 /// What quality was asked for, and what other settings of the picture are not as by default.

@@ -25,7 +25,7 @@ impl Searched<'_> {
             self.film.records.iter().map(|r| r.tries.iter().map(|t| t.frames).sum::<u64>().max(r.frames)).sum();
         QualityReport {
             mode: self.film.target.per.name(),
-            crf: weighted(|r| r.crf.as_f64()),
+            crf: weighted(ChunkRecord::crf),
             target: Some(self.film.target.vmaf),
             tolerance: Some(self.film.target.tolerance),
             worst_chunk: self.film.records.iter().map(|r| r.harmonic_mean).min_by(f64::total_cmp),
@@ -55,12 +55,13 @@ impl Searched<'_> {
             index: r.chunk,
             start_pts: r.start_s,
             frames: r.frames,
-            crf: r.crf.as_f64(),
+            crf: r.crf(),
             attempts: r.tries.len() as u32,
             bytes: r.bytes,
             vmaf: Some(r.harmonic_mean),
             ceiling: r.ceiling,
             note: r.clamp.map(|clamp| self.note(r, clamp)),
+            pieces: if r.pieces.len() > 1 { r.pieces.clone() } else { Vec::new() },
             tries: r.tries.clone(),
             scores: scores(r).collect(),
         };
@@ -68,7 +69,7 @@ impl Searched<'_> {
     }
 
     fn note(&self, r: &ChunkRecord, clamp: Clamp) -> String {
-        let (crf, score) = (r.crf, r.harmonic_mean);
+        let (crf, score) = (r.crf(), r.harmonic_mean);
         match clamp {
             Clamp::Above => format!("better than asked for even at CRF {crf}: {score:.2}"),
             Clamp::Below => format!("the target cannot be met: CRF {crf} scores {score:.2}"),

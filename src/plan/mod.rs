@@ -18,6 +18,7 @@ mod schedule;
 mod search;
 mod shape;
 mod streams;
+mod tail;
 mod title;
 mod treatment;
 mod watch;
@@ -36,11 +37,12 @@ pub use policy::{ChunkSearch, Tier};
 pub use prior::{ChunkOutcome, LONGEST_LAG, forecast, lag, probe_crf, slope_of};
 pub use schedule::{
     ChunkFacts, KeptChunk, ScheduleAction, ScheduleEvent, ScheduleRecord, ScheduleRules, Scheduler, ScoredFrames,
-    TryEnd, TryRecord,
+    TryEnd, TryRecord, shown,
 };
 pub use search::{Clamp, Forecast, Observation, Reading, Search, SearchRules, Step};
 pub use shape::{lasting_size, size_lasts};
 pub use streams::{is_image_codec, main_video, why_main};
+pub use tail::{Piece, mean_crf};
 pub use title::{Calibration, probed, title_crf};
 pub use treatment::{PicturePlan, Treatment};
 pub use watch::{Profile, Verdict, Watch, WatchSpec};

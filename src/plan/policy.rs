@@ -59,6 +59,19 @@ impl ChunkSearch {
         self.search.aim()
     }
 
+    /// Distance a CRF, as far as its tries, its probe and the film have shown.
+    pub fn slope(&self) -> f64 {
+        self.search.slope_at_hand()
+    }
+
+    /// Why what lands within the tolerance does not meet the target as asked, if it does not.
+    pub fn clamp_of_landing(&self) -> Option<Clamp> {
+        match self.tier {
+            Tier::Lowered => Some(Clamp::Missed),
+            _ => (self.aim() < self.rules.target).then_some(Clamp::Ceiling),
+        }
+    }
+
     /// Whether the next try may be stopped early; see [`Search::may_stop`].
     pub fn may_stop(&self) -> bool {
         self.search.may_stop()

@@ -290,6 +290,18 @@ impl Search {
         first.crf.as_f64() + (wanted(first) / slope).clamp(-LONGEST_STEP, LONGEST_STEP)
     }
 
+    /// The slope where the aim is: through the two whole tries nearest to it, else as [`estimate`](Self::estimate) has it.
+    pub(super) fn slope_at_hand(&self) -> f64 {
+        let miss = |p: &Observation| (p.score - self.aim()).abs();
+        let mut near: Vec<&Observation> = self.wholes().collect();
+        near.sort_by(|a, b| miss(a).total_cmp(&miss(b)).then(a.crf.cmp(&b.crf)));
+        match near[..] {
+            [] => self.slope,
+            [only] => self.slope_by_probe(only),
+            [first, second, ..] => self.slope_between(first, second),
+        }
+    }
+
     /// The slope of the line through a try and the probe, where that is far enough away to tell one: chunks of one
     /// film differ by more in slope than a probe is off.
     fn slope_by_probe(&self, first: &Observation) -> f64 {

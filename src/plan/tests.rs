@@ -256,6 +256,14 @@ proptest! {
 }
 
 #[test]
+fn a_watch_that_is_idle_stops_nothing() {
+    for score in [0.0, 50.0, 100.0] {
+        let mut watch = Watch::idle();
+        assert!((0..600).all(|at| watch.observe(at, score) == Verdict::Continue), "{score}");
+    }
+}
+
+#[test]
 fn scores_held_against_no_others_stop_a_try_only_late_and_when_far_off() {
     let stopped_at = |score: f64| {
         let mut watch = Watch::new(&rules(93.0), 93.0, Crf::whole(30).unwrap(), 360, None);

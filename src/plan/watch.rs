@@ -85,6 +85,11 @@ impl WatchSpec {
         let (open_above, open_below) = (crf == rules.max, crf == rules.min);
         WatchSpec { curve: rules.curve, aim, tolerance: rules.tolerance, frames, open_above, open_below, profile }
     }
+
+    /// The same, with `tolerance` on either side of the aim.
+    pub(super) fn within(self, tolerance: f64) -> Self {
+        WatchSpec { tolerance, ..self }
+    }
 }
 
 /// Watches the scores of one try in display order.
@@ -114,7 +119,7 @@ impl Watch {
 
     /// A watch that lets every try go on to its end.
     pub fn idle() -> Self {
-        let (curve, aim, tolerance, frames) = (Curve::VMAF, 0.0, 0.0, 0);
+        let (curve, aim, tolerance, frames) = (Curve::VMAF, 0.0, f64::INFINITY, 0);
         WatchSpec { curve, aim, tolerance, frames, open_above: true, open_below: true, profile: None }.into()
     }
 

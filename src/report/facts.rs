@@ -9,7 +9,7 @@ use crate::config::EncodeSettings;
 use crate::config::path_text::lossy;
 use crate::flow::StageReport;
 use crate::media::{Color, HdrStatic, PoolStats};
-use crate::plan::TryRecord;
+use crate::plan::{Piece, TryRecord};
 use crate::source::DecodeStats;
 use crate::stages::streams::StreamDecision;
 use crate::verify::Verification;
@@ -211,6 +211,9 @@ pub struct ChunkReport {
     pub vmaf: Option<f64>,
     /// The best score it can have, where that was measured.
     pub ceiling: Option<f64>,
+    /// The pieces of its bytes, where it is of several: its end was encoded again alone. `crf` is their mean over its frames.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pieces: Vec<Piece>,
     /// Why it is not at the target, where it is not.
     pub note: Option<String>,
     /// Every encode that was begun for it, with what came of it.

@@ -134,7 +134,8 @@ fn chunks(out: &mut String, report: &Report) {
 fn tries(chunk: &ChunkReport) -> String {
     let each = chunk.tries.iter().map(|t| {
         let stopped = if t.whole { "" } else { " (stopped early)" };
-        format!("{} → {:.2}{stopped}", t.crf, t.score)
+        let from = if t.from > 0 { format!(" from frame {} on", t.from) } else { String::new() };
+        format!("{}{from} → {:.2}{stopped}", t.crf, t.score)
     });
     let mut text = each.collect::<Vec<_>>().join(", ");
     if let Some(note) = &chunk.note {

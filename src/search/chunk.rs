@@ -16,6 +16,8 @@ pub(crate) struct Chunk {
     pub(crate) span: ChunkSpan,
     /// What the decode pass measured.
     pub(crate) means: ChunkMeans,
+    /// Positions of frames that begin a scene, without the first.
+    pub(crate) scenes: Vec<u64>,
     /// The film's picture, as its first frame has it.
     pub(crate) shown: Shown,
     /// Whether all its frames are 8-bit 4:2:0.
@@ -64,16 +66,21 @@ impl Chunk {
         self.span.frames
     }
 
-    /// Its frames from the first.
-    pub(crate) fn frames(&self, cancel: &CancelToken) -> Result<Frames<'_>> {
+    /// Its frames from the one at position `from`.
+    pub(crate) fn frames(&self, from: u64, cancel: &CancelToken) -> Result<Frames<'_>> {
+        let at = from as usize;
+        let short = || Error::new(ErrorKind::Encode, "internal error: a chunk has not the frame that was asked for");
         match &self.source {
-            ChunkFrames::Held { frames, .. } => Ok(Frames::Held(frames.iter())),
+            ChunkFrames::Held { frames, .. } => Ok(Frames::Held(frames.get(at..).ok_or_else(short)?.iter())),
             ChunkFrames::File { path, stream, treatment, may_seek } => {
-                let (start, index) = (self.span.start, self.first_frame());
+                let left = self.times.get(at..).ok_or_else(short)?;
+                let before = at.checked_sub(1).map_or(self.before, |at| Some(self.times[at].0));
+                let start = left.first().map_or(self.span.start, |(pts, _)| *pts);
+                let index = self.first_frame() + from;
                 let place = PicturePlace { stream: *stream, start, index, may_seek: *may_seek };
                 let how = (decoder_options(), *treatment);
-                let pictures = TreatedPictures::open_at(path, place, self.before, how, cancel)?;
-                Ok(Frames::File { pictures: Box::new(pictures), left: self.times.iter() })
+                let pictures = TreatedPictures::open_at(path, place, before, how, cancel)?;
+                Ok(Frames::File { pictures: Box::new(pictures), left: left.iter() })
             }
             ChunkFrames::Finished => {
                 Err(Error::new(ErrorKind::Encode, "internal error: a finished chunk was tried again"))

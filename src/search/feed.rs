@@ -12,7 +12,7 @@ use crate::base::{Error, ErrorKind, Result, Span, Timestamp};
 use crate::flow::{Outlet, StageContext};
 use crate::media::{Frame, PixelFormat, PoolStats, Shown};
 use crate::pixel::PictureMeasure;
-use crate::plan::{ChunkMeans, ChunkSpan, Treatment};
+use crate::plan::{ChunkMeans, ChunkSpan, FramePoint, Treatment, begins_scene};
 use crate::stages::digest::message_digest;
 use crate::stages::picture::DecodeFound;
 use crate::stages::treat::{Carried, TreatedPictures, messages};
@@ -58,6 +58,7 @@ pub(crate) struct Waiting {
     pts: Timestamp,
     duration: Option<Span>,
     measure: PictureMeasure,
+    point: FramePoint,
     eight_bit: bool,
     messages: u64,
     frame: Option<Frame>,
@@ -94,7 +95,7 @@ impl ChunkFeed {
     }
 
     fn take(&mut self, frame: Frame, context: &StageContext) -> Result<()> {
-        let Measured { frame, measure, chunk, .. } = self.cutter.take(frame)?;
+        let Measured { frame, measure, point, chunk } = self.cutter.take(frame)?;
         self.shown.get_or_insert_with(|| Shown::of(&frame));
         if let Keep::Held(budget) = &self.keep {
             let bytes = frame.byte_len() as u64;
@@ -104,6 +105,7 @@ impl ChunkFeed {
             pts: frame.pts,
             duration: frame.duration,
             measure,
+            point,
             eight_bit: frame.format == PixelFormat::YUV420P8,
             messages: message_digest(&messages(&frame.dynamic)),
             frame: matches!(self.keep, Keep::Held(_)).then_some(frame),
@@ -121,7 +123,7 @@ impl ChunkFeed {
         let messages = frames.iter().map(|w| w.messages).collect();
         let last = frames.last().map(|w| w.pts);
         let before = std::mem::replace(&mut self.before, last);
-        let means = means(&frames);
+        let (means, scenes) = (means(&frames), scenes(&frames));
         let eight_bit = frames.iter().all(|w| w.eight_bit);
         let finished = self.finished.contains(&SegmentRecord::of(&span));
         let source = match &self.keep {
@@ -143,8 +145,25 @@ impl ChunkFeed {
         };
         let shown =
             self.shown.ok_or_else(|| Error::new(ErrorKind::Encode, "internal error: a chunk without frames"))?;
-        self.notes.send(Note::Chunk(Box::new(Chunk { span, means, shown, eight_bit, before, messages, times, source })))
+        self.notes.send(Note::Chunk(Box::new(Chunk {
+            span,
+            means,
+            scenes,
+            shown,
+            eight_bit,
+            before,
+            messages,
+            times,
+            source,
+        })))
     }
+}
+
+/// Positions of the frames that begin a scene, without the first.
+fn scenes(frames: &[Waiting]) -> Vec<u64> {
+    let point = |at: usize| frames.get(at).map(|w| &w.point);
+    let begins = |at: &usize| begins_scene(point(at - 1), &frames[*at].point, point(at + 1));
+    (1..frames.len()).filter(begins).map(|at| at as u64).collect()
 }
 
 fn means(frames: &[Waiting]) -> ChunkMeans {

@@ -22,9 +22,8 @@ pub(crate) struct Film {
 impl Film {
     /// The mean over its frames of the CRFs of the chunks in `job`.
     pub(crate) fn mean_crf(&self, job: &Job) -> f64 {
-        let weighted = |(chunk, frames): (usize, &u64)| {
-            job.finished(chunk).map_or(0.0, |record| record.crf.as_f64() * *frames as f64)
-        };
+        let weighted =
+            |(chunk, frames): (usize, &u64)| job.finished(chunk).map_or(0.0, |record| record.crf() * *frames as f64);
         self.chunks.iter().enumerate().map(weighted).sum::<f64>() / (self.times.len() as f64).max(1.0)
     }
 }

@@ -16,7 +16,7 @@ use crate::flow::StageContext;
 use crate::media::{Crf, VideoInfo};
 use crate::meter::{MetricSpec, Scores, Stride};
 use crate::plan::{
-    ChunkFacts, KeptChunk, ScheduleAction, ScheduleEvent, Scheduler, ScoredFrames, Treatment, TryEnd, WatchSpec,
+    ChunkFacts, KeptChunk, Piece, ScheduleAction, ScheduleEvent, Scheduler, ScoredFrames, Treatment, TryEnd, WatchSpec,
 };
 use crate::stages::progress::Progress;
 use crate::stages::spec::{encode_spec, factory, video_params};
@@ -49,9 +49,12 @@ pub(crate) struct Work {
     chunk: Arc<Chunk>,
     /// A try of it runs, whose frames are counted.
     counted: bool,
-    /// Bytes of the try that just ended, and of the best one.
+    /// Bytes of the try that just ended.
     fresh: Option<ChunkFile>,
-    held: Option<ChunkFile>,
+    /// Bytes of the pieces that are best, in order, each with the position of its first frame.
+    held: Vec<(u64, ChunkFile)>,
+    /// Position of the first frame of the try that runs.
+    from: u64,
     /// Why the last order failed.
     error: Option<Error>,
 }
@@ -59,7 +62,7 @@ pub(crate) struct Work {
 impl Schedule {
     /// Works until all chunks are kept; the frames of the film.
     pub(crate) fn run(mut self, context: &StageContext) -> Result<Film> {
-        for record in self.job.decisions(self.scheduler.curve()) {
+        for record in self.job.decisions() {
             self.tell(ScheduleEvent::Restored { record })?;
         }
         for worker in (0..self.workers.count()).rev() {
@@ -100,14 +103,16 @@ impl Schedule {
         self.film.times.extend(&chunk.times);
         self.film.messages.extend(&chunk.messages);
         self.film.chunks.push(chunk.len());
-        let facts = ChunkFacts { index: chunk.index(), frames: chunk.len(), means: chunk.means };
-        let finished = matches!(chunk.source, ChunkFrames::Finished);
+        let facts =
+            ChunkFacts { index: chunk.index(), frames: chunk.len(), means: chunk.means, scenes: chunk.scenes.clone() };
+        let (index, finished) = (facts.index, matches!(chunk.source, ChunkFrames::Finished));
         if finished {
             let record = self.job.finished(chunk.index()).ok_or_else(unknown)?;
             self.progress.add_resumed(chunk.len(), record.bytes);
         } else {
-            let work = Work { chunk: Arc::new(chunk), counted: false, fresh: None, held: None, error: None };
-            self.works.insert(facts.index, work);
+            let chunk = Arc::new(chunk);
+            let work = Work { chunk, counted: false, fresh: None, held: Vec::new(), from: 0, error: None };
+            self.works.insert(index, work);
         }
         self.tell(ScheduleEvent::ChunkArrived { chunk: facts, finished })
     }
@@ -124,7 +129,7 @@ impl Schedule {
         if std::mem::take(&mut work.counted) {
             progress.try_ended(cost.frames);
         }
-        let first = work.chunk.first_frame();
+        let first = work.chunk.first_frame() + std::mem::take(&mut work.from);
         let Cost { frames, bytes } = cost;
         Ok(match tried {
             Ok(Tried::Whole { scores, file }) => {
@@ -147,8 +152,8 @@ impl Schedule {
     fn act(&mut self, action: ScheduleAction) -> Result<()> {
         match action {
             ScheduleAction::Probe { worker, chunk, crf, parallelism } => self.probe(worker, chunk, crf, parallelism),
-            ScheduleAction::Try { worker, chunk, crf, stride, watch, parallelism } => {
-                self.try_at(worker, chunk, (crf, stride, parallelism), watch)
+            ScheduleAction::Try { worker, chunk, piece, stride, watch, parallelism } => {
+                self.try_at(worker, chunk, piece, (stride, parallelism), watch)
             }
             ScheduleAction::MeasureCeiling { worker, chunk } => {
                 let of = Arc::clone(&self.work(chunk)?.chunk);
@@ -159,9 +164,10 @@ impl Schedule {
                 tracing::info!(?record, "learnt");
                 self.job.record(record)
             }
-            ScheduleAction::Hold { chunk } => {
+            ScheduleAction::Hold { chunk, from } => {
                 let work = self.work(chunk)?;
-                work.held = work.fresh.take();
+                work.held.retain(|(first, _)| *first < from);
+                work.held.extend(work.fresh.take().map(|file| (from, file)));
                 Ok(())
             }
             ScheduleAction::Discard { chunk } => {
@@ -185,6 +191,7 @@ impl Schedule {
             source: self.settings.source().to_path_buf(),
             stream: self.stream,
             span: SegmentRecord::of(&chunk.span),
+            from: 0,
             treatment: self.treatment,
             shown: chunk.shown,
             frame_rate: (params.frame_rate.num(), params.frame_rate.den()),
@@ -214,33 +221,40 @@ impl Schedule {
         &mut self,
         worker: usize,
         index: usize,
-        (crf, stride, parallelism): (Crf, u32, u32),
+        Piece { from, crf }: Piece,
+        (stride, parallelism): (u32, u32),
         watch: Option<WatchSpec>,
     ) -> Result<()> {
         let chunk = Arc::clone(&self.work(index)?.chunk);
         let mut job = self.try_job(TryKind::Try, &chunk)?;
-        (job.encode.quality, job.encode.parallelism) = (crf, parallelism);
+        (job.from, job.encode.quality, job.encode.parallelism) = (from, crf, parallelism);
         (job.metric.stride, job.watch) = (Stride::new(stride)?, watch);
         let params = job.video_params();
         let header = IvfHeader {
             width: u16::try_from(params.width).unwrap_or(0),
             height: u16::try_from(params.height).unwrap_or(0),
             rate: params.frame_rate,
-            frames: u32::try_from(chunk.len()).unwrap_or(u32::MAX),
+            frames: u32::try_from(chunk.len().saturating_sub(from)).unwrap_or(u32::MAX),
         };
         let file = Some(self.job.chunk_file(index, &header)?);
-        self.work(index)?.counted = true;
+        let work = self.work(index)?;
+        (work.counted, work.from) = (true, from);
         self.workers.submit(worker, Order { job, chunk, file })
     }
 
     fn keep(&mut self, kept: KeptChunk) -> Result<()> {
-        let work = self.works.remove(&kept.chunk).ok_or_else(unknown)?;
-        let file = work.held.ok_or_else(unknown)?;
-        let record = ChunkRecord::of(&work.chunk.span, kept);
+        let Work { chunk, held, .. } = self.works.remove(&kept.chunk).ok_or_else(unknown)?;
+        let froms = || held.iter().map(|(from, _)| *from);
+        if !kept.pieces.iter().map(|piece| piece.from).eq(froms()) {
+            return Err(unknown());
+        }
+        let ends: Vec<u64> = froms().skip(1).chain([chunk.len()]).collect();
+        let pieces = held.into_iter().zip(ends).map(|((from, file), end)| (file, end.saturating_sub(from))).collect();
+        let record = self.job.finish(ChunkRecord::of(&chunk.span, kept), pieces)?;
         let tried = record.tries.iter().map(|t| t.frames).sum();
         self.progress.add_kept(record.frames, record.bytes, tried);
         self.progress.tell(record.event());
-        self.job.finish(record, file)
+        Ok(())
     }
 }
 

@@ -96,7 +96,7 @@ impl EncodeTries {
         stop: &CancelToken,
         context: &StageContext,
     ) -> Result<()> {
-        let mut frames = chunk.frames(context.cancel_token())?;
+        let mut frames = chunk.frames(job.from, context.cancel_token())?;
         let factory = encoder(&job.encode.encoder)?;
         let video = job.video_params();
         let mut encoder =
@@ -135,7 +135,7 @@ impl EncodeTries {
     fn ceiling(&mut self, order: &Order, context: &StageContext) -> Result<f64> {
         let Order { job, chunk, .. } = order;
         let mut metric = job.metric.open(job.shown.width, job.shown.height, job.depth)?;
-        let mut frames = chunk.frames(context.cancel_token())?;
+        let mut frames = chunk.frames(0, context.cancel_token())?;
         while let Some(frame) = frames.next()? {
             context.check()?;
             let frame = at_depth(&mut self.converter, frame, job.depth)?;
@@ -155,6 +155,8 @@ pub(crate) struct ScoreTries {
 /// One try on its way.
 struct Scoring {
     chunk: Arc<Chunk>,
+    /// Position in it of the first frame that is encoded.
+    from: u64,
     /// `None` where the bytes are of no use.
     file: Option<ChunkFile>,
     watch: Watch,
@@ -219,7 +221,7 @@ impl Scoring {
         let metric = job.metric.open(job.shown.width, job.shown.height, job.depth)?;
         let back = DecodeBack::new(factory.traits().codec, &[], factory.version())?.scored(metric, job.depth);
         let watch = job.watch.map_or_else(Watch::idle, Watch::from);
-        Ok(Scoring { chunk, file, watch, stop, back, pictures: 0, watched: 0, stopped: None })
+        Ok(Scoring { chunk, from: job.from, file, watch, stop, back, pictures: 0, watched: 0, stopped: None })
     }
 
     fn picture(&mut self, index: u64, data: &PacketData, reference: Frame, context: &StageContext) -> Result<()> {
@@ -266,7 +268,7 @@ impl Scoring {
         if let Some(estimate) = self.stopped {
             return Ok(Tried::Stopped { estimate });
         }
-        let expected = self.chunk.len();
+        let expected = self.chunk.len().saturating_sub(self.from);
         if self.pictures != expected {
             let message = format!("the packets of {expected} frames decode to {} pictures", self.pictures);
             return Err(Error::new(ErrorKind::Encode, message));

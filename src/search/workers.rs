@@ -36,6 +36,8 @@ pub(crate) struct TryJob {
     pub(crate) stream: usize,
     /// The chunk.
     pub(crate) span: SegmentRecord,
+    /// Position in it of the first frame to encode: 0, or where an end begins that is encoded alone.
+    pub(crate) from: u64,
     /// What is done to its pictures.
     pub(crate) treatment: Treatment,
     /// How they are shown, as the film's first one has it, and at what nominal rate (numerator and denominator).
@@ -96,7 +98,7 @@ impl Weighed for Note {
 
 /// A try that came to an end.
 pub(crate) enum Tried {
-    /// All frames were encoded, decoded and scored; the bytes wait to be kept.
+    /// All frames from there on were encoded, decoded and scored; the bytes wait to be kept.
     Whole { scores: Scores, file: ChunkFile },
     /// The scores so far excluded the target; what the score would have been.
     Stopped { estimate: f64 },

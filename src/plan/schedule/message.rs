@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::chunks::ChunkMeans;
 use super::super::search::SearchRules;
+use super::super::tail::Piece;
 use super::super::title::Calibration;
 use super::super::watch::WatchSpec;
 use super::super::workers::Layout;
@@ -32,7 +33,7 @@ pub struct ScheduleRules {
 }
 
 /// A chunk whose end is known.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChunkFacts {
     /// Position among the chunks, from 0 without gaps.
     pub index: usize,
@@ -40,13 +41,15 @@ pub struct ChunkFacts {
     pub frames: u64,
     /// What its pictures are like.
     pub means: ChunkMeans,
+    /// Positions in it of frames that begin a scene, in order, without its first.
+    pub scenes: Vec<u64>,
 }
 
 /// How a try ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TryEnd {
-    /// All frames were encoded and scored; the bytes wait to be held or discarded.
+    /// All frames it was to encode were encoded and scored; the bytes wait to be held or discarded.
     Whole(ScoredFrames),
     /// Its watch stopped it.
     Stopped {
@@ -127,15 +130,15 @@ pub enum ScheduleAction {
         /// Of the encoder. No bytes depend on it.
         parallelism: u32,
     },
-    /// Encode a chunk, score it, and have its bytes ready.
+    /// Encode a chunk or its end, score that, and have its bytes ready.
     Try {
         /// Who.
         worker: usize,
         /// Which.
         chunk: usize,
-        /// At what CRF.
-        crf: Crf,
-        /// Every how many-th frame is scored.
+        /// From which frame of the chunk on, and at what CRF.
+        piece: Piece,
+        /// Every how many-th frame is scored, from the first that is encoded.
         stride: u32,
         /// What may stop it; nothing where it is made to its end.
         watch: Option<WatchSpec>,
@@ -154,10 +157,13 @@ pub enum ScheduleAction {
         /// What.
         record: ScheduleRecord,
     },
-    /// Hold the bytes of the try that just ended in place of those held before. They need not outlive the process.
+    /// Hold the bytes of the try that just ended in place of those held before of the frames it encoded. They need not
+    /// outlive the process.
     Hold {
         /// Of which chunk.
         chunk: usize,
+        /// The position of the first frame it encoded: what is held of those before it stays.
+        from: u64,
     },
     /// The bytes of the try that just ended are of no use.
     Discard {

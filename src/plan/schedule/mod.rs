@@ -23,5 +23,5 @@ mod title;
 mod work;
 
 pub use message::{ChunkFacts, ScheduleAction, ScheduleEvent, ScheduleRules, TryEnd};
-pub use record::{KeptChunk, ScheduleRecord, ScoredFrames, TryRecord};
+pub use record::{KeptChunk, ScheduleRecord, ScoredFrames, TryRecord, shown};
 pub use scheduler::Scheduler;

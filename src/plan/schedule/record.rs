@@ -4,10 +4,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::chunks::ChunkMeans;
-use super::super::curve::Curve;
 use super::super::policy::Tier;
-use super::super::prior::{ChunkOutcome, slope_of};
+use super::super::prior::ChunkOutcome;
 use super::super::search::{Clamp, Observation};
+use super::super::tail::Piece;
 use super::super::watch::Profile;
 use crate::media::Crf;
 
@@ -16,15 +16,18 @@ use crate::media::Crf;
 pub struct TryRecord {
     /// The chunk.
     pub chunk: usize,
+    /// Position in the chunk of the first frame that was encoded: 0, or where an end begins that was encoded alone.
+    #[serde(default)]
+    pub from: u64,
     /// Its CRF.
     pub crf: Crf,
     /// How the chunk was searched then.
     pub tier: Tier,
     /// Every how many-th frame was scored.
     pub stride: u32,
-    /// Whether all of the chunk was encoded.
+    /// Whether all of the chunk from there on was encoded.
     pub whole: bool,
-    /// The score (harmonic mean), or what it would have been.
+    /// The score of the chunk (harmonic mean) with it, or what it would have been.
     pub score: f64,
     /// Frames the encoder gave out.
     pub frames: u64,
@@ -35,7 +38,7 @@ pub struct TryRecord {
 }
 
 impl TryRecord {
-    /// What the search reads of it.
+    /// What the search reads of a try of all of the chunk.
     pub fn observation(&self) -> Observation {
         Observation { crf: self.crf, score: self.score, whole: self.whole }
     }
@@ -48,8 +51,9 @@ pub struct ScoredFrames {
     pub stride: u32,
     /// Pooled over them.
     pub harmonic_mean: f64,
-    /// Of each of them, in display order: score `i` is of the frame at position `i * stride`. JSON keeps them to the
-    /// last bit, because what a later try is held against must be the same after a resume.
+    /// Of each of them, in display order: score `i` is of the frame at position `i * stride`; in a chunk of several pieces
+    /// each piece's are counted from its own first frame. JSON keeps them to the last bit, because what a later try is held
+    /// against must be the same after a resume.
     pub frames: Vec<f64>,
 }
 
@@ -80,7 +84,7 @@ pub enum ScheduleRecord {
     Try {
         /// The try.
         tried: TryRecord,
-        /// The scores of its frames, as in [`ScoredFrames`]; none where it was stopped.
+        /// The scores of the frames it encoded, as in [`ScoredFrames`]; none where it was stopped.
         frames: Vec<f64>,
     },
     /// The score of a chunk's source against itself.
@@ -100,9 +104,9 @@ pub enum ScheduleRecord {
     Kept {
         /// Which.
         chunk: usize,
-        /// Its CRF.
+        /// The CRF of the encode of all of it that is nearest to what was aimed at.
         crf: Crf,
-        /// Its score.
+        /// The score of that.
         score: f64,
         /// The score of its probe.
         probe: Option<f64>,
@@ -124,17 +128,22 @@ impl ScheduleRecord {
     }
 }
 
+/// The CRF and the score of the whole try of a chunk that is nearest to what was aimed at: a point of its curve.
+pub fn shown(tries: &[TryRecord], aim: f64) -> Option<(Crf, f64)> {
+    let miss = |t: &&TryRecord| (t.score - aim).abs();
+    let wholes = tries.iter().filter(|t| t.whole && t.from == 0);
+    wholes.min_by(|a, b| miss(a).total_cmp(&miss(b)).then(a.crf.cmp(&b.crf))).map(|t| (t.crf, t.score))
+}
+
 /// A chunk whose bytes are decided, and all that is known of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KeptChunk {
     /// Which.
     pub chunk: usize,
-    /// The CRF of its bytes.
-    pub crf: Crf,
+    /// The pieces of its bytes, in order; the first from 0.
+    pub pieces: Vec<Piece>,
     /// The score aimed at.
     pub aim: f64,
-    /// Bytes of its packets.
-    pub bytes: u64,
     /// The scores of its bytes.
     pub scores: ScoredFrames,
     /// The score of the source against itself, where it was measured.
@@ -143,6 +152,8 @@ pub struct KeptChunk {
     pub probe: Option<f64>,
     /// Why it is not at the target as asked, if it is not.
     pub clamp: Option<Clamp>,
+    /// The distance a CRF that its tries showed.
+    pub slope: Option<f64>,
     /// All tries, in order.
     pub tries: Vec<TryRecord>,
 }
@@ -150,15 +161,14 @@ pub struct KeptChunk {
 impl KeptChunk {
     #[cfg(test)]
     /// What is restored of it.
-    pub fn record(&self, curve: &Curve) -> ScheduleRecord {
-        let slope = slope_of(curve, self.tries.iter().map(TryRecord::observation));
-        let (chunk, crf, score) = (self.chunk, self.crf, self.scores.harmonic_mean);
-        ScheduleRecord::Kept { chunk, crf, score, probe: self.probe, slope }
+    pub fn record(&self) -> Option<ScheduleRecord> {
+        let (chunk, (crf, score)) = (self.chunk, shown(&self.tries, self.aim)?);
+        Some(ScheduleRecord::Kept { chunk, crf, score, probe: self.probe, slope: self.slope })
     }
 
     /// What later chunks learn of it.
-    pub(super) fn outcome(&self, curve: &Curve, means: ChunkMeans) -> ChunkOutcome {
-        let slope = slope_of(curve, self.tries.iter().map(TryRecord::observation));
-        ChunkOutcome { means, crf: self.crf, score: self.scores.harmonic_mean, probe: self.probe, slope }
+    pub(super) fn outcome(&self, means: ChunkMeans) -> Option<ChunkOutcome> {
+        let (crf, score) = shown(&self.tries, self.aim)?;
+        Some(ChunkOutcome { means, crf, score, probe: self.probe, slope: self.slope })
     }
 }

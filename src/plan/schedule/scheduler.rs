@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use super::super::curve::Curve;
 use super::super::prior::{ChunkOutcome, forecast, lag, probe_crf};
 use super::super::search::Clamp;
+use super::super::tail::Piece;
 use super::super::watch::WatchSpec;
 use super::message::{ChunkFacts, ScheduleAction, ScheduleEvent, ScheduleRules, TryEnd};
 use super::record::ScheduleRecord;
@@ -78,16 +79,16 @@ impl Scheduler {
                 out.push(ScheduleAction::Journal { record: ScheduleRecord::Probe { chunk, scores } });
             }
             ScheduleEvent::Tried { chunk, end, frames, bytes } => {
-                let title = self.title_crf();
+                let (title, curve) = (self.title_crf(), *self.curve());
                 let (running, work) = self.ended_of(chunk, |running| matches!(running, WorkerTask::Try { .. }))?;
-                let WorkerTask::Try { crf, stride } = running else { return Err(unknown()) };
+                let WorkerTask::Try { piece, stride, again } = running else { return Err(unknown()) };
                 let whole = matches!(end, TryEnd::Whole(_));
-                let learnt = work.tried((crf, stride), end, (frames, bytes), title)?;
+                let learnt = work.tried((piece, stride, again), end, (frames, bytes), (title, &curve))?;
                 out.extend(learnt.record.map(|record| ScheduleAction::Journal { record }));
-                match (whole, learnt.hold) {
-                    (true, true) => out.push(ScheduleAction::Hold { chunk }),
-                    (true, false) => out.push(ScheduleAction::Discard { chunk }),
-                    (false, _) => {}
+                match learnt.hold.filter(|_| whole) {
+                    Some(from) => out.push(ScheduleAction::Hold { chunk, from }),
+                    None if whole => out.push(ScheduleAction::Discard { chunk }),
+                    None => {}
                 }
                 self.settle(chunk, &mut out)?;
             }
@@ -143,6 +144,7 @@ impl Scheduler {
             self.outcomes[facts.index] = Some(ChunkOutcome { means: facts.means, crf, score, probe, slope });
             return Ok(());
         }
+        let index = facts.index;
         let mut work = ChunkWork::new(facts);
         work.restore(past.search);
         // The search of a chunk a title is calibrated on depends on no other chunk.
@@ -150,7 +152,7 @@ impl Scheduler {
             begin(&mut work, &[], &self.rules);
         }
         past.of_title.into_iter().for_each(|record| work.restore_of_title(record));
-        self.works.insert(facts.index, work);
+        self.works.insert(index, work);
         Ok(())
     }
 
@@ -224,28 +226,32 @@ impl Scheduler {
         let work = self.works.get(&index).ok_or_else(unknown)?;
         let stride = self.rules.stride;
         if let Some(crf) = self.title_crf() {
-            if work.holds(crf) {
+            if work.holds(Some(crf)) {
                 return self.finish(index, None, out);
             }
-            let stride = work.best.as_ref().filter(|best| best.crf == crf).map_or(stride, |best| best.scores.stride);
-            return self.try_at(index, (crf, stride), None, out);
+            let best = work.best.as_ref().filter(|best| best.is_whole_at(crf));
+            let stride = best.map_or(stride, |best| best.scores.stride);
+            return self.try_at(index, (Piece { from: 0, crf }, stride, true), None, out);
         }
-        match work.next(&self.rules.search, stride)? {
+        match work.next(&self.rules.search, stride, self.title.is_none())? {
             Next::MeasureCeiling => {
                 let worker = self.give(index, WorkerTask::Ceiling)?;
                 out.push(ScheduleAction::MeasureCeiling { worker, chunk: index });
                 Ok(())
             }
-            Next::Try { crf, stride, watch } => self.try_at(index, (crf, stride), watch.map(|watch| *watch), out),
-            Next::Decided { crf, .. } if self.title.is_some() => {
+            Next::Try { piece, stride, watch } => {
+                self.try_at(index, (piece, stride, false), watch.map(|watch| *watch), out)
+            }
+            Next::Decided { crf: Some(crf), .. } if self.title.is_some() => {
                 self.outcomes[index] = Some(work.calibrated(&self.rules.search.curve, crf)?);
                 Ok(())
             }
             Next::Decided { crf, clamp } if work.holds(crf) => self.finish(index, clamp, out),
             Next::Decided { crf, .. } => {
                 // The bytes went with an earlier run, or were not the best when they were made.
-                let stride = work.stride_at(crf, stride);
-                self.try_at(index, (crf, stride), None, out)
+                let work = self.works.get_mut(&index).ok_or_else(unknown)?;
+                let (piece, stride) = work.wanting(crf, stride).ok_or_else(unknown)?;
+                self.try_at(index, (piece, stride, true), None, out)
             }
         }
     }
@@ -253,13 +259,13 @@ impl Scheduler {
     fn try_at(
         &mut self,
         chunk: usize,
-        (crf, stride): (Crf, u32),
+        (piece, stride, again): (Piece, u32, bool),
         watch: Option<WatchSpec>,
         out: &mut Vec<ScheduleAction>,
     ) -> Result<()> {
-        let worker = self.give(chunk, WorkerTask::Try { crf, stride })?;
+        let worker = self.give(chunk, WorkerTask::Try { piece, stride, again })?;
         let parallelism = self.parallelism();
-        out.push(ScheduleAction::Try { worker, chunk, crf, stride, watch, parallelism });
+        out.push(ScheduleAction::Try { worker, chunk, piece, stride, watch, parallelism });
         Ok(())
     }
 
@@ -277,10 +283,10 @@ impl Scheduler {
     fn settle(&mut self, index: usize, out: &mut Vec<ScheduleAction>) -> Result<()> {
         let work = self.works.get(&index).ok_or_else(unknown)?;
         if let Some(title) = self.title {
-            let made = title.crf.is_some_and(|crf| work.holds(crf));
+            let made = title.crf.is_some_and(|crf| work.holds(Some(crf)));
             return if made { self.finish(index, None, out) } else { Ok(()) };
         }
-        match work.next(&self.rules.search, self.rules.stride)? {
+        match work.next(&self.rules.search, self.rules.stride, true)? {
             Next::Decided { crf, clamp } if work.holds(crf) => self.finish(index, clamp, out),
             _ => Ok(()),
         }
@@ -290,8 +296,8 @@ impl Scheduler {
         let work = self.works.remove(&index).ok_or_else(unknown)?;
         let search = work.search.as_ref().filter(|_| self.title.is_none());
         let (aim, means) = (search.map_or(self.rules.search.target, |search| search.aim()), work.facts.means);
-        let kept = work.finish(aim, clamp)?;
-        self.outcomes[index] = Some(kept.outcome(&self.rules.search.curve, means));
+        let kept = work.finish(aim, clamp, &self.rules.search.curve)?;
+        self.outcomes[index] = Some(kept.outcome(means).ok_or_else(unknown)?);
         out.push(ScheduleAction::Keep { chunk: Box::new(kept) });
         Ok(())
     }

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::plan::Curve;
 use film::{Conduct, Dice, SimFilm, is_plausible};
 
 fn conduct(workers: usize, seed: u64, fails: Option<usize>) -> Conduct {
@@ -34,8 +33,7 @@ fn check(
     for (index, kept) in &run.kept {
         prop_assert_eq!(Some(kept), expected.get(index), "chunk {}", index);
     }
-    let kept: Vec<String> =
-        expected.values().map(|k| serde_json::to_string(&k.record(&Curve::VMAF)).unwrap()).collect();
+    let kept: Vec<String> = expected.values().map(|k| serde_json::to_string(&k.record().unwrap()).unwrap()).collect();
     for line in journal.iter().filter(|line| line.contains("\"of\":\"kept\"")) {
         prop_assert!(kept.contains(line), "{}", line);
     }
@@ -105,8 +103,8 @@ proptest! {
 
 #[test]
 fn a_run_killed_at_every_line_of_its_journal_decides_the_same() {
-    let (mut kills, mut stopped, mut tiers, mut ceilings) = (0, 0, 0, 0);
-    for n in 0..24u64 {
+    let (mut kills, mut stopped, mut tiers, mut ceilings, mut pieces) = (0, 0, 0, 0, [0; 4]);
+    for n in 0..48u64 {
         let film = SimFilm::new(n * 7919, 1 + n as usize % 8, n % 2 == 1, n % 4 < 2);
         let (expected, lines) = undisturbed(&film);
         for at in 0..lines.len() {
@@ -122,19 +120,21 @@ fn a_run_killed_at_every_line_of_its_journal_decides_the_same() {
         let tries = || expected.values().flat_map(|k| &k.tries);
         stopped += tries().filter(|t| !t.whole).count();
         tiers += tries().filter(|t| t.stride == 1).count();
+        expected.values().for_each(|k| pieces[k.pieces.len().min(4) - 1] += 1);
         ceilings += expected.values().filter(|k| k.ceiling.is_some()).count();
     }
-    println!("{kills} kills; {stopped} tries stopped, {tiers} in later tiers, {ceilings} ceilings");
+    println!("{kills} kills; {stopped} tries stopped, {tiers} in later tiers, {ceilings} ceilings, {pieces:?} pieces");
+    assert!(pieces[1] > 20 && pieces[2] > 0, "{pieces:?}: too few ends are encoded alone");
     assert!(stopped > 10 && tiers > 10 && ceilings > 3, "{stopped} {tiers} {ceilings}: the films are too tame");
 }
 
 #[test]
 fn a_chunk_that_fails_twice_or_for_good_ends_the_run() {
     let film = SimFilm::new(5, 1, false, false);
-    let facts = ChunkFacts { index: 0, frames: 100, means: Default::default() };
+    let facts = ChunkFacts { index: 0, frames: 100, means: Default::default(), scenes: Vec::new() };
     for (retryable, most) in [(true, 2), (false, 1)] {
         let mut scheduler = Scheduler::new(film.rules.clone());
-        scheduler.on(ScheduleEvent::ChunkArrived { chunk: facts, finished: false }).unwrap();
+        scheduler.on(ScheduleEvent::ChunkArrived { chunk: facts.clone(), finished: false }).unwrap();
         for turn in 1..=most {
             let orders = scheduler.on(ScheduleEvent::WorkerFree { worker: 0 }).unwrap();
             assert!(matches!(orders[..], [ScheduleAction::Try { chunk: 0, .. }]), "{orders:?}");
@@ -150,6 +150,6 @@ fn events_that_cannot_be_are_errors() {
     let film = SimFilm::new(5, 1, false, false);
     let mut scheduler = Scheduler::new(film.rules.clone());
     assert!(scheduler.on(ScheduleEvent::CeilingMeasured { chunk: 3, score: 99.0 }).is_err(), "a chunk nobody knows");
-    let chunk = ChunkFacts { index: 0, frames: 100, means: Default::default() };
+    let chunk = ChunkFacts { index: 0, frames: 100, means: Default::default(), scenes: Vec::new() };
     assert!(scheduler.on(ScheduleEvent::ChunkArrived { chunk, finished: true }).is_err(), "it was not restored");
 }

@@ -5,6 +5,7 @@ use super::super::curve::Curve;
 use super::super::policy::{ChunkSearch, Tier};
 use super::super::prior::{ChunkOutcome, slope_of};
 use super::super::search::{Clamp, Forecast, SearchRules, Step};
+use super::super::tail::{Made, Piece, harmonic_mean, mean_crf, mendable, scores_before, tail};
 use super::super::watch::{Profile, WatchSpec};
 use super::message::{ChunkFacts, TryEnd};
 use super::record::{KeptChunk, ScheduleRecord, ScoredFrames, TryRecord};
@@ -14,19 +15,48 @@ use crate::media::Crf;
 /// What a worker is at.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum WorkerTask {
-    Try { crf: Crf, stride: u32 },
+    Try {
+        piece: Piece,
+        stride: u32,
+        /// It decides nothing: the bytes are wanted, of what was decided before.
+        again: bool,
+    },
     Probe,
     Ceiling,
 }
 
-/// The try whose bytes are thought to be the chunk's.
+/// How many ends of a chunk are encoded alone, at the most.
+const MOST_TAILS: usize = 3;
+
+/// How many CRFs apart two encodes of an end have to be to tell a slope.
+const APART: f64 = 2.0;
+
+/// The pieces whose bytes are thought to be the chunk's, each with whether its bytes are there: those of an earlier run
+/// are not, and are made again, and only they.
 #[derive(Clone, Debug)]
 pub(super) struct BestTry {
-    pub(super) crf: Crf,
+    pieces: Vec<(Piece, bool)>,
     pub(super) scores: ScoredFrames,
-    pub(super) bytes: u64,
-    /// Its bytes are there. Those of an earlier run are not: they are made again, and only they.
-    pub(super) held: bool,
+}
+
+impl BestTry {
+    fn whole(crf: Crf, scores: ScoredFrames, held: bool) -> Self {
+        BestTry { pieces: vec![(Piece { from: 0, crf }, held)], scores }
+    }
+
+    fn pieces(&self) -> Vec<Piece> {
+        self.pieces.iter().map(|(piece, _)| *piece).collect()
+    }
+
+    /// Whether it is of one piece, of this CRF.
+    pub(super) fn is_whole_at(&self, crf: Crf) -> bool {
+        self.pieces.len() == 1 && self.pieces[0].0.crf == crf
+    }
+
+    /// The first piece whose bytes are not there.
+    fn missing(&self) -> Option<Piece> {
+        self.pieces.iter().find(|(_, held)| !held).map(|(piece, _)| *piece)
+    }
 }
 
 /// What comes next for a chunk.
@@ -34,13 +64,13 @@ pub(super) struct BestTry {
 pub(super) enum Next {
     MeasureCeiling,
     Try {
-        crf: Crf,
+        piece: Piece,
         stride: u32,
         watch: Option<Box<WatchSpec>>,
     },
-    /// Its search is over; the bytes at this CRF are wanted.
+    /// Its search is over; the bytes at this CRF are wanted, or of the pieces that are best where there is none.
     Decided {
-        crf: Crf,
+        crf: Option<Crf>,
         clamp: Option<Clamp>,
     },
 }
@@ -50,8 +80,8 @@ pub(super) enum Next {
 pub(super) struct Learnt {
     /// To be written down, if it decides anything.
     pub(super) record: Option<ScheduleRecord>,
-    /// Its bytes are the best.
-    pub(super) hold: bool,
+    /// Its bytes are the best, from this frame on.
+    pub(super) hold: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -67,6 +97,11 @@ pub(super) struct ChunkWork {
     /// Scores of its last whole encode.
     profile: Option<Profile>,
     tries: Vec<TryRecord>,
+    /// By how many CRFs ends that were encoded again differed from what was there, by how much distance, and their part of
+    /// the chunk.
+    bends: Vec<(f64, f64, f64)>,
+    /// Its best is what its search decided on, made again: that is not written down, so nothing may follow from it.
+    settled: bool,
     /// What an earlier run wrote down and its search has not seen.
     past: Vec<ScheduleRecord>,
 }
@@ -83,6 +118,8 @@ impl ChunkWork {
             ceiling: None,
             profile: None,
             tries: Vec::new(),
+            bends: Vec::new(),
+            settled: false,
             past: Vec::new(),
         }
     }
@@ -113,7 +150,7 @@ impl ChunkWork {
         for record in std::mem::take(&mut self.past) {
             match record {
                 ScheduleRecord::Try { tried, frames } => {
-                    self.observe(tried, frames, false);
+                    self.observe(tried, frames, false, &rules.curve);
                 }
                 ScheduleRecord::Ceiling { score, .. } => self.measured(score),
                 ScheduleRecord::Probe { .. } | ScheduleRecord::Title { .. } | ScheduleRecord::Kept { .. } => {}
@@ -125,7 +162,7 @@ impl ChunkWork {
     pub(super) fn restore_of_title(&mut self, record: ScheduleRecord) {
         if let ScheduleRecord::Try { tried, frames } = record {
             let scores = ScoredFrames { stride: tried.stride, harmonic_mean: tried.score, frames };
-            self.best = Some(BestTry { crf: tried.crf, scores, bytes: tried.bytes, held: false });
+            self.best = Some(BestTry::whole(tried.crf, scores, false));
             self.tries.push(tried);
         }
     }
@@ -137,111 +174,232 @@ impl ChunkWork {
         }
     }
 
-    /// What its search wants next.
-    pub(super) fn next(&self, rules: &SearchRules, stride: u32) -> Result<Next> {
+    /// What its search wants next. Where `mends`, a chunk that misses by little has its end alone encoded again.
+    pub(super) fn next(&self, rules: &SearchRules, stride: u32, mends: bool) -> Result<Next> {
         let search = self.search.as_ref().ok_or_else(unknown)?;
-        Ok(match search.next() {
+        let stride = stride_of(search.tier(), stride);
+        let step = search.next();
+        if mends && let Some(next) = self.next_of_its_end(search, step, rules, stride) {
+            return Ok(next);
+        }
+        Ok(match step {
             Step::MeasureCeiling => Next::MeasureCeiling,
-            Step::Done { crf, clamp } => Next::Decided { crf, clamp },
+            Step::Done { crf, clamp } => Next::Decided { crf: Some(crf), clamp },
             Step::Try(crf) => {
-                let stride = stride_of(search.tier(), stride);
-                let spec = || WatchSpec::new(rules, search.aim(), crf, self.facts.frames, self.profile.clone());
-                Next::Try { crf, stride, watch: search.may_stop().then(|| Box::new(spec())) }
+                let spec = || {
+                    let spec = WatchSpec::new(rules, search.aim(), crf, self.facts.frames, self.profile.clone());
+                    if mends { spec.within(mendable(rules, search.aim(), search.slope())) } else { spec }
+                };
+                let watch = search.may_stop().then(|| Box::new(spec()));
+                Next::Try { piece: Piece { from: 0, crf }, stride, watch }
             }
         })
     }
 
-    /// With what stride bytes at `crf` are made again, or made for the first time though the search is over.
-    pub(super) fn stride_at(&self, crf: Crf, stride: u32) -> u32 {
-        match (&self.best, &self.search) {
-            (Some(best), _) if best.crf == crf => best.scores.stride,
-            (_, Some(search)) => stride_of(search.tier(), stride),
-            _ => stride,
+    /// What comes next if that has to do with an end that is encoded alone; `step` is what the search wants.
+    fn next_of_its_end(&self, search: &ChunkSearch, step: Step, rules: &SearchRules, stride: u32) -> Option<Next> {
+        let best = self.best.as_ref().filter(|_| !self.settled)?;
+        let miss = |score: f64| (score - search.aim()).abs();
+        let missed = match step {
+            Step::MeasureCeiling => return None,
+            Step::Try(_) => None,
+            Step::Done { crf, clamp: clamp @ Some(Clamp::BetweenSteps | Clamp::Missed) } => Some((crf, clamp)),
+            Step::Done { .. } => return None,
+        };
+        let pieced = best.pieces.len() > 1;
+        if pieced && miss(best.scores.harmonic_mean) <= rules.tolerance {
+            return Some(Next::Decided { crf: None, clamp: search.clamp_of_landing() });
+        }
+        let tails = self.tries.iter().filter(|t| t.from > 0).count();
+        if tails < MOST_TAILS && best.scores.stride == stride && miss(best.scores.harmonic_mean) > rules.tolerance {
+            let piece = self.made(best, |made| tail(made, search.aim(), self.slope(search, rules), rules));
+            let tried = |piece: &Piece| self.tries.iter().any(|t| (t.from, t.crf) == (piece.from, piece.crf));
+            if let Some(piece) = piece.filter(|piece| !tried(piece)) {
+                return Some(Next::Try { piece, stride, watch: None });
+            }
+        }
+        let (crf, clamp) = missed?;
+        let whole = self.tries.iter().rfind(|t| t.whole && t.from == 0 && t.crf == crf)?;
+        let nearer = pieced && miss(best.scores.harmonic_mean) < miss(whole.score);
+        nearer.then_some(Next::Decided { crf: None, clamp })
+    }
+
+    fn made<T>(&self, best: &BestTry, with: impl FnOnce(&Made<'_>) -> T) -> T {
+        let ScoredFrames { stride, frames: scores, .. } = &best.scores;
+        let pieces = best.pieces();
+        let Self { facts: ChunkFacts { frames, scenes, .. }, .. } = self;
+        with(&Made { pieces: &pieces, scores, stride: *stride, frames: *frames, scenes })
+    }
+
+    /// Distance a CRF: as the search has it, drawn towards what its ends have shown.
+    fn slope(&self, search: &ChunkSearch, rules: &SearchRules) -> f64 {
+        // As if the search's had been seen over two CRFs.
+        const WEIGHT: f64 = 4.0;
+        let seen =
+            |(sum, weight), &(run, rise, part): &(f64, f64, f64)| (sum + rise * run * part, weight + run * run * part);
+        let (sum, weight) = self.bends.iter().fold((search.slope() * WEIGHT, WEIGHT), seen);
+        rules.curve.slopes.hold(sum / weight)
+    }
+
+    /// The piece that is to be made for the bytes of what was decided, and with what stride; none where they are there. What
+    /// was best until now and is something else is given up.
+    pub(super) fn wanting(&mut self, crf: Option<Crf>, stride: u32) -> Option<(Piece, u32)> {
+        self.best = self.best.take().filter(|best| crf.is_none_or(|crf| best.is_whole_at(crf)));
+        match (&self.best, crf) {
+            (Some(best), _) => best.missing().map(|piece| (piece, best.scores.stride)),
+            (None, Some(crf)) => {
+                let stride = self.search.as_ref().map_or(stride, |search| stride_of(search.tier(), stride));
+                Some((Piece { from: 0, crf }, stride))
+            }
+            (None, None) => None,
         }
     }
 
-    /// Takes what a try at `crf` and `stride` came to. `title` is the CRF of the title, once that is decided.
+    /// Takes what a try came to. `title` is the CRF of the title, once that is decided.
     pub(super) fn tried(
         &mut self,
-        (crf, stride): (Crf, u32),
+        (piece, stride, again): (Piece, u32, bool),
         end: TryEnd,
         (frames, bytes): (u64, u64),
-        title: Option<Crf>,
+        (title, curve): (Option<Crf>, &Curve),
     ) -> Result<Learnt> {
-        let open = self.search.as_ref().filter(|s| title.is_none() && !matches!(s.next(), Step::Done { .. }));
+        let open = self.search.as_ref().filter(|_| title.is_none() && !again);
         let (tier, searching) = (open.map_or(Tier::Configured, ChunkSearch::tier), open.is_some());
         let (score, whole, what) = match &end {
-            TryEnd::Whole(scores) => (scores.harmonic_mean, true, "scored"),
+            TryEnd::Whole(scores) => (self.with_end(piece, &scores.frames, scores.harmonic_mean), true, "scored"),
             TryEnd::Stopped { estimate } => (*estimate, false, "stopped early"),
         };
-        let why = if title.is_some() { "the CRF of the title" } else { tier.reason() };
-        let reason = format!("{why}: {what}");
-        let tried = TryRecord { chunk: self.facts.index, crf, tier, stride, whole, score, frames, bytes, reason };
         let scored = match end {
             TryEnd::Whole(scores) => scores.frames,
             TryEnd::Stopped { .. } => Vec::new(),
         };
+        let why = match (title, piece.from) {
+            (Some(_), _) => "the CRF of the title",
+            (None, 0) => tier.reason(),
+            (None, _) => "its end alone",
+        };
+        let (reason, Piece { from, crf }) = (format!("{why}: {what}"), piece);
+        let chunk = self.facts.index;
+        let tried = TryRecord { chunk, from, crf, tier, stride, whole, score, frames, bytes, reason };
         if searching {
             let record = Some(ScheduleRecord::Try { tried: tried.clone(), frames: scored.clone() });
-            return Ok(Learnt { record, hold: self.observe(tried, scored, true) });
+            return Ok(Learnt { record, hold: self.observe(tried, scored, true, curve) });
         }
         if !whole {
             return Err(Error::new(ErrorKind::Encode, "internal error: a try that nothing watched was stopped"));
         }
         // A chunk whose bytes are made again was decided before: that decides nothing anew.
-        if let Some(best) = self.best.as_mut().filter(|best| best.crf == crf && best.scores.stride == stride) {
-            best.held = true;
-            return Ok(Learnt { record: None, hold: true });
+        let of_best = self.best.as_mut().filter(|best| best.scores.stride == stride);
+        if let Some((_, held)) = of_best.and_then(|best| best.pieces.iter_mut().find(|(p, _)| *p == piece)) {
+            *held = true;
+            return Ok(Learnt { record: None, hold: Some(from) });
         }
         let record = title.map(|_| ScheduleRecord::Try { tried: tried.clone(), frames: scored.clone() });
-        let scores = ScoredFrames { stride, harmonic_mean: score, frames: scored };
-        self.best = Some(BestTry { crf, scores, bytes, held: true });
+        self.best = Some(BestTry::whole(crf, ScoredFrames { stride, harmonic_mean: score, frames: scored }, true));
+        self.settled = true;
         if record.is_some() {
             self.tries.push(tried);
         }
-        Ok(Learnt { record, hold: true })
+        Ok(Learnt { record, hold: Some(0) })
     }
 
-    /// Takes a try into the search; whether it is the best so far. Live or from the journal, it is the same.
-    fn observe(&mut self, tried: TryRecord, frames: Vec<f64>, live: bool) -> bool {
-        let Some(search) = &mut self.search else { return false };
+    /// The score of the chunk with the end `piece`, whose frames have these scores; `own` is their own.
+    fn with_end(&self, piece: Piece, scores: &[f64], own: f64) -> f64 {
+        match &self.best {
+            Some(best) if piece.from > 0 => {
+                let kept = self.made(best, |made| scores_before(made, piece.from)).min(best.scores.frames.len());
+                harmonic_mean(best.scores.frames[..kept].iter().chain(scores).copied())
+            }
+            _ => own,
+        }
+    }
+
+    /// Takes a try into the search; from which frame on it is the best so far, if it is. Live or from the journal, it is
+    /// the same.
+    fn observe(&mut self, tried: TryRecord, frames: Vec<f64>, live: bool, curve: &Curve) -> Option<u64> {
+        if tried.from > 0 {
+            return self.observe_end(tried, frames, live, curve);
+        }
+        let search = self.search.as_mut()?;
         search.observe(tried.observation());
         let aim = search.aim();
-        let (crf, bytes, whole) = (tried.crf, tried.bytes, tried.whole);
+        let (crf, whole) = (tried.crf, tried.whole);
         let scores = ScoredFrames { stride: tried.stride, harmonic_mean: tried.score, frames };
         self.tries.push(tried);
         if !whole {
-            return false;
+            return None;
         }
         self.profile = Some(scores.profile());
         let miss = |score: f64| (score - aim).abs();
         let is_best = self.best.as_ref().is_none_or(|b| miss(scores.harmonic_mean) <= miss(b.scores.harmonic_mean));
         if is_best {
-            self.best = Some(BestTry { crf, scores, bytes, held: live });
+            self.best = Some(BestTry::whole(crf, scores, live));
         }
-        is_best
+        is_best.then_some(0)
     }
 
-    /// Whether the bytes at this CRF are there.
-    pub(super) fn holds(&self, crf: Crf) -> bool {
-        self.best.as_ref().is_some_and(|best| best.crf == crf && best.held)
+    /// As [`observe`](Self::observe), of an end that was encoded alone.
+    fn observe_end(&mut self, tried: TryRecord, frames: Vec<f64>, live: bool, curve: &Curve) -> Option<u64> {
+        let aim = self.search.as_ref()?.aim();
+        let best = self.best.as_ref()?;
+        let (piece, pieces) = (Piece { from: tried.from, crf: tried.crf }, best.pieces());
+        let kept = self.made(best, |made| scores_before(made, piece.from)).min(best.scores.frames.len());
+        let part = 1.0 - piece.from as f64 / self.facts.frames.max(1) as f64;
+        let was = mean_crf(&from_on(&pieces, piece.from), self.facts.frames - piece.from.min(self.facts.frames));
+        let distance =
+            |scores: &[f64]| scores.iter().map(|s| curve.distance(*s)).sum::<f64>() / (scores.len() as f64).max(1.0);
+        let rise = distance(&frames) - distance(&best.scores.frames[kept..]);
+        self.bends.push((piece.crf.as_f64() - was, rise, part));
+        let miss = |score: f64| (score - aim).abs();
+        let (score, before) = (tried.score, best.scores.harmonic_mean);
+        self.tries.push(tried);
+        if miss(score) >= miss(before) {
+            return None;
+        }
+        let best = self.best.as_mut()?;
+        best.scores.frames.truncate(kept);
+        best.scores.frames.extend(frames);
+        best.scores.harmonic_mean = score;
+        best.pieces.retain(|(p, _)| p.from < piece.from);
+        // What is in front of it went with an earlier run: all of it is made again, in order.
+        let complete = live && best.missing().is_none();
+        best.pieces.push((piece, complete));
+        complete.then_some(piece.from)
+    }
+
+    /// Whether the bytes of what was decided are there.
+    pub(super) fn holds(&self, crf: Option<Crf>) -> bool {
+        let decided = |best: &&BestTry| crf.is_none_or(|crf| best.is_whole_at(crf));
+        self.best.as_ref().filter(decided).is_some_and(|best| best.missing().is_none())
     }
 
     /// What the search of a chunk a title is calibrated on came to, which ended at `crf`.
     pub(super) fn calibrated(&self, curve: &Curve, crf: Crf) -> Result<ChunkOutcome> {
-        let tries = || self.tries.iter().map(TryRecord::observation);
-        let score = tries().rfind(|t| t.whole && t.crf == crf).ok_or_else(unknown)?.score;
+        let tries = || self.wholes().map(TryRecord::observation);
+        let score = tries().filter(|t| t.crf == crf).last().ok_or_else(unknown)?.score;
         Ok(ChunkOutcome { means: self.facts.means, crf, score, probe: self.probe, slope: slope_of(curve, tries()) })
     }
 
+    /// Its tries of all of it that came to their end.
+    fn wholes(&self) -> impl Iterator<Item = &TryRecord> {
+        self.tries.iter().filter(|t| t.whole && t.from == 0)
+    }
+
+    /// The slope that the end which differed most has shown.
+    fn bend(&self, curve: &Curve) -> Option<f64> {
+        let most = self.bends.iter().filter(|b| b.0.abs() >= APART).max_by(|a, b| a.0.abs().total_cmp(&b.0.abs()))?;
+        Some(curve.shown_slopes.hold(most.1 / most.0))
+    }
+
     /// The finished chunk.
-    pub(super) fn finish(self, aim: f64, clamp: Option<Clamp>) -> Result<KeptChunk> {
+    pub(super) fn finish(self, aim: f64, clamp: Option<Clamp>, curve: &Curve) -> Result<KeptChunk> {
+        let slope = slope_of(curve, self.wholes().map(TryRecord::observation)).or_else(|| self.bend(curve));
         let best = self.best.ok_or_else(unknown)?;
         Ok(KeptChunk {
             chunk: self.facts.index,
-            crf: best.crf,
+            pieces: best.pieces(),
             aim,
-            bytes: best.bytes,
+            slope,
             scores: best.scores,
             ceiling: self.ceiling,
             probe: self.probe,
@@ -249,6 +407,13 @@ impl ChunkWork {
             tries: self.tries,
         })
     }
+}
+
+/// What of the pieces is from frame `from` on, counted from there.
+fn from_on(pieces: &[Piece], from: u64) -> Vec<Piece> {
+    let covers = |i: usize| pieces.get(i + 1).is_none_or(|next| next.from > from);
+    let rest = pieces.iter().enumerate().filter(|(i, _)| covers(*i));
+    rest.map(|(_, p)| Piece { from: p.from.saturating_sub(from), crf: p.crf }).collect()
 }
 
 fn stride_of(tier: Tier, configured: u32) -> u32 {

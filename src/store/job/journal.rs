@@ -93,7 +93,7 @@ mod tests {
         let crf = Crf::whole(30).unwrap();
         let (tier, reason) = (Tier::Configured, reason.to_owned());
         let (stride, whole, score, frames, bytes) = (3, true, 93.0, 10, 100);
-        let tried = TryRecord { chunk, crf, tier, stride, whole, score, frames, bytes, reason };
+        let tried = TryRecord { chunk, from: 0, crf, tier, stride, whole, score, frames, bytes, reason };
         Record::Schedule(ScheduleRecord::Try { tried, frames: vec![93.0, 0.1 + 0.2] })
     }
 

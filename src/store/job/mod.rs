@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 use crate::base::{Error, ErrorKind, Result};
 use crate::config::{EncodeSettings, Quality};
 use crate::container::{IvfHeader, IvfReader, IvfWriter};
-use crate::plan::{Curve, ScheduleRecord};
+use crate::plan::ScheduleRecord;
 
 use super::names::fitting;
 use disk::{cannot, sync_folder};
@@ -192,8 +192,8 @@ impl Job {
 
     /// What the scheduler is told when a run goes on: all that decisions read, in order, and the chunks whose bytes are
     /// there.
-    pub(crate) fn decisions(&self, curve: &Curve) -> Vec<ScheduleRecord> {
-        self.decisions.iter().cloned().chain(self.finished.values().map(|record| record.kept(curve))).collect()
+    pub(crate) fn decisions(&self) -> Vec<ScheduleRecord> {
+        self.decisions.iter().cloned().chain(self.finished.values().filter_map(ChunkRecord::kept)).collect()
     }
 
     /// Adds a chunk to the plan; it is written with the next record that needs it.
@@ -219,7 +219,7 @@ impl Job {
             length: 0,
         };
         let writer = IvfWriter::new(sink, header).map_err(|e| e.with_file(&path))?;
-        Ok(ChunkFile { path, writer: Some(writer), kept: false })
+        Ok(ChunkFile { path, header: *header, writer: Some(writer), bytes: 0, kept: false })
     }
 
     /// Records what a decision is about to read; it is on the disk when this returns.
@@ -227,18 +227,47 @@ impl Job {
         self.journal.append(&Record::Schedule(record))
     }
 
-    /// Puts the bytes of a try on the disk under the chunk's name, then records the chunk.
-    pub(crate) fn finish(&mut self, mut record: ChunkRecord, mut file: ChunkFile) -> Result<()> {
+    /// Puts the bytes of a chunk on the disk under its name, then records it; the record as it was written. The bytes are
+    /// those of `pieces`, of each as many frames as it says.
+    pub(crate) fn finish(&mut self, record: ChunkRecord, pieces: Vec<(ChunkFile, u64)>) -> Result<&ChunkRecord> {
+        let chunk = record.chunk;
+        let file = match <[_; 1]>::try_from(pieces) {
+            Ok([(file, _)]) => file,
+            Err(pieces) => self.join(&record, pieces)?,
+        };
+        self.put(record, file)?;
+        self.finished.get(&chunk).ok_or_else(|| Error::new(ErrorKind::Encode, "internal error: a chunk was not kept"))
+    }
+
+    /// One file of several.
+    fn join(&mut self, record: &ChunkRecord, pieces: Vec<(ChunkFile, u64)>) -> Result<ChunkFile> {
+        let first =
+            pieces.first().ok_or_else(|| Error::new(ErrorKind::Encode, "internal error: a chunk of nothing"))?;
+        let header = IvfHeader { frames: u32::try_from(record.frames).unwrap_or(u32::MAX), ..first.0.header };
+        let mut file = self.chunk_file(record.chunk, &header)?;
+        for (mut piece, frames) in pieces {
+            let mut units = piece.read()?;
+            for _ in 0..frames {
+                let short =
+                    || Error::new(ErrorKind::Encode, "a try has fewer packets than frames").with_file(&piece.path);
+                let unit = units.next().map_err(|e| e.with_file(&piece.path))?.ok_or_else(short)?;
+                file.write(&unit)?;
+            }
+        }
+        Ok(file)
+    }
+
+    fn put(&mut self, mut record: ChunkRecord, mut file: ChunkFile) -> Result<()> {
         let to = self.chunk_path(record.chunk);
         let failed = |e| cannot(&to, "write a chunk", e);
-        let writer = file.writer.take().ok_or_else(|| Error::new(ErrorKind::Encode, "a chunk file was used twice"))?;
+        let writer = file.writer.take().ok_or_else(used_twice)?;
         let Hashing { file: buffer, hasher, length } = writer.into_inner();
         let disk = buffer.into_inner().map_err(|e| failed(e.into_error()))?;
         disk.sync_all().map_err(failed)?;
         std::fs::rename(&file.path, &to).map_err(failed)?;
         file.kept = true;
         sync_folder(&to)?;
-        record.length = length;
+        (record.length, record.bytes) = (length, file.bytes);
         record.hash = hasher.finalize().to_hex().to_string();
         self.journal.append(&Record::Chunk(record.clone()))?;
         self.finished.insert(record.chunk, record);
@@ -276,7 +305,10 @@ impl Job {
 /// The bytes of one try, under a temporary name. Dropped without [`Job::finish`], they go.
 pub(crate) struct ChunkFile {
     path: PathBuf,
+    header: IvfHeader,
     writer: Option<IvfWriter<Hashing>>,
+    /// Of its units.
+    bytes: u64,
     /// It has its name.
     kept: bool,
 }
@@ -284,11 +316,23 @@ pub(crate) struct ChunkFile {
 impl ChunkFile {
     /// Writes the next temporal unit, which has no delimiter.
     pub(crate) fn write(&mut self, unit: &[u8]) -> Result<()> {
-        match &mut self.writer {
-            Some(writer) => writer.write(unit).map_err(|e| e.with_file(&self.path)),
-            None => Err(Error::new(ErrorKind::Encode, "a chunk file was used twice")),
-        }
+        let writer = self.writer.as_mut().ok_or_else(used_twice)?;
+        self.bytes += unit.len() as u64;
+        writer.write(unit).map_err(|e| e.with_file(&self.path))
     }
+
+    /// Reads what was written; nothing more is written after it.
+    fn read(&mut self) -> Result<IvfReader<impl Read + use<>>> {
+        let failed = |e| cannot(&self.path, "read a chunk", e);
+        let mut written = self.writer.take().ok_or_else(used_twice)?.into_inner();
+        written.flush().map_err(|e| cannot(&self.path, "write a chunk", e))?;
+        let file = File::open(&self.path).map_err(failed)?;
+        IvfReader::new(std::io::BufReader::new(file)).map_err(|e| e.with_file(&self.path))
+    }
+}
+
+fn used_twice() -> Error {
+    Error::new(ErrorKind::Encode, "internal error: a chunk file was used twice")
 }
 
 impl Drop for ChunkFile {

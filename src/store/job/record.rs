@@ -3,11 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
-use crate::media::Crf;
-use crate::plan::{ChunkSpan, Clamp, Curve, KeptChunk, ScheduleRecord, TryRecord, slope_of};
+use crate::plan::{ChunkSpan, Clamp, KeptChunk, Piece, ScheduleRecord, TryRecord, mean_crf, shown};
 
 /// Of what the journal says and how; a fact of the job's identity, so that an older job is begun anew.
-pub(crate) const JOB_FORMAT: u32 = 3;
+pub(crate) const JOB_FORMAT: u32 = 4;
 
 /// A line of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,7 +53,8 @@ pub(crate) struct ChunkRecord {
     pub(crate) hash: String,
     /// Bytes of its packets.
     pub(crate) bytes: u64,
-    pub(crate) crf: Crf,
+    /// The pieces of its bytes.
+    pub(crate) pieces: Vec<Piece>,
     /// The score aimed at.
     pub(crate) aim: f64,
     /// Pooled over the frames that were scored.
@@ -68,6 +68,8 @@ pub(crate) struct ChunkRecord {
     pub(crate) probe: Option<f64>,
     /// Why it is not at the target as asked.
     pub(crate) clamp: Option<Clamp>,
+    /// The distance a CRF that its tries showed.
+    pub(crate) slope: Option<f64>,
     pub(crate) tries: Vec<TryRecord>,
 }
 
@@ -78,7 +80,7 @@ impl ChunkRecord {
             index: self.chunk,
             start_s: self.start_s,
             frames: self.frames,
-            crf: self.crf.as_f64(),
+            crf: self.crf(),
             vmaf: self.harmonic_mean,
             attempts: self.tries.len() as u32,
             bytes: self.bytes,
@@ -94,8 +96,8 @@ impl ChunkRecord {
             start_s: span.start.as_secs_f64(),
             length: 0,
             hash: String::new(),
-            bytes: kept.bytes,
-            crf: kept.crf,
+            bytes: 0,
+            pieces: kept.pieces,
             aim: kept.aim,
             harmonic_mean: kept.scores.harmonic_mean,
             stride: kept.scores.stride,
@@ -103,14 +105,19 @@ impl ChunkRecord {
             ceiling: kept.ceiling,
             probe: kept.probe,
             clamp: kept.clamp,
+            slope: kept.slope,
             tries: kept.tries,
         }
     }
 
-    /// What the scheduler is told of it when the run goes on.
-    pub(crate) fn kept(&self, curve: &Curve) -> ScheduleRecord {
-        let slope = slope_of(curve, self.tries.iter().map(TryRecord::observation));
-        let (chunk, crf, score, probe) = (self.chunk, self.crf, self.harmonic_mean, self.probe);
-        ScheduleRecord::Kept { chunk, crf, score, probe, slope }
+    /// The mean CRF over its frames, to hundredths.
+    pub(crate) fn crf(&self) -> f64 {
+        (mean_crf(&self.pieces, self.frames) * 100.0).round() / 100.0
+    }
+
+    /// What the scheduler is told of it when the run goes on; nothing where a record says of no try that it is whole.
+    pub(crate) fn kept(&self) -> Option<ScheduleRecord> {
+        let (chunk, (crf, score)) = (self.chunk, shown(&self.tries, self.aim)?);
+        Some(ScheduleRecord::Kept { chunk, crf, score, probe: self.probe, slope: self.slope })
     }
 }

@@ -3,7 +3,7 @@ use std::path::Path;
 use super::*;
 use crate::base::Rational;
 use crate::media::Crf;
-use crate::plan::{ScoredFrames, Tier, TryRecord};
+use crate::plan::{Piece, ScoredFrames, Tier, TryRecord};
 
 const HEADER: IvfHeader = IvfHeader { width: 64, height: 64, rate: Rational::ONE, frames: 1 };
 
@@ -21,6 +21,7 @@ fn open(dir: &Path) -> (Job, Opened) {
 fn tried(chunk: usize, score: f64) -> TryRecord {
     TryRecord {
         chunk,
+        from: 0,
         crf: Crf::whole(30).unwrap(),
         tier: Tier::Configured,
         stride: 3,
@@ -44,7 +45,7 @@ fn tries(job: &Job, chunk: usize) -> Vec<TryRecord> {
         ScheduleRecord::Try { tried, .. } if tried.chunk == chunk => Some(tried),
         _ => None,
     };
-    job.decisions(&Curve::VMAF).into_iter().filter_map(of_it).collect()
+    job.decisions().into_iter().filter_map(of_it).collect()
 }
 
 fn segment(chunk: usize) -> SegmentRecord {
@@ -60,7 +61,7 @@ fn record(chunk: usize) -> ChunkRecord {
         length: 0,
         hash: String::new(),
         bytes: 4,
-        crf: Crf::whole(30).unwrap(),
+        pieces: vec![Piece { from: 0, crf: Crf::whole(30).unwrap() }],
         aim: 93.0,
         harmonic_mean: 93.1,
         stride: 3,
@@ -68,6 +69,7 @@ fn record(chunk: usize) -> ChunkRecord {
         probe: None,
         ceiling: None,
         clamp: None,
+        slope: None,
         tries: vec![tried(chunk, 93.1)],
     }
 }
@@ -76,7 +78,7 @@ fn finish(job: &mut Job, chunk: usize) {
     job.add_segment(segment(chunk)).unwrap();
     let mut file = job.chunk_file(chunk, &HEADER).unwrap();
     file.write(&UNIT).unwrap();
-    job.finish(record(chunk), file).unwrap();
+    job.finish(record(chunk), vec![(file, 1)]).unwrap();
 }
 
 fn journal(dir: &Path) -> PathBuf {
@@ -125,8 +127,8 @@ fn all_that_decisions_read_comes_back_in_its_order_and_to_the_last_bit() {
     drop(job);
     let (job, _) = open(&dir);
     assert!(!job.is_empty());
-    let kept = ScheduleRecord::Kept { chunk: 0, crf: record(0).crf, score: 93.1, probe: None, slope: None };
-    assert_eq!(job.decisions(&Curve::VMAF), written.into_iter().chain([kept]).collect::<Vec<_>>());
+    let kept = ScheduleRecord::Kept { chunk: 0, crf: Crf::whole(30).unwrap(), score: 93.1, probe: None, slope: None };
+    assert_eq!(job.decisions(), written.into_iter().chain([kept]).collect::<Vec<_>>());
 }
 
 #[test]
@@ -320,7 +322,7 @@ fn a_disk_that_is_full_keeps_what_was_finished_and_nothing_of_the_rest() {
     fill(&dir.join("encoded/.00001.2.part"));
     let mut file = job.chunk_file(1, &HEADER).unwrap();
     file.write(&UNIT).unwrap();
-    let error = job.finish(record(1), file).unwrap_err();
+    let error = job.finish(record(1), vec![(file, 1)]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Output);
     assert!(error.to_string().contains("00001"), "{error}");
     let left: Vec<_> = std::fs::read_dir(dir.join("encoded")).unwrap().map(|e| e.unwrap().file_name()).collect();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::super::*;
 use crate::media::Crf;
-use crate::plan::{Calibration, ChunkMeans, Curve, Layout, SearchRules, Verdict, Watch, WatchSpec};
+use crate::plan::{Calibration, ChunkMeans, Curve, Layout, Piece, SearchRules, Verdict, Watch, WatchSpec};
 
 /// Random numbers, the same for the same seed.
 pub struct Dice(pub u64);
@@ -56,9 +56,12 @@ impl SimFilm {
             let frames = 40 + dice.below(300) as u64;
             let odd = dice.below(4) == 0;
             let means = ChunkMeans { detail: 3.0 * dice.part(), motion: 4.0 * dice.part(), brightness: dice.part() };
+            let mut scenes: Vec<u64> = (0..dice.below(4)).map(|_| 1 + dice.below(frames as usize - 1) as u64).collect();
+            scenes.sort_unstable();
+            scenes.dedup();
             ChunkCurve {
                 seed: dice.next(),
-                facts: ChunkFacts { index, frames, means },
+                facts: ChunkFacts { index, frames, means, scenes },
                 level: level + dice.part() - 0.5 + if odd { 2.0 * dice.part() - 1.0 } else { 0.0 },
                 slope: slope * (0.6 + 0.8 * dice.part()),
                 wobble: if odd { 0.5 } else { 0.03 },
@@ -88,7 +91,7 @@ impl SimFilm {
     }
 
     /// The scores of an encode, frame by frame.
-    fn scores(&self, chunk: usize, crf: Crf, stride: u32, probe: bool) -> ScoredFrames {
+    fn scores(&self, chunk: usize, Piece { from, crf }: Piece, stride: u32, probe: bool) -> ScoredFrames {
         let curve = &self.chunks[chunk];
         let mut whole = Dice(curve.seed ^ u64::from(crf.quarters()) << 8 ^ u64::from(stride) << 1 ^ u64::from(probe));
         let wobble = curve.wobble * (whole.part() - 0.5);
@@ -101,13 +104,28 @@ impl SimFilm {
             let y = curve.level + curve.slope * (crf.as_f64() - 20.0) + wobble + own + half + noise + offset;
             (101.0 - y.exp()).clamp(0.0, 100.0)
         };
-        let frames: Vec<f64> = (0..curve.facts.frames).step_by(stride as usize).map(score).collect();
+        let frames: Vec<f64> = (from..curve.facts.frames).step_by(stride as usize).map(score).collect();
         let harmonic_mean = frames.len() as f64 / frames.iter().map(|s| 1.0 / (s + 1.0)).sum::<f64>() - 1.0;
         ScoredFrames { stride, harmonic_mean, frames }
     }
 
-    fn try_at(&self, chunk: usize, crf: Crf, stride: u32, watch: Option<WatchSpec>) -> ScheduleEvent {
-        let scores = self.scores(chunk, crf, stride, false);
+    /// That what is said of a chunk is what its pieces score.
+    fn check(&self, kept: &KeptChunk) {
+        let frames = self.chunks[kept.chunk].facts.frames;
+        let ends = kept.pieces.iter().skip(1).map(|p| p.from).chain([frames]);
+        let scores = kept.pieces.iter().zip(ends).flat_map(|(piece, end)| {
+            let own = self.scores(kept.chunk, *piece, kept.scores.stride, false).frames;
+            own.into_iter().take((end - piece.from).div_ceil(u64::from(kept.scores.stride)) as usize)
+        });
+        assert_eq!(kept.scores.frames, scores.collect::<Vec<_>>(), "{:?}", kept.pieces);
+        let n = kept.scores.frames.len() as f64;
+        let mean = n / kept.scores.frames.iter().map(|s| 1.0 / (s + 1.0)).sum::<f64>() - 1.0;
+        assert!((mean - kept.scores.harmonic_mean).abs() < 1e-9, "{mean} {}", kept.scores.harmonic_mean);
+    }
+
+    fn try_at(&self, chunk: usize, piece: Piece, stride: u32, watch: Option<WatchSpec>) -> ScheduleEvent {
+        assert!(piece.from == 0 || watch.is_none());
+        let (crf, scores) = (piece.crf, self.scores(chunk, piece, stride, false));
         let mut watch = watch.map_or_else(Watch::idle, Watch::from);
         let size = |frames: u64| frames * (400 - u64::from(crf.quarters()));
         for (at, score) in (0..).step_by(stride as usize).zip(&scores.frames) {
@@ -116,7 +134,7 @@ impl SimFilm {
                 return ScheduleEvent::Tried { chunk, end: TryEnd::Stopped { estimate }, frames, bytes };
             }
         }
-        let (frames, end) = (self.chunks[chunk].facts.frames, TryEnd::Whole(scores));
+        let (frames, end) = (self.chunks[chunk].facts.frames - piece.from, TryEnd::Whole(scores));
         ScheduleEvent::Tried { chunk, end, frames, bytes: size(frames) }
     }
 
@@ -152,9 +170,9 @@ struct Sim<'a> {
     encoding: Vec<Option<ScheduleEvent>>,
     scoring: Vec<VecDeque<ScheduleEvent>>,
     failed: Vec<usize>,
-    /// The bytes that are held, by chunk: their CRF.
-    held: BTreeMap<usize, Crf>,
-    fresh: BTreeMap<usize, Crf>,
+    /// The bytes that are held, by chunk.
+    held: BTreeMap<usize, Vec<Piece>>,
+    fresh: BTreeMap<usize, Piece>,
     finished: Vec<usize>,
     run: SimRun,
 }
@@ -217,7 +235,7 @@ impl<'a> Sim<'a> {
                         None => ScheduleEvent::FilmEnded,
                         Some(curve) => {
                             let finished = self.finished.contains(&curve.facts.index);
-                            ScheduleEvent::ChunkArrived { chunk: curve.facts, finished }
+                            ScheduleEvent::ChunkArrived { chunk: curve.facts.clone(), finished }
                         }
                     }
                 }
@@ -262,13 +280,13 @@ impl<'a> Sim<'a> {
     fn act(&mut self, action: ScheduleAction) -> bool {
         match action {
             ScheduleAction::Probe { worker, chunk, crf, .. } => {
-                let scores = self.film.scores(chunk, crf, 9, true);
+                let scores = self.film.scores(chunk, Piece { from: 0, crf }, 9, true);
                 self.give(worker, ScheduleEvent::Probed { chunk, scores });
             }
-            ScheduleAction::Try { worker, chunk, crf, stride, watch, parallelism } => {
-                assert!(parallelism > 0);
-                self.fresh.insert(chunk, crf);
-                let event = self.film.try_at(chunk, crf, stride, watch);
+            ScheduleAction::Try { worker, chunk, piece, stride, watch, parallelism } => {
+                assert!(parallelism > 0 && piece.from < self.film.chunks[chunk].facts.frames);
+                self.fresh.insert(chunk, piece);
+                let event = self.film.try_at(chunk, piece, stride, watch);
                 self.give(worker, event);
             }
             ScheduleAction::MeasureCeiling { worker, chunk } => {
@@ -276,14 +294,23 @@ impl<'a> Sim<'a> {
                 self.give(worker, ScheduleEvent::CeilingMeasured { chunk, score });
             }
             ScheduleAction::Journal { record } => return self.append(&record),
-            ScheduleAction::Hold { chunk } => {
-                let crf = self.fresh.remove(&chunk).expect("bytes");
-                self.held.insert(chunk, crf);
+            ScheduleAction::Hold { chunk, from } => {
+                let piece = self.fresh.remove(&chunk).expect("bytes");
+                assert_eq!(piece.from, from);
+                let held = self.held.entry(chunk).or_default();
+                held.retain(|p| p.from < from);
+                assert!(from == 0 || held.first().is_some_and(|p| p.from == 0), "an end of nothing");
+                held.push(piece);
             }
             ScheduleAction::Discard { chunk } => drop(self.fresh.remove(&chunk).expect("bytes")),
             ScheduleAction::Keep { chunk } => {
-                assert_eq!(self.held.remove(&chunk.chunk), Some(chunk.crf), "the bytes are of that CRF");
-                let line = chunk.record(&Curve::VMAF);
+                assert_eq!(
+                    self.held.remove(&chunk.chunk).as_ref(),
+                    Some(&chunk.pieces),
+                    "the bytes are of those pieces"
+                );
+                self.film.check(&chunk);
+                let line = chunk.record().expect("a try of all of it");
                 assert!(self.run.kept.insert(chunk.chunk, *chunk).is_none(), "kept once");
                 return self.append(&line);
             }
