@@ -87,6 +87,9 @@ const BASE: Setting = Setting {
     get: |_| None,
 };
 
+/// What a target may hold for.
+const PER: &[&str] = &["chunk", "title", "title-crf"];
+
 /// The encoders that a run can have; the room of encoders knows more of each.
 const ENCODERS: &[&str] = &["svt-av1", "libx264"];
 
@@ -131,17 +134,32 @@ const SETTINGS: &[Setting] = &[
         key: "per",
         flag: Some("per"),
         value_name: "WHAT",
-        kind: SettingKind::OneOf(&["chunk", "title"]),
+        kind: SettingKind::OneOf(PER),
         default: "chunk",
-        help: "Meet the target in every chunk, each at a CRF of its own, or over the whole title at one CRF",
+        help: "Meet the target in every chunk; over the whole title with the fewest bytes, which it gives to chunks where \
+               they do most; or over the title at one CRF",
         example: "\"chunk\"",
         needs_target: true,
         set: |s, v| {
-            let per = choice::<Per>("per", v, &["chunk", "title"])?;
+            let per = choice::<Per>("per", v, PER)?;
             Ok(target(s)?.per = per)
         },
         get: |s| of_target(s, |t| Some(t.per.name().to_owned())),
         ..BASE
+    },
+    Setting {
+        name: "quality.floor",
+        key: "floor",
+        flag: Some("floor"),
+        value_name: "V",
+        kind: SettingKind::Number { min: 0.0, max: 99.0 },
+        unit: "VMAF",
+        default: "3 less than the target",
+        help: "With --per title, the VMAF below which no chunk may fall",
+        example: "90.0",
+        needs_target: true,
+        set: |s, v| Ok(target(s)?.floor = Some(number("the lowest VMAF of a chunk", v, 0.0, 99.0)?)),
+        get: |s| of_target(s, |t| t.floor.map(|floor| floor.to_string())),
     },
     Setting {
         name: "quality.crf_min",

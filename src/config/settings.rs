@@ -23,13 +23,15 @@ pub enum AudioMode {
 
 /// What a target holds for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Per {
     /// For every chunk, each at a CRF of its own.
     #[default]
     Chunk,
-    /// For the whole title, at one CRF.
+    /// For the whole title, with the fewest bytes: each chunk at a CRF where a byte does as much as in any other.
     Title,
+    /// For the whole title, at one CRF.
+    TitleCrf,
 }
 
 impl Per {
@@ -38,7 +40,13 @@ impl Per {
         match self {
             Per::Chunk => "chunk",
             Per::Title => "title",
+            Per::TitleCrf => "title-crf",
         }
+    }
+
+    /// Whether what is asked for is asked of the whole title.
+    pub fn is_title(self) -> bool {
+        matches!(self, Per::Title | Per::TitleCrf)
     }
 }
 
@@ -61,6 +69,9 @@ pub struct Target {
     pub per: Per,
     /// How far a chunk, or the title, may be from it on either side.
     pub tolerance: f64,
+    /// Where it holds for the title, each chunk at a CRF of its own: the VMAF below which no chunk may fall. `None` takes 3
+    /// less than the target.
+    pub floor: Option<f64>,
     /// The lowest CRF tried.
     pub crf_min: f64,
     /// The highest CRF tried.
@@ -79,6 +90,7 @@ impl Default for Target {
             vmaf: 93.0,
             per: Per::default(),
             tolerance: 0.5,
+            floor: None,
             crf_min: 8.0,
             crf_max: 55.0,
             chunk_seconds: 15.0,
@@ -88,7 +100,15 @@ impl Default for Target {
     }
 }
 
+/// How much less than the title's target a chunk may have.
+const BELOW_TARGET: f64 = 3.0;
+
 impl Target {
+    /// The VMAF below which no chunk may fall where the target is the title's and chunks have CRFs of their own.
+    pub fn floor(&self) -> Option<f64> {
+        (self.per == Per::Title).then(|| self.floor.unwrap_or((self.vmaf - BELOW_TARGET).max(0.0)))
+    }
+
     /// Every how many-th frame is scored at `preset`: sampling pays where encoding is cheap.
     pub fn stride(&self, preset: u8) -> u32 {
         self.stride.unwrap_or(if preset > 4 { 3 } else { 1 })
@@ -120,6 +140,14 @@ impl Target {
         };
         within("the target VMAF", self.vmaf, 1.0, 99.0)?;
         within("the VMAF tolerance", self.tolerance, 0.1, 5.0)?;
+        if let Some(floor) = self.floor {
+            within("the lowest VMAF of a chunk", floor, 0.0, self.vmaf)?;
+            if self.per != Per::Title {
+                let per = self.per.name();
+                let message = format!("a floor is for a target of the title (--per title), not with --per {per}");
+                return Err(Error::new(ErrorKind::Usage, message));
+            }
+        }
         within("the lowest CRF", self.crf_min, 1.0, 63.0)?;
         within("the highest CRF", self.crf_max, self.crf_min, 63.0)?;
         within("the chunk size in seconds", self.chunk_seconds, 1.0, 300.0)?;

@@ -84,14 +84,20 @@ impl Searched<'_> {
 
     /// What the user should know of chunks that are worse than asked for.
     pub(super) fn warnings(&self) -> Vec<String> {
-        if self.film.target.per == Per::Title {
+        let (aim, tolerance) = (self.film.target.vmaf, self.film.target.tolerance);
+        let mut of_title = Vec::new();
+        if self.film.target.per.is_title() {
             let score = self.pooled().map_or(0.0, |s| s.harmonic_mean);
-            let (aim, tolerance) = (self.film.target.vmaf, self.film.target.tolerance);
             let miss = (score - aim).abs() > tolerance;
             let message = || format!("the title scores {score:.2}, which is not within {tolerance} of {aim}");
-            return miss.then(message).into_iter().collect();
+            of_title.extend(miss.then(message));
         }
-        let low = |r: &&ChunkRecord| r.harmonic_mean < self.film.target.vmaf - self.film.target.tolerance;
+        let least = match self.film.target.per {
+            Per::Chunk => aim - tolerance,
+            Per::Title => self.film.target.floor().unwrap_or(0.0),
+            Per::TitleCrf => return of_title,
+        };
+        let low = |r: &&ChunkRecord| r.harmonic_mean < least;
         let chunk = |r: &ChunkRecord| {
             let note = r.clamp.map_or(String::new(), |clamp| format!(": {}", self.note(r, clamp)));
             format!("chunk {} at {:.1} s scores {:.2}{note}", r.chunk, r.start_s, r.harmonic_mean)
@@ -100,9 +106,9 @@ impl Searched<'_> {
         let further = warnings.len().saturating_sub(NAMED);
         if further > 0 {
             warnings.truncate(NAMED);
-            warnings.push(format!("{further} further chunks are below the target; the report names them"));
+            warnings.push(format!("{further} further chunks are below it; the report names them"));
         }
-        warnings
+        of_title.into_iter().chain(warnings).collect()
     }
 }
 

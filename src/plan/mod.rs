@@ -6,6 +6,7 @@
 //! Size: every decision of the program is here, one a file; the largest, the schedule of tries, is a folder of its own.
 #![deny(unsafe_code)]
 
+mod allocation;
 mod chunks;
 mod clock;
 mod crop;
@@ -43,7 +44,7 @@ pub use search::{Clamp, Forecast, Observation, Reading, Search, SearchRules, Ste
 pub use shape::{lasting_size, size_lasts};
 pub use streams::{is_image_codec, main_video, why_main};
 pub use tail::{Piece, mean_crf};
-pub use title::{Calibration, probed, title_crf};
+pub use title::{Calibration, TitleRules, TitleWay, probed, title_crf};
 pub use treatment::{PicturePlan, Treatment};
 pub use watch::{Profile, Verdict, Watch, WatchSpec};
 pub use workers::{Layout, Machine, Needs, layout};

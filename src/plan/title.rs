@@ -8,8 +8,44 @@ use super::prior::{ChunkOutcome, forecast, usual_slope};
 use super::search::{Forecast, Reading, SearchRules};
 use crate::media::Crf;
 
-/// About how many chunks a film is calibrated on.
+/// About how many chunks a film is calibrated on for one CRF.
 const CALIBRATED: f64 = 8.0;
+
+/// The same for a CRF for each chunk, which learns as it goes.
+const CALIBRATED_FEW: f64 = 3.0;
+
+/// How a title meets its target.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TitleWay {
+    /// At one CRF.
+    OneCrf,
+    /// With the fewest bytes: each chunk at a CRF where a byte does as much as in any other.
+    EqualSlope {
+        /// The score below which no chunk may fall.
+        floor: f64,
+    },
+}
+
+/// What a title is made by.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TitleRules {
+    /// Which chunks are encoded before anything is decided.
+    pub calibration: Calibration,
+    /// How it meets its target.
+    pub way: TitleWay,
+}
+
+impl TitleRules {
+    /// For a film of `film_s` seconds, as far as that is known, in chunks of about `chunk_s`.
+    pub fn new(way: TitleWay, film_s: Option<f64>, chunk_s: f64) -> Self {
+        let about = match way {
+            TitleWay::OneCrf => CALIBRATED,
+            TitleWay::EqualSlope { .. } => CALIBRATED_FEW,
+        };
+        TitleRules { calibration: Calibration::of(film_s, chunk_s, about), way }
+    }
+}
 
 /// Which chunks of a film are calibrated on: one in every so many, spread over the film.
 ///
@@ -21,9 +57,9 @@ pub struct Calibration {
 
 impl Calibration {
     /// For a film of `film_s` seconds, as far as that is known, in chunks of about `chunk_s`.
-    pub fn of(film_s: Option<f64>, chunk_s: f64) -> Self {
+    fn of(film_s: Option<f64>, chunk_s: f64, about: f64) -> Self {
         let chunks = film_s.unwrap_or(0.0) / chunk_s.max(0.1);
-        Calibration { every: ((chunks / CALIBRATED) as usize).max(1) }
+        Calibration { every: ((chunks / about) as usize).max(1) }
     }
 
     /// Whether chunk `index` is one of them; every film has at least one, for which the number of its chunks has to be
@@ -111,7 +147,7 @@ mod tests {
     #[test]
     fn a_film_has_about_eight_calibrated_chunks_and_never_none() {
         let count = |film_s, chunks| {
-            let calibration = Calibration::of(film_s, 15.0);
+            let calibration = Calibration::of(film_s, 15.0, CALIBRATED);
             (0..chunks).filter(|&i| calibration.includes(i, Some(chunks))).count()
         };
         assert_eq!(count(Some(7200.0), 480), 8);

@@ -1,7 +1,7 @@
 //! What a machine offers and what a film needs, in numbers.
 
 use crate::base::{Result, machine_memory};
-use crate::config::{EncodeSettings, Per, Target};
+use crate::config::{EncodeSettings, Target};
 use crate::media::VideoInfo;
 use crate::plan::{Layout, Machine, Needs, layout};
 use crate::stages::spec::factory;
@@ -44,7 +44,7 @@ impl Room {
         let machine = Machine { cores, memory: memory.saturating_sub(BASE) };
         let at_once = if encoder.many_at_once() { None } else { Some(1) };
         let mut layout = layout(machine, &needs, settings.workers.map(|n| n as usize), at_once);
-        if target.per == Per::Title {
+        if target.per.is_title() {
             // Most chunks wait until the whole film was read: no memory is enough to hold them all.
             layout.held = None;
         }

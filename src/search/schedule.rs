@@ -139,7 +139,7 @@ impl Schedule {
             Ok(Tried::Stopped { estimate }) => {
                 ScheduleEvent::Tried { chunk, end: TryEnd::Stopped { estimate }, frames, bytes }
             }
-            Ok(Tried::Probed { scores }) => ScheduleEvent::Probed { chunk, scores: scored(&scores, first)? },
+            Ok(Tried::Probed { scores }) => ScheduleEvent::Probed { chunk, scores: scored(&scores, first)?, bytes },
             Err(error) => {
                 let retryable = error.kind() == ErrorKind::Encode;
                 tracing::error!(chunk, %error, retryable, "a try failed");

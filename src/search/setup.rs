@@ -19,7 +19,9 @@ use crate::flow::{Bound, Graph, Promise};
 use crate::media::{MediaInfo, PoolStats, VideoInfo};
 use crate::meter::{MetricSpec, Model, Stride};
 use crate::pixel::Converter;
-use crate::plan::{Calibration, LONGEST_LAG, Layout, PicturePlan, ScheduleRules, Scheduler, SearchRules, SourceFacts};
+use crate::plan::{
+    LONGEST_LAG, Layout, PicturePlan, ScheduleRules, Scheduler, SearchRules, SourceFacts, TitleRules, TitleWay,
+};
 use crate::source::{Pictures, video_options};
 use crate::stages::progress::Progress;
 use crate::stages::spec::factory;
@@ -144,6 +146,7 @@ impl SearchInput<'_> {
             .with("target_vmaf", t.vmaf)
             .with("vmaf_tolerance", t.tolerance)
             .with("per", t.per.name())
+            .with("floor", format!("{:?}", t.floor()))
             .with("crf_min", t.crf_min)
             .with("crf_max", t.crf_max)
             .with("chunk_size", t.chunk_seconds)
@@ -222,12 +225,18 @@ impl SearchInput<'_> {
 
     /// What the order of work follows from.
     fn schedule(&self, metric: &MetricSpec, layout: Layout) -> Result<ScheduleRules> {
-        let (film_s, chunk_s) = (self.info.duration_s, self.target.chunk_seconds);
+        let (film_s, chunk_s, floor) = (self.info.duration_s, self.target.chunk_seconds, self.target.floor());
+        let way = match (self.target.per, floor) {
+            (Per::Title, Some(floor)) => Some(TitleWay::EqualSlope { floor }),
+            (Per::TitleCrf, _) => Some(TitleWay::OneCrf),
+            _ => None,
+        };
         Ok(ScheduleRules {
             search: self.rules(metric)?,
             lag: LONGEST_LAG,
-            title: (self.target.per == Per::Title).then(|| Calibration::of(film_s, chunk_s)),
-            probes: factory(self.settings)?.traits().probe.pays(self.settings.preset),
+            title: way.map(|way| TitleRules::new(way, film_s, chunk_s)),
+            // What a byte does in each chunk is known by its probe.
+            probes: floor.is_some() || factory(self.settings)?.traits().probe.pays(self.settings.preset),
             stride: metric.stride.get(),
             layout,
             max_failures: FAILURES,

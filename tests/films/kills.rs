@@ -119,9 +119,20 @@ fn searched_chunks(step: usize) {
 #[cfg(unix)]
 #[test]
 fn a_title_that_is_probed_and_calibrated_ends_the_same_after_a_kill_at_any_event() {
+    titles("title-crf");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_title_whose_chunks_have_crfs_of_their_own_ends_the_same_after_a_kill_at_any_event() {
+    titles("title");
+}
+
+#[cfg(unix)]
+fn titles(per: &str) {
     let folder = scratch();
     let Some(clip) = small(folder.path(), "select='not(mod(n,5))',setpts=N/24/TB,scale=192:108") else { return };
-    let settings = ["--target-vmaf", "92", "--preset", "7", "--chunk-size", "2", "--per", "title"];
+    let settings = ["--target-vmaf", "92", "--preset", "7", "--chunk-size", "2", "--per", per];
     let decisions = kill_at_lines(&clip, folder.path(), &settings, 1);
     let probes = decisions.iter().filter(|line| line.contains("\"of\":\"probe\"")).count();
     let titles = decisions.iter().filter(|line| line.contains("\"of\":\"title\"")).count();

@@ -173,16 +173,34 @@ fn chunk_files(folder: &Path) -> Vec<PathBuf> {
 #[cfg(unix)]
 #[test]
 fn a_title_has_one_crf_and_meets_the_target_as_a_whole() {
-    let Some(clip) = clip() else { return };
+    let Some((crfs, report)) = title(&["--per", "title-crf"]) else { return };
+    assert!(crfs.len() >= 5 && crfs.iter().all(|crf| *crf == crfs[0]), "{crfs:?}");
+    let quality = &report["quality"];
+    assert_eq!((quality["mode"].as_str(), quality["crf"].as_f64()), (Some("title-crf"), Some(crfs[0])));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_title_gives_its_bytes_to_chunks_where_they_do_most_and_keeps_all_above_the_floor() {
+    let Some((crfs, report)) = title(&["--per", "title", "--floor", "92.5"]) else { return };
+    assert!(crfs.len() >= 5 && crfs.iter().any(|crf| *crf != crfs[0]), "{crfs:?}");
+    assert_eq!(report["quality"]["mode"].as_str(), Some("title"));
+    for chunk in chunks(&report) {
+        assert!(chunk["vmaf"].as_f64().is_some_and(|vmaf| vmaf >= 92.5), "{chunk}");
+    }
+}
+
+/// The CRFs of the chunks and the report of a short film at a target of the title, which it meets by other scores; it is the
+/// same after a kill.
+#[cfg(unix)]
+fn title(per: &[&str]) -> Option<(Vec<f64>, serde_json::Value)> {
+    let clip = clip()?;
     let folder = scratch();
     let output = folder.path().join("out.mkv");
-    let settings = ["--per", "title", "--preset", "7", "--target-vmaf", "94"];
+    let settings = [&["--preset", "7", "--target-vmaf", "94"], per].concat();
     let report = encode_short(folder.path(), &output, &[&settings[..], &["--workers", "3"]].concat());
     let undisturbed = std::fs::read(&output).expect("the output");
     let crfs: Vec<f64> = chunks(&report).iter().filter_map(|c| c["crf"].as_f64()).collect();
-    assert!(crfs.len() >= 5 && crfs.iter().all(|crf| *crf == crfs[0]), "{crfs:?}");
-    let quality = &report["quality"];
-    assert_eq!((quality["mode"].as_str(), quality["crf"].as_f64()), (Some("title"), Some(crfs[0])));
     let score =
         drapto::vmaf(&clip, &output, &drapto::VmafOptions::default(), &drapto::Silent, &drapto::CancelToken::new())
             .expect("scores")
@@ -196,6 +214,7 @@ fn a_title_has_one_crf_and_meets_the_target_as_a_whole() {
     run.wait().expect("an exit");
     encode_short(folder.path(), &output, &[&settings[..], &["--workers", "1"]].concat());
     assert!(std::fs::read(&output).expect("the output") == undisturbed, "the same bytes");
+    Some((crfs, report))
 }
 
 #[cfg(unix)]

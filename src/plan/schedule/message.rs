@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::super::chunks::ChunkMeans;
 use super::super::search::SearchRules;
 use super::super::tail::Piece;
-use super::super::title::Calibration;
+use super::super::title::TitleRules;
 use super::super::watch::WatchSpec;
 use super::super::workers::Layout;
 use super::record::{KeptChunk, ScheduleRecord, ScoredFrames};
@@ -20,8 +20,8 @@ pub struct ScheduleRules {
     /// The farthest a chunk's first CRF looks back for the nearest chunk it depends on; see [`lag`](super::super::lag).
     /// At least 1.
     pub lag: usize,
-    /// Which chunks the one CRF of a title is found on; none where each chunk has a CRF of its own.
-    pub title: Option<Calibration>,
+    /// How the title meets the target; none where each chunk does.
+    pub title: Option<TitleRules>,
     /// Whether a fast encode of each chunk comes first.
     pub probes: bool,
     /// Every how many-th frame is scored as configured.
@@ -87,6 +87,8 @@ pub enum ScheduleEvent {
         chunk: usize,
         /// Its scores.
         scores: ScoredFrames,
+        /// Bytes the encoder gave out.
+        bytes: u64,
     },
     /// A try ended.
     Tried {

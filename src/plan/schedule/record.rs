@@ -79,6 +79,9 @@ pub enum ScheduleRecord {
         chunk: usize,
         /// Its scores.
         scores: ScoredFrames,
+        /// Its bytes.
+        #[serde(default)]
+        bytes: u64,
     },
     /// What a try came to.
     Try {
@@ -94,9 +97,9 @@ pub enum ScheduleRecord {
         /// VMAF.
         score: f64,
     },
-    /// What the calibration of a title came to.
+    /// What the calibration of a title came to: from here on its chunks are made.
     Title {
-        /// The CRF of all its chunks.
+        /// The CRF of all its chunks, or about what it would be.
         crf: Crf,
     },
     /// A chunk whose bytes are safe. No action carries it: it is for who keeps the bytes to write down when they are
@@ -128,7 +131,8 @@ impl ScheduleRecord {
     }
 }
 
-/// The CRF and the score of the whole try of a chunk that is nearest to what was aimed at: a point of its curve.
+/// The CRF and the score of the whole try of a chunk that is nearest to `aim`: a point of its curve. For what is kept of a
+/// chunk that is its own score where it is of one piece, else what was aimed at.
 pub fn shown(tries: &[TryRecord], aim: f64) -> Option<(Crf, f64)> {
     let miss = |t: &&TryRecord| (t.score - aim).abs();
     let wholes = tries.iter().filter(|t| t.whole && t.from == 0);
@@ -159,16 +163,21 @@ pub struct KeptChunk {
 }
 
 impl KeptChunk {
+    /// The aim that [`shown`] takes for it.
+    pub fn nearest_to(&self) -> f64 {
+        if self.pieces.len() > 1 { self.aim } else { self.scores.harmonic_mean }
+    }
+
     #[cfg(test)]
     /// What is restored of it.
     pub fn record(&self) -> Option<ScheduleRecord> {
-        let (chunk, (crf, score)) = (self.chunk, shown(&self.tries, self.aim)?);
+        let (chunk, (crf, score)) = (self.chunk, shown(&self.tries, self.nearest_to())?);
         Some(ScheduleRecord::Kept { chunk, crf, score, probe: self.probe, slope: self.slope })
     }
 
     /// What later chunks learn of it.
     pub(super) fn outcome(&self, means: ChunkMeans) -> Option<ChunkOutcome> {
-        let (crf, score) = shown(&self.tries, self.aim)?;
+        let (crf, score) = shown(&self.tries, self.nearest_to())?;
         Some(ChunkOutcome { means, crf, score, probe: self.probe, slope: self.slope })
     }
 }

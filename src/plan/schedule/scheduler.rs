@@ -4,7 +4,6 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::super::curve::Curve;
 use super::super::prior::{ChunkOutcome, forecast, lag, probe_crf};
 use super::super::search::Clamp;
 use super::super::tail::Piece;
@@ -43,7 +42,7 @@ struct Past {
 impl Scheduler {
     /// A scheduler that knows nothing yet and has no workers.
     pub fn new(rules: ScheduleRules) -> Self {
-        let title = rules.title.map(|calibration| TitleState { calibration, crf: None });
+        let title = rules.title.map(TitleState::new);
         Scheduler {
             rules,
             title,
@@ -54,11 +53,6 @@ impl Scheduler {
             done: false,
             past: BTreeMap::new(),
         }
-    }
-
-    /// The curve of the metric that the chunks are searched by.
-    pub fn curve(&self) -> &Curve {
-        &self.rules.search.curve
     }
 
     /// Takes what happened; what is to be done, in this order. After [`Done`](ScheduleAction::Done) or
@@ -73,17 +67,18 @@ impl Scheduler {
             ScheduleEvent::ChunkArrived { chunk, finished } => self.arrive(chunk, finished)?,
             ScheduleEvent::FilmEnded => self.ended = true,
             ScheduleEvent::WorkerFree { worker } => self.free.push(worker),
-            ScheduleEvent::Probed { chunk, scores } => {
+            ScheduleEvent::Probed { chunk, scores, bytes } => {
                 let work = self.ended_of(chunk, |running| running == WorkerTask::Probe)?.1;
-                work.probed(&scores);
-                out.push(ScheduleAction::Journal { record: ScheduleRecord::Probe { chunk, scores } });
+                work.probed(&scores, bytes);
+                out.push(ScheduleAction::Journal { record: ScheduleRecord::Probe { chunk, scores, bytes } });
             }
             ScheduleEvent::Tried { chunk, end, frames, bytes } => {
-                let (title, curve) = (self.title_crf(), *self.curve());
+                let title = self.is_decided().then(|| self.title.as_ref().and_then(TitleState::floor));
+                let rules = self.rules.search.clone();
                 let (running, work) = self.ended_of(chunk, |running| matches!(running, WorkerTask::Try { .. }))?;
                 let WorkerTask::Try { piece, stride, again } = running else { return Err(unknown()) };
                 let whole = matches!(end, TryEnd::Whole(_));
-                let learnt = work.tried((piece, stride, again), end, (frames, bytes), (title, &curve))?;
+                let learnt = work.tried((piece, stride, again), end, (frames, bytes), (title, &rules))?;
                 out.extend(learnt.record.map(|record| ScheduleAction::Journal { record }));
                 match learnt.hold.filter(|_| whole) {
                     Some(from) => out.push(ScheduleAction::Hold { chunk, from }),
@@ -125,7 +120,7 @@ impl Scheduler {
             }
             return;
         };
-        let of_title = self.title_crf().is_some();
+        let of_title = self.is_decided();
         let past = self.past.entry(chunk).or_default();
         match record {
             ScheduleRecord::Kept { .. } => past.kept = Some(record),
@@ -141,6 +136,12 @@ impl Scheduler {
         }
         if finished {
             let Some(ScheduleRecord::Kept { crf, score, probe, slope, .. }) = past.kept else { return Err(unknown()) };
+            if let Some(title) = &mut self.title {
+                let mut work = ChunkWork::new(facts.clone());
+                work.restore(past.search);
+                title.calibrated.extend(work.first_try().map(|outcome| (facts.index, outcome)));
+                title.finished.insert(facts.index, work.title_chunk());
+            }
             self.outcomes[facts.index] = Some(ChunkOutcome { means: facts.means, crf, score, probe, slope });
             return Ok(());
         }
@@ -148,10 +149,14 @@ impl Scheduler {
         let mut work = ChunkWork::new(facts);
         work.restore(past.search);
         // The search of a chunk a title is calibrated on depends on no other chunk.
-        if self.title.is_some() && work.has_past() {
+        let floor = self.title.as_ref().and_then(TitleState::floor);
+        if let Some(title) = &mut self.title
+            && work.has_past()
+        {
+            title.calibrated.extend(work.first_try().map(|outcome| (index, outcome)));
             begin(&mut work, &[], &self.rules);
         }
-        past.of_title.into_iter().for_each(|record| work.restore_of_title(record));
+        past.of_title.into_iter().for_each(|record| work.restore_of_title(record, floor, &self.rules.search));
         self.works.insert(index, work);
         Ok(())
     }
@@ -183,7 +188,7 @@ impl Scheduler {
     fn choose(&self) -> Option<usize> {
         let ready = |(index, work): &(&usize, &ChunkWork)| {
             let probed = work.probe.is_some() || !self.rules.probes;
-            let begun = work.search.is_some() || self.title_crf().is_some();
+            let begun = (work.search.is_some() && !self.is_decided()) || self.one_crf();
             work.running.is_none() && self.is_due(**index) && (begun || (probed && self.prior_is_known(**index)))
         };
         let rank = |(index, work): &(&usize, &ChunkWork)| (work.search.is_some(), work.facts.frames, Reverse(**index));
@@ -193,7 +198,18 @@ impl Scheduler {
     /// How many chunks from the start of the film the first CRF of a chunk depends on.
     fn needed(&self, index: usize) -> usize {
         // The chunks a title is calibrated on are searched each on its own.
-        if self.title.is_some() { 0 } else { (index + 1).saturating_sub(lag(index, self.rules.lag)) }
+        let on_its_own = self.title.is_some() && (!self.is_decided() || self.one_crf());
+        if on_its_own { 0 } else { (index + 1).saturating_sub(lag(index, self.rules.lag)) }
+    }
+
+    /// Whether it is decided at what CRF each chunk of a title is made, or how that follows.
+    fn is_decided(&self) -> bool {
+        self.title.as_ref().is_some_and(|title| title.crf.is_some())
+    }
+
+    /// Whether all chunks have the same CRF, and it is known.
+    fn one_crf(&self) -> bool {
+        self.is_decided() && self.title.as_ref().is_some_and(|title| title.floor().is_none())
     }
 
     fn prior_is_known(&self, index: usize) -> bool {
@@ -202,7 +218,7 @@ impl Scheduler {
 
     /// The first chunk without a probe.
     fn next_to_probe(&self) -> Option<usize> {
-        if !self.rules.probes || self.title_crf().is_some() {
+        if !self.rules.probes || self.is_decided() {
             return None;
         }
         let wants = |work: &ChunkWork| work.running.is_none() && work.search.is_none() && work.probe.is_none();
@@ -212,11 +228,24 @@ impl Scheduler {
 
     /// Starts the search of a chunk, from what chunks before it came to and what an earlier run tried.
     fn begin(&mut self, index: usize) -> Result<()> {
-        let (needed, title) = (self.needed(index), self.title_crf().is_some());
+        let (needed, title) = (self.needed(index), self.is_decided());
+        if title {
+            return self.allocate(index);
+        }
         let work = self.works.get_mut(&index).ok_or_else(unknown)?;
-        if work.search.is_none() && !title {
+        if work.search.is_none() {
             let known: Vec<ChunkOutcome> = self.outcomes.iter().take(needed).flatten().cloned().collect();
             begin(work, &known, &self.rules);
+        }
+        Ok(())
+    }
+
+    /// Decides the CRF of a chunk of a title.
+    fn allocate(&mut self, index: usize) -> Result<()> {
+        let longest = self.rules.lag;
+        let needed = move |at: usize| (at + 1).saturating_sub(lag(at, longest));
+        if let Some(title) = &mut self.title {
+            title.allocate(index, &self.works, &self.outcomes, (needed, &self.rules.search));
         }
         Ok(())
     }
@@ -225,13 +254,19 @@ impl Scheduler {
     fn order(&mut self, index: usize, out: &mut Vec<ScheduleAction>) -> Result<()> {
         let work = self.works.get(&index).ok_or_else(unknown)?;
         let stride = self.rules.stride;
-        if let Some(crf) = self.title_crf() {
+        if self.is_decided() {
+            let crf = self.crf_of_title(index, work).ok_or_else(unknown)?;
             if work.holds(Some(crf)) {
                 return self.finish(index, None, out);
             }
             let best = work.best.as_ref().filter(|best| best.is_whole_at(crf));
             let stride = best.map_or(stride, |best| best.scores.stride);
             return self.try_at(index, (Piece { from: 0, crf }, stride, true), None, out);
+        }
+        // Where each chunk has a CRF of its own, one try of some tells enough.
+        if let (Some(_), Some(outcome)) = (self.title.as_ref().and_then(TitleState::floor), work.first_try()) {
+            self.outcomes[index] = Some(outcome);
+            return Ok(());
         }
         match work.next(&self.rules.search, stride, self.title.is_none())? {
             Next::MeasureCeiling => {
@@ -240,6 +275,7 @@ impl Scheduler {
                 Ok(())
             }
             Next::Try { piece, stride, watch } => {
+                let watch = watch.filter(|_| self.title.as_ref().and_then(TitleState::floor).is_none());
                 self.try_at(index, (piece, stride, false), watch.map(|watch| *watch), out)
             }
             Next::Decided { crf: Some(crf), .. } if self.title.is_some() => {
@@ -282,8 +318,9 @@ impl Scheduler {
     /// Finishes the chunk if its search is over and its bytes are there.
     fn settle(&mut self, index: usize, out: &mut Vec<ScheduleAction>) -> Result<()> {
         let work = self.works.get(&index).ok_or_else(unknown)?;
-        if let Some(title) = self.title {
-            let made = title.crf.is_some_and(|crf| work.holds(Some(crf)));
+        if self.title.is_some() {
+            let crf = if self.is_decided() { self.crf_of_title(index, work) } else { None };
+            let made = crf.is_some_and(|crf| work.holds(Some(crf)));
             return if made { self.finish(index, None, out) } else { Ok(()) };
         }
         match work.next(&self.rules.search, self.rules.stride, true)? {
@@ -302,18 +339,21 @@ impl Scheduler {
         Ok(())
     }
 
-    fn title_crf(&self) -> Option<Crf> {
-        self.title?.crf
+    /// The CRF a chunk of a title is to be made at, once that is decided.
+    fn crf_of_title(&self, index: usize, work: &ChunkWork) -> Option<Crf> {
+        work.raised.or_else(|| self.title.as_ref()?.crf_of(index))
     }
 
     /// Whether a chunk is worked on now: until the CRF of a title is known, those it is calibrated on, each once.
     fn is_due(&self, index: usize) -> bool {
-        match self.title {
-            Some(TitleState { calibration, crf: None }) => {
+        match &self.title {
+            Some(TitleState { rules, crf: None, .. }) => {
                 let chunks = self.ended.then_some(self.outcomes.len());
-                calibration.includes(index, chunks) && self.outcomes[index].is_none()
+                rules.calibration.includes(index, chunks) && self.outcomes[index].is_none()
             }
-            _ => true,
+            // Chunks are allocated by what is known of all.
+            Some(title) => title.floor().is_none() || self.ended,
+            None => true,
         }
     }
 
@@ -331,6 +371,11 @@ impl Scheduler {
         let Some(crf) = decide(&works, &self.rules.search) else { return };
         if let Some(title) = &mut self.title {
             title.crf = Some(crf);
+            if title.floor().is_some() {
+                // From here on it is what they are finished with.
+                let calibrated = self.outcomes.iter_mut().enumerate();
+                title.calibrated.extend(calibrated.filter_map(|(index, outcome)| Some((index, outcome.take()?))));
+            }
         }
         out.push(ScheduleAction::Journal { record: ScheduleRecord::Title { crf } });
     }

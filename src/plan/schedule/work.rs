@@ -3,12 +3,13 @@
 
 use super::super::curve::Curve;
 use super::super::policy::{ChunkSearch, Tier};
-use super::super::prior::{ChunkOutcome, slope_of};
+use super::super::prior::{ChunkOutcome, slope_of, usual_slope};
 use super::super::search::{Clamp, Forecast, SearchRules, Step};
 use super::super::tail::{Made, Piece, harmonic_mean, mean_crf, mendable, scores_before, tail};
 use super::super::watch::{Profile, WatchSpec};
 use super::message::{ChunkFacts, TryEnd};
 use super::record::{KeptChunk, ScheduleRecord, ScoredFrames, TryRecord};
+use super::title::TitleChunk;
 use crate::base::{Error, ErrorKind, Result};
 use crate::media::Crf;
 
@@ -27,6 +28,9 @@ pub(super) enum WorkerTask {
 
 /// How many ends of a chunk are encoded alone, at the most.
 const MOST_TAILS: usize = 3;
+
+/// How often a chunk that falls below the floor of its title is made again.
+const MOST_RAISES: u32 = 3;
 
 /// How many CRFs apart two encodes of an end have to be to tell a slope.
 const APART: f64 = 2.0;
@@ -93,6 +97,9 @@ pub(super) struct ChunkWork {
     pub(super) best: Option<BestTry>,
     /// The score of its probe.
     pub(super) probe: Option<f64>,
+    probe_bytes: u64,
+    /// The CRF it is made at in place of its title's: at that it fell below the floor.
+    pub(super) raised: Option<Crf>,
     ceiling: Option<f64>,
     /// Scores of its last whole encode.
     profile: Option<Profile>,
@@ -102,6 +109,8 @@ pub(super) struct ChunkWork {
     bends: Vec<(f64, f64, f64)>,
     /// Its best is what its search decided on, made again: that is not written down, so nothing may follow from it.
     settled: bool,
+    /// How often it fell below the floor of its title.
+    raises: u32,
     /// What an earlier run wrote down and its search has not seen.
     past: Vec<ScheduleRecord>,
 }
@@ -115,11 +124,14 @@ impl ChunkWork {
             failures: 0,
             best: None,
             probe: None,
+            probe_bytes: 0,
+            raised: None,
             ceiling: None,
             profile: None,
             tries: Vec::new(),
             bends: Vec::new(),
             settled: false,
+            raises: 0,
             past: Vec::new(),
         }
     }
@@ -128,7 +140,7 @@ impl ChunkWork {
     pub(super) fn restore(&mut self, past: Vec<ScheduleRecord>) {
         for record in past {
             match record {
-                ScheduleRecord::Probe { scores, .. } => self.probed(&scores),
+                ScheduleRecord::Probe { scores, bytes, .. } => self.probed(&scores, bytes),
                 other => self.past.push(other),
             }
         }
@@ -139,8 +151,9 @@ impl ChunkWork {
         !self.past.is_empty()
     }
 
-    pub(super) fn probed(&mut self, scores: &ScoredFrames) {
+    pub(super) fn probed(&mut self, scores: &ScoredFrames, bytes: u64) {
         self.probe = Some(scores.harmonic_mean);
+        self.probe_bytes = bytes;
         self.profile = Some(scores.profile());
     }
 
@@ -158,12 +171,43 @@ impl ChunkWork {
         }
     }
 
-    /// Takes a try that an earlier run made at the CRF of the title.
-    pub(super) fn restore_of_title(&mut self, record: ScheduleRecord) {
+    /// What the first try of all of it came to, whether its search has seen that or not.
+    pub(super) fn first_try(&self) -> Option<ChunkOutcome> {
+        let past = self.past.iter().filter_map(|record| match record {
+            ScheduleRecord::Try { tried, .. } => Some(tried),
+            _ => None,
+        });
+        let TryRecord { crf, score, .. } = self.tries.iter().chain(past).find(|t| t.whole && t.from == 0)?;
+        Some(ChunkOutcome { means: self.facts.means, crf: *crf, score: *score, probe: self.probe, slope: None })
+    }
+
+    /// What the allocation of a title has to know of it.
+    pub(super) fn title_chunk(&self) -> TitleChunk {
+        let ChunkFacts { frames, means, .. } = self.facts;
+        TitleChunk { frames, means, probe: self.probe, bytes: self.probe_bytes }
+    }
+
+    /// Decides the CRF it is made at next where it fell below the floor of its title.
+    fn keep_above(&mut self, floor: Option<f64>, tried: &TryRecord, rules: &SearchRules) {
+        let Some(floor) = floor.filter(|floor| tried.score < *floor && tried.crf > rules.min) else { return };
+        self.raises += 1;
+        if self.raises > MOST_RAISES {
+            return;
+        }
+        let curve = &rules.curve;
+        let slope = slope_of(curve, self.wholes().map(TryRecord::observation));
+        let slope = slope.unwrap_or_else(|| usual_slope(curve, &self.facts.means));
+        let less = (curve.distance(tried.score) - curve.distance(floor + 0.5 * rules.tolerance)) / slope;
+        self.raised = Some(rules.nearest(tried.crf.as_f64() - less.max(1.0)));
+    }
+
+    /// Takes a try that an earlier run made for the title.
+    pub(super) fn restore_of_title(&mut self, record: ScheduleRecord, floor: Option<f64>, rules: &SearchRules) {
         if let ScheduleRecord::Try { tried, frames } = record {
             let scores = ScoredFrames { stride: tried.stride, harmonic_mean: tried.score, frames };
             self.best = Some(BestTry::whole(tried.crf, scores, false));
-            self.tries.push(tried);
+            self.tries.push(tried.clone());
+            self.keep_above(floor, &tried, rules);
         }
     }
 
@@ -255,13 +299,13 @@ impl ChunkWork {
         }
     }
 
-    /// Takes what a try came to. `title` is the CRF of the title, once that is decided.
+    /// Takes what a try came to. `title` is there once that is decided, with its floor if it has one.
     pub(super) fn tried(
         &mut self,
         (piece, stride, again): (Piece, u32, bool),
         end: TryEnd,
         (frames, bytes): (u64, u64),
-        (title, curve): (Option<Crf>, &Curve),
+        (title, rules): (Option<Option<f64>>, &SearchRules),
     ) -> Result<Learnt> {
         let open = self.search.as_ref().filter(|_| title.is_none() && !again);
         let (tier, searching) = (open.map_or(Tier::Configured, ChunkSearch::tier), open.is_some());
@@ -274,7 +318,7 @@ impl ChunkWork {
             TryEnd::Stopped { .. } => Vec::new(),
         };
         let why = match (title, piece.from) {
-            (Some(_), _) => "the CRF of the title",
+            (Some(_), _) => "for the title",
             (None, 0) => tier.reason(),
             (None, _) => "its end alone",
         };
@@ -283,7 +327,7 @@ impl ChunkWork {
         let tried = TryRecord { chunk, from, crf, tier, stride, whole, score, frames, bytes, reason };
         if searching {
             let record = Some(ScheduleRecord::Try { tried: tried.clone(), frames: scored.clone() });
-            return Ok(Learnt { record, hold: self.observe(tried, scored, true, curve) });
+            return Ok(Learnt { record, hold: self.observe(tried, scored, true, &rules.curve) });
         }
         if !whole {
             return Err(Error::new(ErrorKind::Encode, "internal error: a try that nothing watched was stopped"));
@@ -297,8 +341,9 @@ impl ChunkWork {
         let record = title.map(|_| ScheduleRecord::Try { tried: tried.clone(), frames: scored.clone() });
         self.best = Some(BestTry::whole(crf, ScoredFrames { stride, harmonic_mean: score, frames: scored }, true));
         self.settled = true;
-        if record.is_some() {
-            self.tries.push(tried);
+        if let Some(floor) = title {
+            self.tries.push(tried.clone());
+            self.keep_above(floor, &tried, rules);
         }
         Ok(Learnt { record, hold: Some(0) })
     }

@@ -117,7 +117,8 @@ impl ChunkRecord {
 
     /// What the scheduler is told of it when the run goes on; nothing where a record says of no try that it is whole.
     pub(crate) fn kept(&self) -> Option<ScheduleRecord> {
-        let (chunk, (crf, score)) = (self.chunk, shown(&self.tries, self.aim)?);
+        let nearest_to = if self.pieces.len() > 1 { self.aim } else { self.harmonic_mean };
+        let (chunk, (crf, score)) = (self.chunk, shown(&self.tries, nearest_to)?);
         Some(ScheduleRecord::Kept { chunk, crf, score, probe: self.probe, slope: self.slope })
     }
 }

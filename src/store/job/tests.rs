@@ -116,7 +116,7 @@ fn all_that_decisions_read_comes_back_in_its_order_and_to_the_last_bit() {
     let crf = Crf::from_quarters(121).unwrap();
     let scores = ScoredFrames { stride: 9, harmonic_mean: 90.0 + 1e-13, frames: vec![0.1 + 0.2, 100.0, 0.0] };
     let written = [
-        ScheduleRecord::Probe { chunk: 1, scores },
+        ScheduleRecord::Probe { chunk: 1, scores, bytes: 77 },
         ScheduleRecord::Try { tried: tried(1, 92.0 - 1e-13), frames: vec![1.0 / 3.0, 93.0] },
         ScheduleRecord::Ceiling { chunk: 1, score: 97.0 + 1e-13 },
         ScheduleRecord::Try { tried: TryRecord { whole: false, ..tried(1, 92.0) }, frames: Vec::new() },

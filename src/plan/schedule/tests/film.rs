@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::super::*;
 use crate::media::Crf;
-use crate::plan::{Calibration, ChunkMeans, Curve, Layout, Piece, SearchRules, Verdict, Watch, WatchSpec};
+use crate::plan::{ChunkMeans, Curve, Layout, Piece, SearchRules, TitleRules, TitleWay, Verdict, Watch, WatchSpec};
 
 /// Random numbers, the same for the same seed.
 pub struct Dice(pub u64);
@@ -84,7 +84,12 @@ impl SimFilm {
         };
         // The length that is said of a film need not be right.
         let said = chunks.len() as f64 * 15.0 * (0.5 + 3.0 * dice.part());
-        let title = per_title.then(|| Calibration::of(Some(said), 15.0));
+        let way = match dice.below(2) {
+            0 => TitleWay::OneCrf,
+            _ => TitleWay::EqualSlope { floor: target - 1.0 - 4.0 * dice.part() },
+        };
+        let title = per_title.then(|| TitleRules::new(way, Some(said), 15.0));
+        let probes = probes || matches!(title, Some(TitleRules { way: TitleWay::EqualSlope { .. }, .. }));
         let layout = Layout { workers: 2, cores: 4, held: None, narrow: false, short: 0 };
         let lag = 1 + dice.below(4);
         SimFilm { chunks, rules: ScheduleRules { search, lag, title, probes, stride: 3, layout, max_failures: 2 } }
@@ -281,7 +286,8 @@ impl<'a> Sim<'a> {
         match action {
             ScheduleAction::Probe { worker, chunk, crf, .. } => {
                 let scores = self.film.scores(chunk, Piece { from: 0, crf }, 9, true);
-                self.give(worker, ScheduleEvent::Probed { chunk, scores });
+                let bytes = 100 * scores.frames.len() as u64 + chunk as u64;
+                self.give(worker, ScheduleEvent::Probed { chunk, scores, bytes });
             }
             ScheduleAction::Try { worker, chunk, piece, stride, watch, parallelism } => {
                 assert!(parallelism > 0 && piece.from < self.film.chunks[chunk].facts.frames);

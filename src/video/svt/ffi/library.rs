@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use svt_av1_sys as sys;
 
-/// Whether the linked library itself bears several encoders at a time.
+/// Whether the linked library itself bears several encoders at a time, where no copy can be had.
 const SHARES: bool =
     sys::SVT_AV1_VERSION_MAJOR > 4 || (sys::SVT_AV1_VERSION_MAJOR == 4 && sys::SVT_AV1_VERSION_MINOR >= 2);
 
@@ -79,11 +79,11 @@ pub(super) struct Lease {
 impl Lease {
     /// `None` while all libraries are taken and no further copy can be had.
     pub(super) fn take() -> Option<Lease> {
-        if SHARES {
-            return Some(Lease { api: LINKED, index: None });
-        }
         let mut loaded = loaded();
         let free = loaded.libraries.iter().position(|(_, taken)| !taken).or_else(|| loaded.load());
+        if free.is_none() && SHARES {
+            return Some(Lease { api: LINKED, index: None });
+        }
         let (api, taken) = loaded.libraries.get_mut(free?)?;
         *taken = true;
         Some(Lease { api: *api, index: free })
