@@ -10,11 +10,10 @@
 use std::collections::BTreeMap;
 
 use super::super::allocation::{ChunkCost, TitlePart, equal_slope};
-use super::super::chunks::ChunkMeans;
 use super::super::prior::ChunkOutcome;
 use super::super::search::SearchRules;
 use super::super::title::{TitleRules, TitleWay, probed, title_crf};
-use super::work::ChunkWork;
+use super::work::{ChunkWork, TitleChunk};
 use crate::media::Crf;
 
 /// How often what is thought of all chunks is gone over, at the most.
@@ -31,16 +30,6 @@ pub(super) struct TitleState {
     /// What is known of chunks that an earlier run finished.
     pub(super) finished: BTreeMap<usize, TitleChunk>,
     allocation: Allocation,
-}
-
-/// What the allocation has to know of a chunk.
-#[derive(Clone, Debug)]
-pub(super) struct TitleChunk {
-    pub(super) frames: u64,
-    pub(super) means: ChunkMeans,
-    /// The score of its probe, and its bytes.
-    pub(super) probe: Option<f64>,
-    pub(super) bytes: u64,
 }
 
 /// The CRFs of chunks, in order as far as they are decided.

@@ -1,6 +1,7 @@
 //! A chunk that is not finished: what is known of it, and what follows from that.
 #![deny(unsafe_code)]
 
+use super::super::chunks::ChunkMeans;
 use super::super::curve::Curve;
 use super::super::policy::{ChunkSearch, Tier};
 use super::super::prior::{ChunkOutcome, slope_of, usual_slope};
@@ -9,7 +10,6 @@ use super::super::tail::{Made, Piece, harmonic_mean, mean_crf, mendable, scores_
 use super::super::watch::{Profile, WatchSpec};
 use super::message::{ChunkFacts, TryEnd};
 use super::record::{KeptChunk, ScheduleRecord, ScoredFrames, TryRecord};
-use super::title::TitleChunk;
 use crate::base::{Error, ErrorKind, Result};
 use crate::media::Crf;
 
@@ -61,6 +61,16 @@ impl BestTry {
     fn missing(&self) -> Option<Piece> {
         self.pieces.iter().find(|(_, held)| !held).map(|(piece, _)| *piece)
     }
+}
+
+/// What the allocation has to know of a chunk.
+#[derive(Clone, Debug)]
+pub(super) struct TitleChunk {
+    pub(super) frames: u64,
+    pub(super) means: ChunkMeans,
+    /// The score of its probe, and its bytes.
+    pub(super) probe: Option<f64>,
+    pub(super) bytes: u64,
 }
 
 /// What comes next for a chunk.
