@@ -42,7 +42,7 @@ const MOST_COST: f64 = 0.9;
 const NEAR_ENOUGH: f64 = 0.5;
 
 /// What a tolerance of distance from the aim counts.
-const COST_OF_MISS: f64 = 0.1;
+const COST_OF_MISS: f64 = 0.3;
 
 /// A part of a chunk that was encoded in one go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
