@@ -65,9 +65,7 @@ impl ChunkCost {
             let loss = self.frames as f64 / (self.score_at(crf, rules) + 1.0);
             Choice { crf, bytes: self.bytes * (-BYTES_A_CRF * crf.as_f64()).exp(), loss }
         };
-        let crfs = (rules.min.quarters()..=rules.max.quarters()).step_by(usize::from(rules.step.max(1)));
-        let crfs = crfs.filter_map(|quarters| Crf::from_quarters(quarters).ok());
-        let choices: Vec<Choice> = crfs.filter(|crf| self.score_at(*crf, rules) >= least).map(choice).collect();
+        let choices: Vec<Choice> = rules.crfs().filter(|crf| self.score_at(*crf, rules) >= least).map(choice).collect();
         TitlePart::Open(if choices.is_empty() { vec![choice(rules.min)] } else { choices })
     }
 }

@@ -40,6 +40,12 @@ pub struct SearchRules {
 }
 
 impl SearchRules {
+    /// The CRFs that may be tried, from the lowest.
+    pub(super) fn crfs(&self) -> impl Iterator<Item = Crf> + use<> {
+        let quarters = (self.min.quarters()..=self.max.quarters()).step_by(usize::from(self.step.max(1)));
+        quarters.filter_map(|quarters| Crf::from_quarters(quarters).ok())
+    }
+
     /// The CRF nearest to `crf` that may be tried.
     pub fn nearest(&self, crf: f64) -> Crf {
         let step = f64::from(self.step.max(1));

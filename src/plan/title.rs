@@ -98,9 +98,7 @@ pub fn title_crf(chunks: &[(ChunkOutcome, u64)], rules: &SearchRules) -> Crf {
         frames / sum - 1.0
     };
     let miss = |crf: &Crf| (curve.distance(score_at(*crf)) - target).abs();
-    let crfs = (rules.min.quarters()..=rules.max.quarters()).step_by(usize::from(rules.step.max(1)));
-    let crfs = crfs.filter_map(|quarters| Crf::from_quarters(quarters).ok());
-    crfs.min_by(|a, b| miss(a).total_cmp(&miss(b))).unwrap_or(rules.min)
+    rules.crfs().min_by(|a, b| miss(a).total_cmp(&miss(b))).unwrap_or(rules.min)
 }
 
 #[cfg(test)]

@@ -131,10 +131,11 @@ impl ScheduleRecord {
     }
 }
 
-/// The CRF and the score of the whole try of a chunk that is nearest to `aim`: a point of its curve. For what is kept of a
-/// chunk that is its own score where it is of one piece, else what was aimed at.
-pub fn shown(tries: &[TryRecord], aim: f64) -> Option<(Crf, f64)> {
-    let miss = |t: &&TryRecord| (t.score - aim).abs();
+/// The CRF and the score of a whole try of a chunk that is kept in `pieces`, a point of its curve: of its own bytes where
+/// they are of one piece, so that they have this `score`; else of the try nearest to `aim`.
+pub fn shown(tries: &[TryRecord], pieces: &[Piece], score: f64, aim: f64) -> Option<(Crf, f64)> {
+    let nearest_to = if pieces.len() > 1 { aim } else { score };
+    let miss = |t: &&TryRecord| (t.score - nearest_to).abs();
     let wholes = tries.iter().filter(|t| t.whole && t.from == 0);
     wholes.min_by(|a, b| miss(a).total_cmp(&miss(b)).then(a.crf.cmp(&b.crf))).map(|t| (t.crf, t.score))
 }
@@ -163,21 +164,20 @@ pub struct KeptChunk {
 }
 
 impl KeptChunk {
-    /// The aim that [`shown`] takes for it.
-    pub fn nearest_to(&self) -> f64 {
-        if self.pieces.len() > 1 { self.aim } else { self.scores.harmonic_mean }
+    fn shown(&self) -> Option<(Crf, f64)> {
+        shown(&self.tries, &self.pieces, self.scores.harmonic_mean, self.aim)
     }
 
     #[cfg(test)]
     /// What is restored of it.
     pub fn record(&self) -> Option<ScheduleRecord> {
-        let (chunk, (crf, score)) = (self.chunk, shown(&self.tries, self.nearest_to())?);
+        let (chunk, (crf, score)) = (self.chunk, self.shown()?);
         Some(ScheduleRecord::Kept { chunk, crf, score, probe: self.probe, slope: self.slope })
     }
 
     /// What later chunks learn of it.
     pub(super) fn outcome(&self, means: ChunkMeans) -> Option<ChunkOutcome> {
-        let (crf, score) = shown(&self.tries, self.nearest_to())?;
+        let (crf, score) = self.shown()?;
         Some(ChunkOutcome { means, crf, score, probe: self.probe, slope: self.slope })
     }
 }

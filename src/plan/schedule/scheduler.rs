@@ -80,7 +80,7 @@ impl Scheduler {
                 let whole = matches!(end, TryEnd::Whole(_));
                 let learnt = work.tried((piece, stride, again), end, (frames, bytes), (title, &rules))?;
                 out.extend(learnt.record.map(|record| ScheduleAction::Journal { record }));
-                match learnt.hold.filter(|_| whole) {
+                match learnt.hold {
                     Some(from) => out.push(ScheduleAction::Hold { chunk, from }),
                     None if whole => out.push(ScheduleAction::Discard { chunk }),
                     None => {}
@@ -230,7 +230,8 @@ impl Scheduler {
     fn begin(&mut self, index: usize) -> Result<()> {
         let (needed, title) = (self.needed(index), self.is_decided());
         if title {
-            return self.allocate(index);
+            self.allocate(index);
+            return Ok(());
         }
         let work = self.works.get_mut(&index).ok_or_else(unknown)?;
         if work.search.is_none() {
@@ -241,13 +242,12 @@ impl Scheduler {
     }
 
     /// Decides the CRF of a chunk of a title.
-    fn allocate(&mut self, index: usize) -> Result<()> {
+    fn allocate(&mut self, index: usize) {
         let longest = self.rules.lag;
         let needed = move |at: usize| (at + 1).saturating_sub(lag(at, longest));
         if let Some(title) = &mut self.title {
             title.allocate(index, &self.works, &self.outcomes, (needed, &self.rules.search));
         }
-        Ok(())
     }
 
     /// Gives the next step of a chunk to a worker, or finishes the chunk.

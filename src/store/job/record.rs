@@ -117,8 +117,8 @@ impl ChunkRecord {
 
     /// What the scheduler is told of it when the run goes on; nothing where a record says of no try that it is whole.
     pub(crate) fn kept(&self) -> Option<ScheduleRecord> {
-        let nearest_to = if self.pieces.len() > 1 { self.aim } else { self.harmonic_mean };
-        let (chunk, (crf, score)) = (self.chunk, shown(&self.tries, nearest_to)?);
+        let (crf, score) = shown(&self.tries, &self.pieces, self.harmonic_mean, self.aim)?;
+        let chunk = self.chunk;
         Some(ScheduleRecord::Kept { chunk, crf, score, probe: self.probe, slope: self.slope })
     }
 }
