@@ -291,7 +291,7 @@ fn pass(
 pub(super) struct Findings {
     pub(super) demux: crate::stages::demux::DemuxFindings,
     pub(super) decode: crate::stages::picture::DecodeFound,
-    pub(super) carried: crate::stages::treat::Carried,
+    pub(super) carried: crate::media::Carried,
     pub(super) pool: crate::media::PoolStats,
     pub(super) audio: std::collections::BTreeMap<usize, crate::stages::sound::AudioFindings>,
     pub(super) crf: f64,
@@ -327,10 +327,12 @@ impl Findings {
     /// With what the search met with that decoded the source.
     fn with_search(mut self, film: &ChunkedFilm) -> Self {
         let feed = film.feed.clone();
-        self.demux.end_s = self.demux.end_s.max(feed.end_s);
-        self.demux.picture_end_s = self.demux.picture_end_s.max(feed.end_s);
+        let read = feed.read;
+        self.demux.end_s = self.demux.end_s.max(read.end_s);
+        self.demux.picture_end_s = self.demux.picture_end_s.max(read.end_s);
         self.demux.stopped = feed.stopped.or(self.demux.stopped);
-        Findings { decode: feed.decode, carried: feed.carried, pool: film.pool, ..self }
+        let decode = crate::stages::picture::DecodeFound { decoder: read.decoder, stats: read.stats };
+        Findings { decode, carried: read.carried, pool: film.pool, ..self }
     }
 }
 

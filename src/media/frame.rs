@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Color, HdrStatic, Rect};
 use crate::base::{Span, Timestamp};
@@ -90,6 +90,41 @@ pub struct Dynamic {
     pub hdr10_plus: Option<Arc<[u8]>>,
     /// A Dolby Vision RPU: a NAL unit's payload with its emulation prevention, or an ITU-T T.35 message.
     pub dolby_vision: Option<Arc<[u8]>>,
+}
+
+/// Metadata of single pictures that was carried, and what else became of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Carried {
+    /// Pictures with HDR10+.
+    pub(crate) hdr10_plus: u64,
+    /// Pictures with an RPU.
+    pub(crate) dolby_vision: u64,
+    /// Why the first RPU that was lost was lost.
+    pub(crate) first_loss: Option<String>,
+    /// Pictures of another size that were scaled to the film's.
+    pub(crate) resized: u64,
+}
+
+impl Carried {
+    /// What came after a point of the film, of what was counted up to `earlier` at that point.
+    pub(crate) fn since(&self, earlier: &Carried) -> Carried {
+        Carried {
+            hdr10_plus: self.hdr10_plus.saturating_sub(earlier.hdr10_plus),
+            dolby_vision: self.dolby_vision.saturating_sub(earlier.dolby_vision),
+            first_loss: self.first_loss.clone().filter(|_| earlier.first_loss.is_none()),
+            resized: self.resized.saturating_sub(earlier.resized),
+        }
+    }
+
+    /// Of a part of the film and the part after it.
+    pub(crate) fn plus(&self, later: &Carried) -> Carried {
+        Carried {
+            hdr10_plus: self.hdr10_plus + later.hdr10_plus,
+            dolby_vision: self.dolby_vision + later.dolby_vision,
+            first_loss: self.first_loss.clone().or_else(|| later.first_loss.clone()),
+            resized: self.resized + later.resized,
+        }
+    }
 }
 
 /// One decoded picture. Cloning shares the samples.

@@ -30,6 +30,7 @@ pub use elements::{
     ChapterAtom, ChapterDisplay, Edition, PixelCrop, SegmentElements, SimpleTag, TagEntry, TagTargets, TrackElements,
 };
 pub use fields::{Combing, FieldCounts, FieldFlags, FieldLook, Parity, RepeatedField, Selection};
+pub(crate) use frame::Carried;
 pub use frame::{Dynamic, Frame, PixelFormat, Planes, Subsampling};
 pub use orientation::{Flip, Orientation};
 pub use packet::{Packet, PacketData, Trim};

@@ -7,6 +7,8 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::{Error, ErrorKind, Result};
 use crate::media::{Frame, PixelFormat};
 
@@ -29,7 +31,7 @@ const SUSPECT: f32 = 0.25;
 const DETAIL_ROWS: usize = 8;
 
 /// One picture's measures; all in units that do not depend on the bit depth.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PictureMeasure {
     /// How unlike the picture before it is: the cost of predicting it from that one against predicting it from
     /// itself, 0 to 1, a half where they are equal. 0 for the first picture.
@@ -43,6 +45,14 @@ pub struct PictureMeasure {
     pub motion: f32,
     /// Mean luma, 0 to 1 of full scale.
     pub brightness: f32,
+}
+
+impl PictureMeasure {
+    /// Whether a measurer that saw no more than one picture before found the very same.
+    pub(crate) fn is_of_the_same(&self, other: &PictureMeasure) -> bool {
+        let exact = |m: &PictureMeasure| [m.detail, m.motion, m.brightness].map(f32::to_bits);
+        exact(self) == exact(other)
+    }
 }
 
 /// Measures pictures in display order. Remembers the last two.

@@ -113,6 +113,11 @@ impl ChunkPlanner {
         ChunkPlanner { rules, waiting: VecDeque::new(), next: 0 }
     }
 
+    /// Begins at chunk `next` with the frame that comes next: what was planned before makes no difference to what follows.
+    pub fn begin_at(&mut self, next: usize) {
+        (self.next, self.waiting) = (next, VecDeque::new());
+    }
+
     /// Takes the next frame; the chunk that is decided by it, if one is.
     pub fn push(&mut self, point: FramePoint) -> Option<ChunkSpan> {
         self.waiting.push_back(point);

@@ -337,6 +337,24 @@ proptest! {
     }
 
     #[test]
+    fn a_planner_that_begins_at_any_chunk_cuts_the_rest_as_one_that_saw_all(
+        frames in proptest::collection::vec((1u16..400, prop_oneof![3 => 0.0..0.3f32, 1 => 0.0..1.0f32]), 1..800),
+        max in 1.0..40.0f64,
+    ) {
+        let (rules, points) = (ChunkRules::up_to(max), points(&frames));
+        let (mut chunks, rest) = chunks_of(rules, &points);
+        chunks.extend(rest);
+        for chunk in &chunks {
+            let mut planner = ChunkPlanner::new(rules);
+            planner.begin_at(chunk.index);
+            let left = &points[chunk.first_frame as usize..];
+            let mut again: Vec<ChunkSpan> = left.iter().filter_map(|&p| planner.push(p)).collect();
+            again.extend(planner.finish());
+            prop_assert_eq!(&again[..], &chunks[chunk.index..]);
+        }
+    }
+
+    #[test]
     fn a_chunk_that_is_decided_depends_on_nothing_that_comes_later(
         frames in proptest::collection::vec((20u16..60, prop_oneof![9 => 0.0..0.3f32, 1 => 0.0..1.0f32]), 600..900),
         known in 300usize..600,

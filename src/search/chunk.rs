@@ -3,13 +3,12 @@
 use std::path::PathBuf;
 
 use super::memory::Share;
-use crate::base::{CancelToken, Error, ErrorKind, Result, Span, Timestamp};
-use crate::media::Frame;
-use crate::plan::{ChunkMeans, ChunkSpan, Treatment};
-
-use crate::media::Shown;
+use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Timestamp};
+use crate::media::{Frame, Shown};
+use crate::plan::{ChunkMeans, ChunkSpan, Cut, Treatment};
 use crate::source::{PicturePlace, decoder_options};
 use crate::stages::treat::TreatedPictures;
+use crate::store::job::{FrameTime, PlannedChunk, ReadPoint, SegmentRecord};
 
 /// A chunk whose end is known.
 pub(crate) struct Chunk {
@@ -27,7 +26,9 @@ pub(crate) struct Chunk {
     /// Digest of each frame's metadata.
     pub(crate) messages: Vec<u64>,
     /// Time and duration of each frame.
-    pub(crate) times: Vec<(Timestamp, Option<Span>)>,
+    pub(crate) times: Vec<FrameTime>,
+    /// Where reading was at its end, for a chunk that is to be planned; nothing where an earlier run planned it.
+    pub(crate) point: Option<ReadPoint>,
     pub(crate) source: ChunkFrames,
 }
 
@@ -53,6 +54,34 @@ pub(crate) enum ChunkFrames {
 }
 
 impl Chunk {
+    /// One that an earlier run planned, of frames at `times`.
+    pub(crate) fn again(
+        planned: PlannedChunk,
+        times: Vec<FrameTime>,
+        before: Option<Timestamp>,
+        source: ChunkFrames,
+    ) -> Self {
+        let messages = planned.messages();
+        let PlannedChunk { segment, shown, means, scenes, eight_bit, .. } = planned;
+        let SegmentRecord { chunk: index, first_frame, frames, .. } = segment;
+        let start = times.first().map_or_else(|| Timestamp::new(0, Rational::NANO), |(pts, _)| *pts);
+        // Why it ends was told when it was planned.
+        let span = ChunkSpan { index, first_frame, frames, start, cut: Cut::Length };
+        Chunk { span, means, scenes, shown, eight_bit, before, messages, times, point: None, source }
+    }
+
+    /// What is written down of it, where it is to be planned.
+    pub(crate) fn plan(&mut self) -> Option<PlannedChunk> {
+        let point = self.point.take()?;
+        let measured = (self.means, self.scenes.clone(), self.eight_bit);
+        Some(PlannedChunk::new(
+            (SegmentRecord::of(&self.span), self.shown),
+            measured,
+            (&self.times, &self.messages),
+            point,
+        ))
+    }
+
     pub(crate) fn index(&self) -> usize {
         self.span.index
     }
@@ -92,7 +121,7 @@ impl Chunk {
 /// Frames of a chunk in display order.
 pub(crate) enum Frames<'a> {
     Held(std::slice::Iter<'a, Frame>),
-    File { pictures: Box<TreatedPictures>, left: std::slice::Iter<'a, (Timestamp, Option<Span>)> },
+    File { pictures: Box<TreatedPictures>, left: std::slice::Iter<'a, FrameTime> },
 }
 
 impl Frames<'_> {

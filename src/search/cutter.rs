@@ -26,9 +26,24 @@ impl Cutter {
         Cutter { meter: PictureMeasurer::new(), planner: ChunkPlanner::new(ChunkRules::up_to(seconds)) }
     }
 
+    /// Begins at chunk `next`, as the first frame that is taken.
+    pub(crate) fn begin_at(&mut self, next: usize) {
+        self.planner.begin_at(next);
+    }
+
+    /// Measures the next as the first picture.
+    pub(crate) fn forget(&mut self) {
+        self.meter = PictureMeasurer::new();
+    }
+
+    /// Measures the next frame, which is planar and of a chunk that is planned.
+    pub(crate) fn measure(&mut self, frame: &Frame) -> Result<PictureMeasure> {
+        self.meter.measure(frame)
+    }
+
     /// Takes the next frame, which is planar.
     pub(crate) fn take(&mut self, frame: Frame) -> Result<Measured> {
-        let measure = self.meter.measure(&frame)?;
+        let measure = self.measure(&frame)?;
         let point = FramePoint {
             index: frame.index,
             pts: frame.pts,

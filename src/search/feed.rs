@@ -1,162 +1,237 @@
-//! The one sequential pass over the source: decode, measure, cut into chunks.
+//! The one sequential pass over the source: decode, measure, cut into chunks. What an earlier run found out is not found
+//! out again.
+#![deny(unsafe_code)]
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::chunk::{Chunk, ChunkFrames};
 use super::cutter::{Cutter, Measured};
 use super::memory::FrameBudget;
+use super::reading::{FilmReading, FilmSeam, FilmSource, Tally};
 use super::workers::Note;
-use crate::base::{Error, ErrorKind, Result, Span, Timestamp};
+use crate::base::{Error, ErrorKind, Result, Timestamp};
 use crate::flow::{Outlet, StageContext};
-use crate::media::{Frame, PixelFormat, PoolStats, Shown};
+use crate::media::{Carried, Frame, PixelFormat, PoolStats, Shown};
 use crate::pixel::PictureMeasure;
-use crate::plan::{ChunkMeans, ChunkSpan, FramePoint, Treatment, begins_scene};
+use crate::plan::{ChunkMeans, ChunkSpan, FramePoint, begins_scene};
+use crate::source::DecodeStats;
 use crate::stages::digest::message_digest;
-use crate::stages::picture::DecodeFound;
-use crate::stages::treat::{Carried, TreatedPictures, messages};
-use crate::store::job::SegmentRecord;
+use crate::stages::treat::messages;
+use crate::store::job::{FilmRead, FrameTime, PlannedChunk, ReadPoint};
 
 /// How the frames of chunks are kept.
 pub(crate) enum Keep {
     /// In memory, within the budget.
     Held(Arc<FrameBudget>),
     /// Not at all: workers decode them again.
-    File { path: PathBuf, stream: usize, treatment: Treatment },
+    File,
 }
 
 /// The source of chunks.
 pub(crate) struct ChunkFeed {
-    pub(crate) pictures: TreatedPictures,
+    pub(crate) source: FilmSource,
     pub(crate) cutter: Cutter,
     pub(crate) keep: Keep,
-    /// Chunks an earlier run finished: their frames are not kept.
-    pub(crate) finished: Vec<SegmentRecord>,
+    /// Chunks an earlier run planned, from the start of the film, each with whether it is finished.
+    pub(crate) planned: Vec<(PlannedChunk, bool)>,
+    /// What reading the whole film met with, where an earlier run came to its end: then all is planned.
+    pub(crate) read: Option<FilmRead>,
     pub(crate) notes: Outlet<Note>,
+    pub(crate) pass: FeedPass,
+}
+
+/// Where the pass is.
+#[derive(Default)]
+pub(crate) struct FeedPass {
+    /// Behind the last chunk that was planned before.
+    seam: FilmSeam,
+    tally: Tally,
     /// Frames whose chunk is not decided.
-    pub(crate) waiting: VecDeque<Waiting>,
+    waiting: VecDeque<Waiting>,
     /// Time of the last frame of the chunk before.
-    pub(crate) before: Option<Timestamp>,
-    pub(crate) shown: Option<Shown>,
+    before: Option<Timestamp>,
+    shown: Option<Shown>,
+    /// The latest end of any picture of a chunk that is decided, in seconds.
+    end_s: f64,
+    pool: PoolStats,
 }
 
 /// What reading the film came to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FeedFound {
-    pub(crate) decode: DecodeFound,
-    pub(crate) carried: Carried,
+    pub(crate) read: FilmRead,
     pub(crate) pool: PoolStats,
-    /// The latest end of any picture, in seconds.
-    pub(crate) end_s: f64,
     /// Why reading stopped before the end of the file, where it did.
     pub(crate) stopped: Option<String>,
 }
 
 /// A frame whose chunk is not decided.
-pub(crate) struct Waiting {
-    pts: Timestamp,
-    duration: Option<Span>,
+struct Waiting {
+    time: FrameTime,
     measure: PictureMeasure,
     point: FramePoint,
     eight_bit: bool,
     messages: u64,
+    /// The decoder's counts when it came.
+    met: (DecodeStats, Carried),
     frame: Option<Frame>,
 }
 
 impl ChunkFeed {
-    /// Reads the film to its end; what was met with.
+    /// Reads what is not known of the film, to its end; what was met with in all of it.
     pub(crate) fn run(mut self, context: &StageContext) -> Result<FeedFound> {
-        let mut found = FeedFound::default();
-        while !context.is_draining() {
-            let frame = match self.pictures.next() {
-                Ok(Some(frame)) => frame,
-                Ok(None) => break,
+        let reading = self.again(context)?;
+        if let Some(read) = self.read.take() {
+            self.notes.send(Note::End(None))?;
+            return Ok(FeedFound { read, pool: self.pass.pool, stopped: None });
+        }
+        let mut reading = self.at_the_seam(reading, context)?;
+        self.pass.tally = Tally::from(&self.pass.seam, &reading);
+        let mut stopped = None;
+        let whole = loop {
+            if context.is_draining() {
+                break false;
+            }
+            match reading.next() {
+                Ok(Some(frame)) => self.take(frame, &reading, context)?,
+                Ok(None) => break true,
                 Err(error) if error.kind() == ErrorKind::Input => {
                     // What was read so far is a film that ends early, as in a run at a fixed CRF.
-                    found.stopped = Some(error.to_string());
-                    break;
+                    stopped = Some(error.to_string());
+                    break false;
                 }
                 Err(error) => return Err(error),
-            };
-            let end = frame.duration.map_or(frame.pts, |d| frame.pts.plus(d));
-            found.end_s = found.end_s.max(end.as_secs_f64());
-            self.take(frame, context)?;
+            }
             context.item();
-        }
+        };
         for span in self.cutter.finish() {
-            self.hand_over(span)?;
+            self.hand_over(span, &reading, whole)?;
         }
-        found.decode = DecodeFound { decoder: self.pictures.decoder_name(), stats: self.pictures.stats() };
-        found.carried = self.pictures.carried().clone();
-        found.pool = self.pictures.pool();
-        self.notes.send(Note::End)?;
-        Ok(found)
+        let read = self.pass.tally.read(&reading.met(), reading.decoder_name(), self.pass.end_s);
+        self.notes.send(Note::End(whole.then(|| Box::new(read.clone()))))?;
+        Ok(FeedFound { read, pool: self.pass.pool.plus(reading.pool()), stopped })
     }
 
-    fn take(&mut self, frame: Frame, context: &StageContext) -> Result<()> {
+    /// Hands over what is planned; the decoder of those whose frames had to be decoded again.
+    fn again(&mut self, context: &StageContext) -> Result<Option<FilmReading>> {
+        let mut reading = None;
+        for (planned, finished) in std::mem::take(&mut self.planned) {
+            context.check()?;
+            let times = planned.times();
+            let source = match &self.keep {
+                _ if finished => ChunkFrames::Finished,
+                Keep::File => self.source.in_file(planned.point.may_seek),
+                Keep::Held(budget) => {
+                    let budget = Arc::clone(budget);
+                    let mut at = self.at_the_seam(reading.take(), context)?;
+                    let frames = self.decode_again(&times, &mut at, &budget, context)?;
+                    reading = Some(at);
+                    held(frames, &budget)
+                }
+            };
+            let before = std::mem::replace(&mut self.pass.before, times.last().map(|(pts, _)| *pts));
+            self.pass.shown.get_or_insert(planned.shown);
+            self.pass.end_s = self.pass.end_s.max(planned.point.read.end_s);
+            self.pass.seam.pass(&times, planned.point.clone());
+            self.cutter.begin_at(planned.segment.chunk + 1);
+            self.notes.send(Note::Chunk(Box::new(Chunk::again(planned, times, before, source))))?;
+            context.item();
+        }
+        Ok(reading)
+    }
+
+    /// The frames at these times, of a chunk that is planned.
+    fn decode_again(
+        &mut self,
+        times: &[FrameTime],
+        reading: &mut FilmReading,
+        budget: &Arc<FrameBudget>,
+        context: &StageContext,
+    ) -> Result<Vec<Frame>> {
+        let mut frames = Vec::with_capacity(times.len());
+        for &(pts, duration) in times {
+            let short = || Error::new(ErrorKind::Input, "the file ends earlier than at first").at(pts);
+            let frame = reading.next()?.ok_or_else(short)?;
+            self.cutter.measure(&frame)?;
+            context.waiting_for_room(|| budget.take(frame.byte_len() as u64, context.cancel_token()))?;
+            // What was made of times (gaps, repairs) at first is what counts.
+            frames.push(Frame { pts, duration, ..frame });
+            context.item();
+        }
+        Ok(frames)
+    }
+
+    /// A decoder that gives the frame behind the last chunk that was handed over.
+    fn at_the_seam(&mut self, reading: Option<FilmReading>, context: &StageContext) -> Result<FilmReading> {
+        let seam = &self.pass.seam;
+        match reading {
+            Some(reading) if reading.next == seam.frames => Ok(reading),
+            elsewhere => {
+                self.pass.pool = elsewhere.map_or(self.pass.pool, |reading| self.pass.pool.plus(reading.pool()));
+                self.source.open_after(seam, &mut self.cutter, context.cancel_token())
+            }
+        }
+    }
+
+    fn take(&mut self, frame: Frame, reading: &FilmReading, context: &StageContext) -> Result<()> {
         let Measured { frame, measure, point, chunk } = self.cutter.take(frame)?;
-        self.shown.get_or_insert_with(|| Shown::of(&frame));
+        self.pass.shown.get_or_insert_with(|| Shown::of(&frame));
         if let Keep::Held(budget) = &self.keep {
             let bytes = frame.byte_len() as u64;
             context.waiting_for_room(|| budget.take(bytes, context.cancel_token()))?;
         }
-        self.waiting.push_back(Waiting {
-            pts: frame.pts,
-            duration: frame.duration,
+        self.pass.waiting.push_back(Waiting {
+            time: (frame.pts, frame.duration),
             measure,
             point,
             eight_bit: frame.format == PixelFormat::YUV420P8,
             messages: message_digest(&messages(&frame.dynamic)),
+            met: reading.met(),
             frame: matches!(self.keep, Keep::Held(_)).then_some(frame),
         });
         match chunk {
-            Some(span) => self.hand_over(span),
+            Some(span) => self.hand_over(span, reading, true),
             None => Ok(()),
         }
     }
 
-    fn hand_over(&mut self, span: ChunkSpan) -> Result<()> {
-        let count = (span.frames as usize).min(self.waiting.len());
-        let frames: Vec<Waiting> = self.waiting.drain(..count).collect();
-        let times = frames.iter().map(|w| (w.pts, w.duration)).collect();
-        let messages = frames.iter().map(|w| w.messages).collect();
-        let last = frames.last().map(|w| w.pts);
-        let before = std::mem::replace(&mut self.before, last);
+    /// Hands over a chunk; one that is not to be `planned` is cut otherwise where more of the film can be read.
+    fn hand_over(&mut self, span: ChunkSpan, reading: &FilmReading, planned: bool) -> Result<()> {
+        let pass = &mut self.pass;
+        let count = (span.frames as usize).min(pass.waiting.len());
+        let frames: Vec<Waiting> = pass.waiting.drain(..count).collect();
+        let (Some(last), Some(shown)) = (frames.last(), pass.shown) else {
+            return Err(Error::new(ErrorKind::Encode, "internal error: a chunk without frames"));
+        };
+        let times: Vec<FrameTime> = frames.iter().map(|w| w.time).collect();
+        let before = pass.before.replace(last.time.0);
+        pass.end_s = times.iter().map(end_of).fold(pass.end_s, f64::max);
+        let may_seek = reading.may_seek();
+        let read = pass.tally.read(&last.met, reading.decoder_name(), pass.end_s);
+        let point = ReadPoint { may_seek, last: last.measure, read };
         let (means, scenes) = (means(&frames), scenes(&frames));
         let eight_bit = frames.iter().all(|w| w.eight_bit);
-        let finished = self.finished.contains(&SegmentRecord::of(&span));
+        let messages = frames.iter().map(|w| w.messages).collect();
         let source = match &self.keep {
-            Keep::File { path, stream, treatment } if !finished => ChunkFrames::File {
-                path: path.clone(),
-                stream: *stream,
-                treatment: *treatment,
-                may_seek: !self.pictures.source_has_jumped(),
-            },
-            Keep::Held(budget) => {
-                let held: Vec<Frame> = frames.into_iter().filter_map(|w| w.frame).collect();
-                let share = budget.hand_over(held.iter().map(|f| f.byte_len() as u64).sum());
-                match finished {
-                    true => ChunkFrames::Finished,
-                    false => ChunkFrames::Held { frames: held, _share: share },
-                }
-            }
-            Keep::File { .. } => ChunkFrames::Finished,
+            Keep::File => self.source.in_file(may_seek),
+            Keep::Held(budget) => held(frames.into_iter().filter_map(|w| w.frame).collect(), budget),
         };
-        let shown =
-            self.shown.ok_or_else(|| Error::new(ErrorKind::Encode, "internal error: a chunk without frames"))?;
-        self.notes.send(Note::Chunk(Box::new(Chunk {
-            span,
-            means,
-            scenes,
-            shown,
-            eight_bit,
-            before,
-            messages,
-            times,
-            source,
-        })))
+        let point = planned.then_some(point);
+        let chunk = Chunk { span, means, scenes, shown, eight_bit, before, messages, times, point, source };
+        self.notes.send(Note::Chunk(Box::new(chunk)))
     }
+}
+
+/// Frames whose memory was taken from the budget.
+fn held(frames: Vec<Frame>, budget: &Arc<FrameBudget>) -> ChunkFrames {
+    let share = budget.hand_over(frames.iter().map(|f| f.byte_len() as u64).sum());
+    ChunkFrames::Held { frames, _share: share }
+}
+
+/// When a frame is no longer shown, in seconds.
+fn end_of((pts, duration): &FrameTime) -> f64 {
+    duration.map_or(*pts, |d| pts.plus(d)).as_secs_f64()
 }
 
 /// Positions of the frames that begin a scene, without the first.

@@ -2,9 +2,9 @@
 #![deny(unsafe_code)]
 
 use super::feed::FeedFound;
-use crate::base::{Error, ErrorKind, Result, Span, Timestamp};
+use crate::base::{Error, ErrorKind, Result};
 use crate::media::{PoolStats, Shown};
-use crate::store::job::Job;
+use crate::store::job::{FrameTime, Job};
 
 /// The frames of a film that is encoded in chunks, in order.
 #[derive(Clone, Debug, Default)]
@@ -12,7 +12,7 @@ pub(crate) struct Film {
     /// How the picture is shown.
     pub(crate) shown: Option<Shown>,
     /// Time and duration of each frame.
-    pub(crate) times: Vec<(Timestamp, Option<Span>)>,
+    pub(crate) times: Vec<FrameTime>,
     /// Digest of each frame's metadata.
     pub(crate) messages: Vec<u64>,
     /// Frames in each chunk.
@@ -41,7 +41,7 @@ impl SearchFound {
         if !self.film.times.is_empty() {
             return Ok(self);
         }
-        let damage = self.feed.decode.stats.first_error.clone().or(self.feed.stopped.clone());
+        let damage = self.feed.read.stats.first_error.clone().or(self.feed.stopped.clone());
         let why = damage.map_or(String::new(), |e| format!(" ({e})"));
         let message = format!("no picture of it can be decoded{why}");
         Err(Error::new(ErrorKind::Input, message).with_stream(stream))

@@ -18,6 +18,7 @@ mod feed;
 mod film;
 mod layout;
 mod memory;
+mod reading;
 mod run;
 mod scenes;
 mod schedule;

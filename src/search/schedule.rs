@@ -84,7 +84,10 @@ impl Schedule {
     fn take(&mut self, note: Note) -> Result<()> {
         let event = match note {
             Note::Chunk(chunk) => return self.arrive(*chunk),
-            Note::End => ScheduleEvent::FilmEnded,
+            Note::End(read) => {
+                read.map_or(Ok(()), |read| self.job.end_plan(*read))?;
+                ScheduleEvent::FilmEnded
+            }
             Note::Free(worker) => ScheduleEvent::WorkerFree { worker },
             Note::Tried { chunk, cost, tried } => self.tried(chunk, cost, *tried)?,
             Note::Ceiling { chunk, score: Ok(score) } => ScheduleEvent::CeilingMeasured { chunk, score },
@@ -97,8 +100,8 @@ impl Schedule {
     }
 
     /// A chunk whose end is known.
-    fn arrive(&mut self, chunk: Chunk) -> Result<()> {
-        self.job.add_segment(SegmentRecord::of(&chunk.span))?;
+    fn arrive(&mut self, mut chunk: Chunk) -> Result<()> {
+        chunk.plan().map_or(Ok(()), |planned| self.job.plan(planned))?;
         self.film.shown.get_or_insert(chunk.shown);
         self.film.times.extend(&chunk.times);
         self.film.messages.extend(&chunk.messages);

@@ -1,15 +1,16 @@
 //! From settings to the tasks of a search: the job directory, the room there is, the graph.
 #![deny(unsafe_code)]
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::cutter::Cutter;
-use super::feed::{ChunkFeed, FeedFound, Keep};
+use super::feed::{ChunkFeed, FeedFound, FeedPass, Keep};
 use super::film::{Film, SearchFound};
 use super::layout::Room;
 use super::memory::FrameBudget;
+use super::reading::FilmSource;
 use super::schedule::Schedule;
 use super::trial::{EncodeTries, ScoreTries, TryUnit};
 use super::workers::{LocalWorkers, Note, Order};
@@ -22,12 +23,11 @@ use crate::pixel::Converter;
 use crate::plan::{
     LONGEST_LAG, Layout, PicturePlan, ScheduleRules, Scheduler, SearchRules, SourceFacts, TitleRules, TitleWay,
 };
-use crate::source::{Pictures, video_options};
+use crate::source::video_options;
 use crate::stages::progress::Progress;
 use crate::stages::spec::factory;
-use crate::stages::treat::TreatedPictures;
 use crate::store::facts;
-use crate::store::job::{Identity, JOB_FORMAT, Job, Opened, place};
+use crate::store::job::{Identity, JOB_FORMAT, Job, Opened, PlannedChunk, place};
 
 /// How often a chunk may fail (an encoder that breaks, not a score) before the run does.
 const FAILURES: u32 = 2;
@@ -183,7 +183,7 @@ impl SearchInput<'_> {
         prepared: Prepared,
         progress: &Arc<Progress>,
     ) -> Result<SearchPromises> {
-        let Prepared { job, metric, room, video, .. } = prepared;
+        let Prepared { mut job, metric, room, video, .. } = prepared;
         let (to_schedule, notes) = graph.channel::<Note>(NOTES);
         let units = if room.layout.held.is_some() { UNITS_HELD } else { UNITS };
         let (mut orders, mut pools) = (Vec::new(), Vec::new());
@@ -203,7 +203,7 @@ impl SearchInput<'_> {
             let score = ScoreTries { units: unit_port, notes: to_schedule.clone() };
             pools.push(graph.task(("score", worker), move |context| score.run(context)));
         }
-        let feed = self.feed(&room, &job, to_schedule, graph)?;
+        let feed = self.feed(&room, &mut job, to_schedule)?;
         let feed = graph.task("feed", move |context| feed.run(context));
         let schedule = Schedule {
             workers: LocalWorkers { orders, notes },
@@ -243,23 +243,27 @@ impl SearchInput<'_> {
         })
     }
 
-    fn feed(&self, room: &Room, job: &Job, notes: crate::flow::Outlet<Note>, graph: &Graph) -> Result<ChunkFeed> {
-        let (path, stream) = (self.settings.source().to_path_buf(), self.picture.stream.index);
-        let treatment = self.picture.treatment;
-        let pictures =
-            Pictures::open(&path, |_| Some(stream), video_options(&self.settings.hwaccel)?, graph.cancel_token())?;
+    fn feed(&self, room: &Room, job: &mut Job, notes: crate::flow::Outlet<Note>) -> Result<ChunkFeed> {
+        let source = FilmSource {
+            path: self.settings.source().to_path_buf(),
+            stream: self.picture.stream.index,
+            options: video_options(&self.settings.hwaccel)?,
+            treatment: self.picture.treatment,
+        };
+        let planned = job.take_planned();
+        let with_state = |planned: PlannedChunk| {
+            let kept = job.finished(planned.segment.chunk);
+            let finished = kept.is_some_and(|kept| kept.is_of(&planned.segment));
+            (planned, finished)
+        };
         Ok(ChunkFeed {
-            pictures: TreatedPictures::new(pictures, treatment),
+            source,
             cutter: Cutter::new(self.target.chunk_seconds),
-            keep: match room.layout.held {
-                Some(bytes) => Keep::Held(FrameBudget::new(bytes)),
-                None => Keep::File { path, stream, treatment },
-            },
-            finished: job.finished_segments(),
+            keep: room.layout.held.map_or(Keep::File, |bytes| Keep::Held(FrameBudget::new(bytes))),
+            planned: planned.into_iter().map(with_state).collect(),
+            read: job.film_read().cloned(),
             notes,
-            waiting: VecDeque::new(),
-            before: None,
-            shown: None,
+            pass: FeedPass::default(),
         })
     }
 }

@@ -12,7 +12,7 @@ use crate::flow::{Outlet, Port, Weighed};
 use crate::media::Shown;
 use crate::meter::{MetricSpec, Scores};
 use crate::plan::{Treatment, WatchSpec};
-use crate::store::job::{ChunkFile, SegmentRecord};
+use crate::store::job::{ChunkFile, FilmRead, SegmentRecord};
 use crate::video::{EncodeSpec, VideoParams};
 
 /// What is done with a chunk.
@@ -79,8 +79,8 @@ impl Weighed for Order {
 pub(crate) enum Note {
     /// The feeder completed a chunk.
     Chunk(Box<Chunk>),
-    /// The feeder came to the end of the film.
-    End,
+    /// The feeder came to the end of the film; what reading it met with, where that is to be written down.
+    End(Option<Box<FilmRead>>),
     /// The encode task of this worker can take an order.
     Free(usize),
     /// A try of this chunk ended.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::feed::{DecodeFeed, FeedEvent};
 use super::hwaccel::VideoOptions;
@@ -14,7 +14,7 @@ use crate::base::{Error, ErrorKind, Result};
 use crate::media::{ChromaLocation, Color, ColorRange, Frame, HdrStatic, StreamInfo};
 
 /// What decoding met with.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DecodeStats {
     /// Pictures given out.
     pub frames: u64,
@@ -39,6 +39,42 @@ pub struct DecodeStats {
     /// Why software decodes what hardware was to decode: the one warning about it, for people to read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hardware_fallback: Option<String>,
+}
+
+impl DecodeStats {
+    /// What was met with after a point of the film, of what was counted up to `earlier` at that point.
+    pub(crate) fn since(&self, earlier: &DecodeStats) -> DecodeStats {
+        let counts = |now: u64, then: u64| now.saturating_sub(then);
+        let first_error = self.first_error.clone().filter(|_| earlier.first_error.is_none());
+        DecodeStats { first_error, hardware_fallback: self.hardware_fallback.clone(), ..self.with(earlier, counts) }
+    }
+
+    /// Of a part of the film and the part after it.
+    pub(crate) fn plus(&self, later: &DecodeStats) -> DecodeStats {
+        let either = |mine: &Option<String>, other: &Option<String>| mine.clone().or_else(|| other.clone());
+        DecodeStats {
+            first_error: either(&self.first_error, &later.first_error),
+            hardware_fallback: either(&self.hardware_fallback, &later.hardware_fallback),
+            ..self.with(later, |a, b| a + b)
+        }
+    }
+
+    /// Each count of both by `of`.
+    fn with(&self, other: &DecodeStats, of: impl Fn(u64, u64) -> u64) -> DecodeStats {
+        DecodeStats {
+            frames: of(self.frames, other.frames),
+            damaged_packets: of(self.damaged_packets, other.damaged_packets),
+            damaged_frames: of(self.damaged_frames, other.damaged_frames),
+            synthesised_timestamps: of(self.synthesised_timestamps, other.synthesised_timestamps),
+            repaired_timestamps: of(self.repaired_timestamps, other.repaired_timestamps),
+            hdr10_plus_frames: of(self.hdr10_plus_frames, other.hdr10_plus_frames),
+            dolby_vision_frames: of(self.dolby_vision_frames, other.dolby_vision_frames),
+            dolby_vision_rpus: of(self.dolby_vision_rpus, other.dolby_vision_rpus),
+            caption_frames: of(self.caption_frames, other.caption_frames),
+            first_error: None,
+            hardware_fallback: None,
+        }
+    }
 }
 
 impl DecodeStats {

@@ -11,13 +11,13 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::av::{DecoderOptions, Deinterlacer};
+use crate::av::Deinterlacer;
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span, Timestamp};
 use crate::hdr;
-use crate::media::{Dynamic, Frame, PixelFormat, VideoInfo};
+use crate::media::{Carried, Dynamic, Frame, PixelFormat, VideoInfo};
 use crate::pixel::{Converter, Flipper};
 use crate::plan::Treatment;
-use crate::source::{DecodeStats, PicturePlace, Pictures};
+use crate::source::{DecodeStats, PicturePlace, Pictures, VideoOptions};
 
 /// Level and compatibility of the Dolby Vision that a treated `video` has, if it has RPUs.
 pub(crate) fn dolby_vision(treatment: &Treatment, video: &VideoInfo) -> Option<(u8, u8)> {
@@ -29,19 +29,6 @@ pub(crate) fn dolby_vision(treatment: &Treatment, video: &VideoInfo) -> Option<(
 /// Its configuration record.
 pub(crate) fn dolby_vision_record(treatment: &Treatment, video: &VideoInfo) -> Option<[u8; hdr::RECORD_BYTES]> {
     dolby_vision(treatment, video).map(|(level, compatibility)| hdr::record(level, compatibility))
-}
-
-/// Metadata of single pictures that was carried.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Carried {
-    /// Pictures with HDR10+.
-    pub(crate) hdr10_plus: u64,
-    /// Pictures with an RPU.
-    pub(crate) dolby_vision: u64,
-    /// Why the first RPU that was lost was lost.
-    pub(crate) first_loss: Option<String>,
-    /// Pictures of another size that were scaled to the film's.
-    pub(crate) resized: u64,
 }
 
 /// Treats the pictures of one film, in display order.
@@ -235,7 +222,7 @@ impl TreatedPictures {
         path: &Path,
         place: PicturePlace,
         before: Option<Timestamp>,
-        (options, treatment): (DecoderOptions, Treatment),
+        (options, treatment): (impl Into<VideoOptions>, Treatment),
         cancel: &CancelToken,
     ) -> Result<Self> {
         let earlier = before.filter(|_| treatment.needs_neighbours() && place.index > 0);

@@ -116,6 +116,46 @@ fn searched_chunks(step: usize) {
     assert!(tries >= 4, "a chunk is tried more than once: {tries}");
 }
 
+/// Frames and chunks that came by in the decode pass of a run that goes on from `jobs`.
+fn came_by(clip: &Path, jobs: &Path, settings: &[&str]) -> u64 {
+    let (output, report) = (jobs.join("out.mkv"), jobs.join("report.json"));
+    let mut run = drapto();
+    run.args(["encode", "--quiet", "--reencode", "--keep-temp", "--workers", "1", "--temp-dir"]).arg(jobs);
+    run.args(settings).arg("--report").args([&report, clip, &output]);
+    let out = run.output().expect("drapto runs");
+    assert!(out.status.success(), "{}", said(&out));
+    std::fs::remove_file(&output).expect("removed");
+    let report: Value = serde_json::from_slice(&std::fs::read(&report).expect("a report")).expect("JSON");
+    let stages = report["stages"].as_array().expect("stages");
+    stages.iter().find(|s| s["name"] == "feed").expect("a feed")["items"].as_u64().expect("a count")
+}
+
+#[test]
+fn a_run_that_goes_on_decodes_no_frame_of_a_chunk_that_is_finished() {
+    let folder = scratch();
+    let Some(clip) = small(folder.path(), "scale=320:180") else { return };
+    let settings = ["--target-vmaf", "90", "--preset", "12", "--chunk-size", "3"];
+    let jobs = folder.path().join("jobs");
+    std::fs::create_dir(&jobs).expect("a folder");
+    let frames = came_by(&clip, &jobs, &settings);
+    let all = lines(&jobs);
+    let of = |kind: &str| {
+        let kind = format!("\"record\":\"{kind}\"");
+        all.iter().enumerate().filter(move |(_, line)| line.contains(&kind)).collect::<Vec<_>>()
+    };
+    let (planned, kept) = (of("planned"), of("chunk"));
+    assert!(planned.len() >= 3 && planned.len() == kept.len(), "{} chunks", planned.len());
+    assert_eq!(came_by(&clip, &jobs, &settings), planned.len() as u64, "all are finished: they alone come by");
+
+    // Killed before the chunk that was finished last was.
+    let (at, last) = kept[kept.len() - 1];
+    std::fs::write(journal(&jobs).expect("a journal"), all[..at].concat()).expect("written");
+    let record: Value = serde_json::from_str(last.split_once(' ').expect("a checksum").1).expect("JSON");
+    let of_it = record["frames"].as_u64().expect("frames");
+    assert!(of_it < frames / 2, "{of_it} of {frames}");
+    assert_eq!(came_by(&clip, &jobs, &settings), planned.len() as u64 + of_it);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_title_that_is_probed_and_calibrated_ends_the_same_after_a_kill_at_any_event() {

@@ -2,9 +2,8 @@
 //!
 //! ```text
 //! encode_data/encoding.json   what the chunks depend on: input, settings, versions
-//! encode_data/segments.json   the chunk plan so far
 //! encode_data/facts.json      what is known of the source
-//! encode_data/progress.json   the journal: a finished chunk, or something a decision read, a line
+//! encode_data/progress.json   the journal: a chunk of the plan, a finished chunk, or something a decision read, a line
 //! encode_data/lock            held while a run works on it
 //! encoded/00007.ivf           the bytes of chunk 7
 //! logs/                       the command line's logs of its runs
@@ -18,6 +17,7 @@
 mod disk;
 mod identity;
 mod journal;
+mod planned;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -36,8 +36,9 @@ use super::names::fitting;
 use disk::{cannot, sync_folder};
 pub(crate) use identity::Identity;
 use journal::Journal;
+pub(crate) use planned::{FilmRead, FrameTime, PlannedChunk, ReadPoint, SegmentRecord};
 use record::Record;
-pub(crate) use record::{ChunkRecord, JOB_FORMAT, SegmentRecord};
+pub(crate) use record::{ChunkRecord, JOB_FORMAT};
 
 /// How a job was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,9 +58,10 @@ pub(crate) struct Job {
     finished: BTreeMap<usize, ChunkRecord>,
     /// What decisions read in earlier runs, in order.
     decisions: Vec<ScheduleRecord>,
-    segments: Vec<SegmentRecord>,
-    /// Of the run before, for chunks that are finished.
-    planned: Vec<SegmentRecord>,
+    /// The chunks earlier runs cut the film into, from its start.
+    planned: Vec<PlannedChunk>,
+    /// What reading the whole film met with, where an earlier run came to its end.
+    read: Option<FilmRead>,
     parts: u64,
     /// Held for its lock.
     _lock: File,
@@ -86,7 +88,7 @@ impl Job {
         let encoded = dir.join("encoded");
         if !matches!(opened, Opened::Resumed { .. }) {
             // The facts go first: what is left of the rest then belongs to no job.
-            for path in [&facts, &data.join("progress.json"), &data.join("segments.json")] {
+            for path in [&facts, &data.join("progress.json")] {
                 remove_file(path)?;
             }
             remove_chunks(&encoded, |_| true)?;
@@ -100,12 +102,12 @@ impl Job {
         }
         let (journal, records) = Journal::open(&data.join("progress.json"))?;
         let mut job = Job {
-            planned: read_segments(&data.join("segments.json")),
             dir: dir.to_path_buf(),
             journal,
             finished: BTreeMap::new(),
             decisions: Vec::new(),
-            segments: Vec::new(),
+            planned: Vec::new(),
+            read: None,
             parts: 0,
             _lock: lock,
         };
@@ -123,6 +125,9 @@ impl Job {
         for record in records {
             match record {
                 Record::Schedule(record) => self.decisions.push(record),
+                Record::Planned(chunk) if chunk.follows(self.planned.last()) => self.planned.push(*chunk),
+                Record::Planned(_) => {}
+                Record::Read(read) => self.read = Some(read),
                 Record::Chunk(chunk) => {
                     self.finished.insert(chunk.chunk, chunk);
                 }
@@ -185,9 +190,14 @@ impl Job {
         self.finished.get(&chunk)
     }
 
-    /// Chunks that are finished and where they are in the film: the same cut need not be encoded again.
-    pub(crate) fn finished_segments(&self) -> Vec<SegmentRecord> {
-        self.planned.iter().filter(|s| self.finished.contains_key(&s.chunk)).cloned().collect()
+    /// The chunks earlier runs cut the film into, from its start; they are given once.
+    pub(crate) fn take_planned(&mut self) -> Vec<PlannedChunk> {
+        std::mem::take(&mut self.planned)
+    }
+
+    /// What reading the whole film met with, where an earlier run came to its end.
+    pub(crate) fn film_read(&self) -> Option<&FilmRead> {
+        self.read.as_ref()
     }
 
     /// What the scheduler is told when a run goes on: all that decisions read, in order, and the chunks whose bytes are
@@ -196,16 +206,14 @@ impl Job {
         self.decisions.iter().cloned().chain(self.finished.values().filter_map(ChunkRecord::kept)).collect()
     }
 
-    /// Adds a chunk to the plan; it is written with the next record that needs it.
-    pub(crate) fn add_segment(&mut self, segment: SegmentRecord) -> Result<()> {
-        self.segments.push(segment);
-        // A plan shorter than the one before would forget finished chunks.
-        if self.segments.len() <= self.planned.len() && self.planned.starts_with(&self.segments) {
-            return Ok(());
-        }
-        let text = serde_json::to_vec_pretty(&self.segments)
-            .map_err(|e| Error::new(ErrorKind::Encode, "cannot write the chunk plan as JSON").caused_by(e))?;
-        write_whole(&self.dir.join("encode_data/segments.json"), &text)
+    /// Adds the next chunk to the plan.
+    pub(crate) fn plan(&mut self, chunk: PlannedChunk) -> Result<()> {
+        self.journal.append(&Record::Planned(Box::new(chunk)))
+    }
+
+    /// Records that no more chunks are to come.
+    pub(crate) fn end_plan(&mut self, read: FilmRead) -> Result<()> {
+        self.journal.append(&Record::Read(read))
     }
 
     /// A file for the bytes of one try.
@@ -284,7 +292,7 @@ impl Job {
     /// Removes all it made; the directory itself only if nothing else is in it.
     pub(crate) fn remove(self) -> Result<()> {
         let data = self.dir.join("encode_data");
-        for name in ["encoding.json", "segments.json", "progress.json", "facts.json"] {
+        for name in ["encoding.json", "progress.json", "facts.json"] {
             remove_file(&data.join(name))?;
             remove_file(&data.join(name).with_extension("json.part"))?;
         }
@@ -450,11 +458,6 @@ fn remove_chunks(dir: &Path, which: impl Fn(&str) -> bool) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn read_segments(path: &Path) -> Vec<SegmentRecord> {
-    let text = std::fs::read(path).unwrap_or_default();
-    serde_json::from_slice(&text).unwrap_or_default()
 }
 
 /// Replaces a file so that it is either the old one or the new one, whatever happens.

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::planned::{FilmRead, PlannedChunk, SegmentRecord};
 use crate::event::Event;
 use crate::plan::{ChunkSpan, Clamp, KeptChunk, Piece, ScheduleRecord, TryRecord, mean_crf, shown};
 
 /// Of what the journal says and how; a fact of the job's identity, so that an older job is begun anew.
-pub(crate) const JOB_FORMAT: u32 = 4;
+pub(crate) const JOB_FORMAT: u32 = 5;
 
 /// A line of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,29 +15,12 @@ pub(crate) const JOB_FORMAT: u32 = 4;
 pub(crate) enum Record {
     /// What decisions read.
     Schedule(ScheduleRecord),
+    /// Where a chunk is in the film, and what its frames are.
+    Planned(Box<PlannedChunk>),
+    /// The film has no more chunks than those that are planned.
+    Read(FilmRead),
     /// A chunk whose bytes are on the disk.
     Chunk(ChunkRecord),
-}
-
-/// A chunk of the plan.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct SegmentRecord {
-    pub(crate) chunk: usize,
-    pub(crate) first_frame: u64,
-    pub(crate) frames: u64,
-    /// Time of the first frame, in seconds.
-    pub(crate) start_s: f64,
-}
-
-impl SegmentRecord {
-    pub(crate) fn of(span: &ChunkSpan) -> Self {
-        SegmentRecord {
-            chunk: span.index,
-            first_frame: span.first_frame,
-            frames: span.frames,
-            start_s: span.start.as_secs_f64(),
-        }
-    }
 }
 
 /// A finished chunk.
@@ -108,6 +92,11 @@ impl ChunkRecord {
             slope: kept.slope,
             tries: kept.tries,
         }
+    }
+
+    /// Whether it is of the frames of `segment`.
+    pub(crate) fn is_of(&self, segment: &SegmentRecord) -> bool {
+        (self.chunk, self.first_frame, self.frames) == (segment.chunk, segment.first_frame, segment.frames)
     }
 
     /// The mean CRF over its frames, to hundredths.

@@ -1,9 +1,11 @@
 use std::path::Path;
 
 use super::*;
-use crate::base::Rational;
-use crate::media::Crf;
-use crate::plan::{Piece, ScoredFrames, Tier, TryRecord};
+use crate::base::{Rational, Span, Timestamp};
+use crate::media::{Color, Crf, HdrStatic, Shown};
+use crate::pixel::PictureMeasure;
+use crate::plan::{ChunkMeans, Piece, ScoredFrames, Tier, TryRecord};
+use crate::source::DecodeStats;
 
 const HEADER: IvfHeader = IvfHeader { width: 64, height: 64, rate: Rational::ONE, frames: 1 };
 
@@ -48,8 +50,18 @@ fn tries(job: &Job, chunk: usize) -> Vec<TryRecord> {
     job.decisions().into_iter().filter_map(of_it).collect()
 }
 
-fn segment(chunk: usize) -> SegmentRecord {
-    SegmentRecord { chunk, first_frame: chunk as u64, frames: 1, start_s: chunk as f64 }
+/// A chunk of one frame, after `chunk` others.
+fn planned(chunk: usize) -> PlannedChunk {
+    let at = chunk as u64;
+    let segment = SegmentRecord { chunk, first_frame: at, frames: 1, start_s: at as f64 };
+    let shown = Shown { width: 64, height: 64, color: Color::default(), hdr: HdrStatic::default() };
+    let means = ChunkMeans { detail: 0.1 + 0.2, motion: 1.0 / 3.0, brightness: 0.5 };
+    let time = (Timestamp::new(chunk as i64, Rational::ONE), Some(Span::new(1, Rational::ONE)));
+    let stats = DecodeStats { frames: at + 1, first_error: Some("bad".to_owned()), ..DecodeStats::default() };
+    let read = FilmRead { decoder: "h264".to_owned(), stats, end_s: at as f64 + 1.0, ..FilmRead::default() };
+    let last = PictureMeasure { detail: 0.1, ..PictureMeasure::default() };
+    let point = ReadPoint { may_seek: true, last, read };
+    PlannedChunk::new((segment, shown), (means, vec![3], true), (&[time], &[u64::MAX - at]), point)
 }
 
 fn record(chunk: usize) -> ChunkRecord {
@@ -75,7 +87,6 @@ fn record(chunk: usize) -> ChunkRecord {
 }
 
 fn finish(job: &mut Job, chunk: usize) {
-    job.add_segment(segment(chunk)).unwrap();
     let mut file = job.chunk_file(chunk, &HEADER).unwrap();
     file.write(&UNIT).unwrap();
     job.finish(record(chunk), vec![(file, 1)]).unwrap();
@@ -91,6 +102,7 @@ fn a_run_goes_on_where_an_earlier_one_was_killed() {
     let dir = folder.path().join("job");
     let (mut job, opened) = open(&dir);
     assert_eq!(opened, Opened::Fresh);
+    (0..3).for_each(|chunk| job.plan(planned(chunk)).unwrap());
     finish(&mut job, 0);
     finish(&mut job, 1);
     note(&mut job, tried(2, 0.1 + 0.2)).unwrap();
@@ -99,9 +111,10 @@ fn a_run_goes_on_where_an_earlier_one_was_killed() {
     std::mem::forget(part);
     drop(job);
 
-    let (job, opened) = open(&dir);
+    let (mut job, opened) = open(&dir);
     assert_eq!(opened, Opened::Resumed { finished: 2, damaged: 0 });
-    assert_eq!(job.finished_segments(), [segment(0), segment(1)]);
+    assert_eq!(job.take_planned(), [planned(0), planned(1), planned(2)]);
+    assert_eq!(job.film_read(), None, "the film is longer than that");
     assert_eq!(tries(&job, 2), [tried(2, 0.1 + 0.2)], "a score comes back to the last bit");
     assert_eq!(job.read(1).unwrap().next().unwrap().unwrap(), UNIT);
     let left: Vec<_> = std::fs::read_dir(dir.join("encoded")).unwrap().map(|e| e.unwrap().file_name()).collect();
@@ -187,7 +200,7 @@ fn a_chunk_file_that_is_not_as_it_was_written_is_not_finished() {
     std::fs::write(file(1), &bytes[..bytes.len() - 1]).unwrap();
     let (job, opened) = open(&dir);
     assert_eq!(opened, Opened::Resumed { finished: 1, damaged: 2 });
-    assert_eq!(job.finished_segments(), [segment(2)]);
+    assert!(job.finished(1).is_none() && job.finished(2).is_some());
     drop(job);
     std::fs::remove_file(file(2)).unwrap();
     assert_eq!(open(&dir).1, Opened::Resumed { finished: 0, damaged: 3 });
@@ -200,9 +213,9 @@ fn other_settings_start_anew_and_say_which() {
     let (mut job, _) = open(&dir);
     finish(&mut job, 0);
     drop(job);
-    let (job, opened) = Job::open(&dir, &identity().with("preset", 8)).unwrap();
+    let (mut job, opened) = Job::open(&dir, &identity().with("preset", 8)).unwrap();
     assert_eq!(opened, Opened::Restarted { why: "preset was 6 and is 8".to_owned() });
-    assert!(job.finished(0).is_none() && job.finished_segments().is_empty());
+    assert!(job.finished(0).is_none() && job.take_planned().is_empty());
     assert_eq!(std::fs::read_dir(dir.join("encoded")).unwrap().count(), 0);
     drop(job);
     let (_, opened) = Job::open(&dir, &identity().with("preset", 8).with("input_bytes", 1001)).unwrap();
@@ -332,26 +345,29 @@ fn a_disk_that_is_full_keeps_what_was_finished_and_nothing_of_the_rest() {
     assert_eq!(open(&dir).1, Opened::Resumed { finished: 2, damaged: 0 });
 }
 
-#[cfg(target_os = "linux")]
 #[test]
-fn a_plan_that_could_not_be_written_leaves_nothing_behind() {
+fn a_plan_holds_from_the_start_of_the_film_to_where_something_is_missing() {
     let folder = tempfile::tempdir().unwrap();
-    let dir = folder.path().join("job");
-    let (mut job, _) = open(&dir);
-    fill(&dir.join("encode_data/segments.json.part"));
-    let error = job.add_segment(segment(0)).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Output);
-    assert!(error.to_string().contains("segments.json"), "{error}");
-    job.remove().unwrap();
-    assert!(!dir.exists(), "the directory goes with the job");
+    let (mut job, _) = open(folder.path());
+    let mut short = planned(2);
+    short.segment.frames = 2;
+    for chunk in [planned(0), planned(1), planned(1), planned(3), short] {
+        job.plan(chunk).unwrap();
+    }
+    let read = planned(1).point.read;
+    job.end_plan(read.clone()).unwrap();
+    drop(job);
+    let (mut job, _) = open(folder.path());
+    assert_eq!(job.take_planned(), [planned(0), planned(1)]);
+    assert_eq!(job.film_read(), Some(&read));
 }
 
 #[test]
-fn a_part_of_a_plan_that_a_kill_left_goes_with_the_job() {
+fn a_part_of_a_description_that_a_kill_left_goes_with_the_job() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("job");
     let (job, _) = open(&dir);
-    std::fs::write(dir.join("encode_data/segments.json.part"), "[").unwrap();
+    std::fs::write(dir.join("encode_data/encoding.json.part"), "{").unwrap();
     job.remove().unwrap();
     assert!(!dir.exists());
 }
