@@ -63,3 +63,4 @@ pub use queue::{Outlet, Port};
 pub use run::RunHandle;
 pub use running::Running;
 pub use stage::{Counted, Nothing, Out, Stage, StageContext, StageName};
+pub(crate) use watchdog::Stall;

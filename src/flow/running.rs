@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use super::health::Health;
 use super::meter::StageReport;
 use super::run::{RunCore, RunHandle};
-use super::watchdog::{Glance, Watchdog, culprits, is_culprit};
-use crate::base::{Error, ErrorKind, Result};
+use super::watchdog::{Glance, Stall, Watchdog, is_culprit};
+use crate::base::Result;
 
 /// How long threads may take to notice that the run was stopped before they are left behind.
 ///
@@ -101,8 +101,7 @@ impl Running {
             meter.set_stalled(uneasy && is_culprit(glance, &glances));
         }
         if watchdog.is_stalled() {
-            let message = format!("no progress for {} s in {}", limit.as_secs(), culprits(&glances));
-            self.core.record(Error::new(ErrorKind::Encode, message));
+            self.core.record(Stall::of(&glances, limit).into());
             self.core.cancel.cancel();
         }
     }

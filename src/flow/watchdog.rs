@@ -1,8 +1,46 @@
 //! Finds a run that stands still, and the stage that holds everyone up. Pure: it is told the time.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::meter::Doing;
+use crate::base::{Error, ErrorKind};
+
+/// A run stood still: what the error of it has as its [source](std::error::Error::source).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stall {
+    /// The stages that hold it up.
+    pub(crate) stages: Vec<String>,
+    message: String,
+}
+
+impl fmt::Display for Stall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Stall {}
+
+impl Stall {
+    /// Of a run that stood still for `limit`.
+    pub(super) fn of(stages: &[Glance<'_>], limit: Duration) -> Self {
+        let message = format!("no progress for {} s in {}", limit.as_secs(), culprits(stages));
+        let stages = stages.iter().filter(|s| is_culprit(s, stages)).map(|s| s.name.to_owned()).collect();
+        Stall { stages, message }
+    }
+
+    /// The stall that `error` tells of, if it does.
+    pub(crate) fn in_error(error: &Error) -> Option<&Stall> {
+        std::error::Error::source(error)?.downcast_ref()
+    }
+}
+
+impl From<Stall> for Error {
+    fn from(stall: Stall) -> Self {
+        Error::new(ErrorKind::Encode, stall.message.clone()).caused_by(stall)
+    }
+}
 
 /// A stage as the watchdog sees it.
 #[derive(Clone, Copy, Debug)]

@@ -9,7 +9,7 @@ use super::setup::{Prepared, Reopen, SearchInput};
 use crate::base::{CancelToken, Error, ErrorKind, Result};
 use crate::config::Target;
 use crate::event::{Event, Sink};
-use crate::flow::{Graph, StageReport};
+use crate::flow::{Graph, StageReport, Stall};
 use crate::media::PoolStats;
 use crate::meter::{Model, Stride};
 use crate::stages::progress::{Progress, Teller};
@@ -36,30 +36,56 @@ pub(crate) struct ChunkedFilm {
 }
 
 impl ChunkedFilm {
-    /// Encodes what is not finished.
+    /// Encodes what is not finished. Where an encoder hangs, its threads are left behind and the rest begins anew, from
+    /// the chunks that are finished.
     pub(crate) fn encode(plan: SearchInput<'_>, teller: &Teller<'_>, cancel: &CancelToken) -> Result<Self> {
         let begun = Instant::now();
-        let (prepared, reopen) = plan.prepare()?;
-        say_how_it_was_found(teller.sink, &prepared.opened);
-        warn_of_settings(teller.sink, &prepared);
+        let (mut hung, mut resumed) = (0, None);
+        loop {
+            let (prepared, reopen) = plan.prepare()?;
+            if hung == 0 {
+                say_how_it_was_found(teller.sink, &prepared.opened);
+                warn_of_settings(teller.sink, &prepared);
+            }
+            let progress = Arc::new(Progress::default());
+            let film = Self::attempt(&plan, (prepared, &reopen), (teller, &progress), cancel);
+            let resumed = *resumed.get_or_insert(progress.resumed());
+            match film {
+                Ok(film) => return Ok(ChunkedFilm { time: begun.elapsed(), resumed, ..film }),
+                Err(error) if hung < HUNG_ENCODERS && is_of_an_encoder(&error) && plan.can_leave_an_encoder() => {
+                    hung += 1;
+                    let message = format!(
+                        "{error}: that encoder is left behind, and the run goes on from the chunks that are finished"
+                    );
+                    teller.sink.event(&Event::Warning { message });
+                }
+                Err(error) => return Err(reopen.after(error)),
+            }
+        }
+    }
+
+    fn attempt(
+        plan: &SearchInput<'_>,
+        (prepared, reopen): (Prepared, &Reopen),
+        (teller, progress): (&Teller<'_>, &Arc<Progress>),
+        cancel: &CancelToken,
+    ) -> Result<Self> {
         let (stride, model) = (prepared.metric.stride, prepared.model);
         tracing::info!(layout = ?prepared.room.layout, memory = prepared.room.memory, job = %reopen.dir().display(), "chunks");
-
         teller.sink.event(&Event::Stage { name: "encode" });
-        let progress = Arc::new(Progress::default());
         let mut graph = Graph::new(cancel);
-        let promises = plan.build(&mut graph, prepared, &progress).map_err(|error| reopen.after(error))?;
-        let stages = teller.wait(graph.start(), &progress, true).map_err(|error| reopen.after(error))?;
+        let promises = plan.build(&mut graph, prepared, progress)?;
+        let stages = teller.wait(graph.start(), progress, true)?;
         let found = promises.found().and_then(|found| found.check(plan.picture.stream.index));
-        let SearchFound { film, feed, pool } = found.map_err(|error| reopen.after(error))?;
-        let (job, records) = finished(&reopen, &film).map_err(|error| reopen.after(error))?;
+        let SearchFound { film, feed, pool } = found?;
+        let (job, records) = finished(reopen, &film)?;
         Ok(ChunkedFilm {
             job: Arc::new(job),
             film,
             feed,
             pool,
             stages,
-            time: begun.elapsed(),
+            time: Duration::ZERO,
             resumed: progress.resumed(),
             records,
             target: plan.target.clone(),
@@ -82,6 +108,14 @@ impl ChunkedFilm {
             say(format!("the finished chunks cannot be removed: {error}"));
         }
     }
+}
+
+/// So many encoders of a run may hang; each leaves its memory behind.
+const HUNG_ENCODERS: u32 = 3;
+
+/// Whether the run stood still because an encoder did.
+fn is_of_an_encoder(error: &Error) -> bool {
+    Stall::in_error(error).is_some_and(|stall| stall.stages.iter().any(|stage| stage.starts_with("encode ")))
 }
 
 /// The job again, and its records of all chunks of `film`.

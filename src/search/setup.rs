@@ -127,6 +127,11 @@ impl SearchInput<'_> {
         Ok((Prepared { job, opened, metric, model, room, video }, reopen))
     }
 
+    /// Whether further encoders can be had while one hangs.
+    pub(crate) fn can_leave_an_encoder(&self) -> bool {
+        factory(self.settings).is_ok_and(|factory| factory.many_at_once())
+    }
+
     /// Everything the bytes of chunks depend on.
     fn identity(&self, stride: Stride, model: Model) -> Result<Identity> {
         let t = self.target;

@@ -3,7 +3,7 @@
 //! Of the longer one `make test` takes some events, `make test-long` all.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -154,6 +154,58 @@ fn a_run_that_goes_on_decodes_no_frame_of_a_chunk_that_is_finished() {
     let of_it = record["frames"].as_u64().expect("frames");
     assert!(of_it < frames / 2, "{of_it} of {frames}");
     assert_eq!(came_by(&clip, &jobs, &settings), planned.len() as u64 + of_it);
+}
+
+/// A library that lets the SVT-AV1 that is linked stand still for good at its 40th picture; `None` where nothing can be put
+/// before it.
+#[cfg(target_os = "linux")]
+fn hanging_encoder(folder: &Path) -> Option<PathBuf> {
+    let linked = Command::new("ldd").arg(env!("CARGO_BIN_EXE_drapto")).output().ok()?;
+    if !String::from_utf8_lossy(&linked.stdout).contains("libSvtAv1Enc") {
+        println!("skipped: SVT-AV1 is part of the program");
+        return None;
+    }
+    let (source, library) = (folder.join("hang.c"), folder.join("hang.so"));
+    let text = r#"
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <unistd.h>
+int svt_av1_enc_send_picture(void *component, void *buffer) {
+    static int sent;
+    static int (*send)(void *, void *);
+    if (!send) send = (int (*)(void *, void *))dlsym(RTLD_NEXT, "svt_av1_enc_send_picture");
+    while (++sent == 40) for (;;) pause();
+    return send(component, buffer);
+}
+"#;
+    std::fs::write(&source, text).expect("written");
+    let made =
+        Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).args([&library, &source]).arg("-ldl").status();
+    assert!(made.expect("a C compiler, which the build needs").success());
+    Some(library)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_encoder_that_stands_still_for_good_is_left_behind_and_the_film_is_the_same() {
+    let folder = scratch();
+    let (Some(clip), Some(hang)) = (small(folder.path(), "scale=192:108"), hanging_encoder(folder.path())) else {
+        return;
+    };
+    let encode = |name: &str, preload: Option<&Path>| {
+        let output = folder.path().join(name);
+        let mut run = drapto();
+        run.args(["encode", "--target-vmaf", "90", "--preset", "12", "--chunk-size", "3", "--workers", "2"]);
+        run.args(["--stall-timeout", "4"]).args([&clip, &output]);
+        run.envs(preload.map(|library| ("LD_PRELOAD", library)));
+        let out = run.output().expect("drapto runs");
+        assert!(out.status.success(), "{}", said(&out));
+        (std::fs::read(output).expect("a film"), said(&out))
+    };
+    let (film, _) = encode("calm.mkv", None);
+    let (same, said) = encode("hung.mkv", Some(&hang));
+    assert!(said.contains("no progress for 4 s in encode"), "{said}");
+    assert!(same == film, "the same bytes");
 }
 
 #[cfg(unix)]

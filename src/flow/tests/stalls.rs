@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use super::super::meter::{Doing, StageMeter};
-use super::super::watchdog::{Glance, Watchdog, culprits};
+use super::super::watchdog::{Glance, Stall, Watchdog, culprits};
 use super::*;
 
 const S: Duration = Duration::from_secs(1);
@@ -129,7 +129,8 @@ fn a_run_that_stands_still_is_stopped_and_names_the_stage() {
     });
     let error = result.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Encode);
-    assert!(error.to_string().contains("no progress for 0 s in hangs"), "{error}");
+    assert_eq!(error.to_string(), "no progress for 0 s in hangs");
+    assert_eq!(Stall::in_error(&error).map(|stall| &stall.stages[..]), Some(&["hangs".to_owned()][..]));
     assert!(states.contains(&RunState::Stalled), "{states:?}");
 }
 
