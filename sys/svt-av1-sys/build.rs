@@ -3,10 +3,11 @@
 //! The first of these that is there:
 //!
 //! 1. `SVT_AV1_DIR`, an installation prefix;
-//! 2. what `DRAPTO_SVT` names: `newest` (a 4.x that pkg-config finds, else the wheel), `wheel`, or `trixie`, `system` and
-//!    `distribution`, which all are what pkg-config finds;
-//! 3. what pkg-config finds;
-//! 4. the library of a wheel, which scripts/setup puts below this workspace's `target`.
+//! 2. what `DRAPTO_SVT` names: `wheel`, or `trixie`, `system` and `distribution`, which all are what pkg-config finds;
+//!    `newest` and nothing go on here;
+//! 3. a 4.x that pkg-config finds;
+//! 4. the library of a wheel, which scripts/setup puts below this workspace's `target`;
+//! 5. what pkg-config finds.
 //!
 //! Differences between versions are read from the declarations, never assumed: each becomes a `cfg` here and a
 //! `DEP_SVTAV1ENC_*` variable for the build scripts of dependents.
@@ -108,8 +109,7 @@ fn find() -> Result<Library, String> {
         return in_prefix(Path::new(&dir));
     }
     match env::var("DRAPTO_SVT").unwrap_or_default().as_str() {
-        "" => return by_pkg_config(None).or_else(|why| wheel()?.ok_or(why)),
-        "newest" => {}
+        "" | "newest" => {}
         "wheel" => {
             let missing =
                 || format!("DRAPTO_SVT is wheel, but there is none for this target: scripts/setup puts it in {WHEEL}.");

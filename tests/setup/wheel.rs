@@ -26,7 +26,7 @@ struct Machine {
 
 impl Machine {
     fn new() -> Machine {
-        let machine = Machine { folder: tempfile::tempdir().unwrap(), which: Some("newest") };
+        let machine = Machine { folder: tempfile::tempdir().unwrap(), which: None };
         for kept in
             ["Cargo.toml", "scripts/setup", "sys/svt-av1-sys/LICENSE-SVT-AV1", "sys/svt-av1-sys/bindings/4.2.0.rs"]
         {
@@ -221,18 +221,20 @@ fn a_systems_4_and_what_is_named_go_before_the_wheel() {
     let mut machine = Machine::new();
     machine.svt("4.0.1");
     assert!(machine.setup(&[]).text.contains("all there (SVT-AV1 4.0.1, "));
+    machine.svt("2.3.0");
+    machine.which = Some("trixie");
+    assert!(machine.setup(&[]).text.contains("all there (SVT-AV1 2.3.0, "));
     machine.svt("1.4.1");
     for which in ["system", "distribution"] {
         machine.which = Some(which);
         let said = machine.setup(&[]);
         assert!(said.text.contains("all there (SVT-AV1 1.4.1, "), "{}", said.text);
     }
-    // What the packages have is also what nobody named.
-    machine.svt("2.3.0");
-    machine.which = None;
-    let said = machine.setup(&[]);
-    assert!(said.text.contains("all there (SVT-AV1 2.3.0, "), "{}", said.text);
     assert!(!machine.asked_pip());
+    // What nobody named is the newest.
+    machine.which = Some("newest");
+    let said = machine.setup(&[]);
+    assert!(said.text.contains("all there (SVT-AV1 4.2.0 from the wheel"), "{}", said.text);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! In 1.4 to 2.3 every opening empties and refills tables that running encoders read: one block table, laid out by
 //! preset, size and CRF, and the compound masks, whose pointers are null for a moment. Two presets side by side crash
 //! at once; equal settings crash at preset 2 at once and at preset 6 after some 2,000 openings. 4.2 gives each encoder
-//! its own block table and fills the masks once; with several encoders side by side it stood still once in some thirty runs
+//! its own block table and fills the masks once, but with several encoders that shared it stood still once in some thirty runs
 //! of tests, for a reason that is not known. Between them nothing is known.
 //!
 //! So each encoder that runs beside another has a library of its own, of 4.2 where a copy can be had: the file of the linked one, loaded
