@@ -7,10 +7,12 @@
 //!
 //! What a chunk scores at a CRF follows from a point on its curve and its slope, what it takes from its probe's bytes:
 //! over 49 chunks of nine films they fell by 4 to 9 % a CRF, and what a probe's bytes were off by was nearly the same
-//! within a film, so that it cancels.
+//! within a film, so that it cancels. A part of what is saved goes to the film's worst stretch; see
+//! [`stretch`](super::stretch).
 #![deny(unsafe_code)]
 
 use super::search::SearchRules;
+use super::stretch::TitleFloor;
 use crate::media::Crf;
 
 /// How much less, in natural logarithms, a CRF more takes.
@@ -30,6 +32,8 @@ pub(super) struct ChunkCost {
     pub(super) slope: f64,
     /// What it takes at one CRF that is the same for all, in a unit that is the same for all.
     pub(super) bytes: f64,
+    /// Distance by which its worst stretch is below its mean.
+    pub(super) dip: f64,
 }
 
 /// A chunk's part in the title.
@@ -53,21 +57,83 @@ pub(super) struct Choice {
 impl ChunkCost {
     /// What it would score at `crf`.
     pub(super) fn score_at(&self, crf: Crf, rules: &SearchRules) -> f64 {
+        self.score_below(crf.as_f64(), 0.0, rules)
+    }
+
+    /// What is a distance of `dip` below its mean at `crf`.
+    fn score_below(&self, crf: f64, dip: f64, rules: &SearchRules) -> f64 {
         let curve = &rules.curve;
-        let distance = curve.distance(self.score) + self.slope * (crf.as_f64() - self.crf.as_f64());
+        let distance = curve.distance(self.score) + self.slope * (crf - self.crf.as_f64()) + dip;
         curve.score(distance).clamp(curve.lowest, curve.highest)
     }
 
-    /// All CRFs at which it does not fall below `floor`; the lowest where none is.
-    pub(super) fn open(&self, floor: f64, rules: &SearchRules) -> TitlePart {
-        let least = floor + ABOVE_FLOOR * rules.tolerance;
+    fn bytes_at(&self, crf: f64) -> f64 {
+        self.bytes * (-BYTES_A_CRF * crf).exp()
+    }
+
+    /// The least it may score.
+    pub(super) fn least(&self, floor: &TitleFloor, rules: &SearchRules) -> f64 {
+        let curve = &rules.curve;
+        let above = |least: f64| least + ABOVE_FLOOR * rules.tolerance;
+        let by_stretch = floor.stretch.map(|(_, least)| curve.score(curve.distance(above(least)) - self.dip));
+        above(floor.chunk).max(by_stretch.unwrap_or(curve.lowest))
+    }
+
+    /// All CRFs at which it is forecast to be above `floor`; the lowest where none is.
+    pub(super) fn open(&self, floor: &TitleFloor, rules: &SearchRules) -> TitlePart {
+        let least = self.least(floor, rules);
         let choice = |crf: Crf| {
             let loss = self.frames as f64 / (self.score_at(crf, rules) + 1.0);
-            Choice { crf, bytes: self.bytes * (-BYTES_A_CRF * crf.as_f64()).exp(), loss }
+            Choice { crf, bytes: self.bytes_at(crf.as_f64()), loss }
         };
         let choices: Vec<Choice> = rules.crfs().filter(|crf| self.score_at(*crf, rules) >= least).map(choice).collect();
         TitlePart::Open(if choices.is_empty() { vec![choice(rules.min)] } else { choices })
     }
+}
+
+/// How much of the bytes of one CRF a title takes at the most where its worst stretch is raised.
+const AFFORDED: f64 = 0.975;
+
+/// By how much its worst stretch is raised above that at one CRF at the most, and in what steps: scores.
+const MOST_RAISED: f64 = 1.75;
+const RAISED_BY: f64 = 0.25;
+
+/// The score below which no stretch of `length` frames is to fall, in a title whose chunks are `costs` and may not fall
+/// below `floor`: above the worst at one CRF, by as much as can be had for a part of what equal slope saves. None where
+/// there is nothing to save.
+pub(super) fn raised_stretch(costs: &[ChunkCost], floor: f64, length: u64, rules: &SearchRules) -> Option<TitleFloor> {
+    let frames: u64 = costs.iter().map(|c| c.frames).sum();
+    let most = frames as f64 / (rules.target + 1.0);
+    let one = one_crf(costs, most, rules);
+    let worst = costs.iter().map(|c| c.score_below(one, c.dip, rules)).min_by(f64::total_cmp)?;
+    let raised = |steps: u32| {
+        let least = worst + f64::from(steps) * RAISED_BY;
+        TitleFloor { chunk: floor, stretch: Some((length, least)) }
+    };
+    let steps = (MOST_RAISED / RAISED_BY) as u32;
+    (0..=steps).rev().map(raised).find(|floor| part_of_one_crf(costs, floor, rules) <= AFFORDED)
+}
+
+/// The bytes that equal slope takes, as a part of those of the one CRF at which the title scores the same.
+fn part_of_one_crf(costs: &[ChunkCost], floor: &TitleFloor, rules: &SearchRules) -> f64 {
+    let parts: Vec<TitlePart> = costs.iter().map(|c| c.open(floor, rules)).collect();
+    let crfs = equal_slope(&parts, costs.iter().map(|c| c.frames).sum(), rules.target);
+    let both = || costs.iter().zip(&crfs);
+    let loss = both().map(|(c, crf)| c.frames as f64 / (c.score_at(*crf, rules) + 1.0)).sum();
+    let one = one_crf(costs, loss, rules);
+    let of_one: f64 = costs.iter().map(|c| c.bytes_at(one)).sum();
+    both().map(|(c, crf)| c.bytes_at(crf.as_f64())).sum::<f64>() / of_one
+}
+
+/// The one CRF, of any fraction, at which the sum of `1 / (score + 1)` over all frames is `most`.
+fn one_crf(costs: &[ChunkCost], most: f64, rules: &SearchRules) -> f64 {
+    let (mut low, mut high) = (rules.min.as_f64(), rules.max.as_f64());
+    for _ in 0..32 {
+        let middle = (low + high) / 2.0;
+        let loss: f64 = costs.iter().map(|c| c.frames as f64 / (c.score_below(middle, 0.0, rules) + 1.0)).sum();
+        if loss > most { high = middle } else { low = middle }
+    }
+    low
 }
 
 /// The choice of each part that is open, in order, with which the title of `frames` meets `target` in the harmonic mean
@@ -131,7 +197,12 @@ mod tests {
             score: 93.0,
             slope,
             bytes,
+            dip: 0.0,
         })
+    }
+
+    fn above(chunk: f64) -> TitleFloor {
+        TitleFloor { chunk, stretch: None }
     }
 
     fn title(chunks: &[ChunkCost], crfs: &[Crf]) -> (f64, f64) {
@@ -147,7 +218,7 @@ mod tests {
         fn a_title_meets_its_target_with_no_more_bytes_than_at_one_crf(chunks in proptest::collection::vec(chunk(), 2..20)) {
             let rules = rules();
             let frames = chunks.iter().map(|c| c.frames).sum();
-            let parts: Vec<TitlePart> = chunks.iter().map(|c| c.open(0.0, &rules)).collect();
+            let parts: Vec<TitlePart> = chunks.iter().map(|c| c.open(&above(0.0), &rules)).collect();
             let crfs = equal_slope(&parts, frames, 93.0);
             let (score, bytes) = title(&chunks, &crfs);
             prop_assert!(score >= 93.0 - 1e-9, "{score}");
@@ -160,13 +231,36 @@ mod tests {
         }
 
         #[test]
+        fn the_worst_stretch_is_no_worse_than_at_one_crf_and_costs_no_more_than_is_afforded(
+            chunks in proptest::collection::vec((chunk(), 0.0..0.4f64), 2..20),
+        ) {
+            let rules = rules();
+            let costs: Vec<ChunkCost> = chunks.into_iter().map(|(cost, dip)| ChunkCost { dip, ..cost }).collect();
+            let frames: u64 = costs.iter().map(|c| c.frames).sum();
+            let Some(floor) = raised_stretch(&costs, 88.0, 120, &rules) else { return Ok(()) };
+            let (_, least) = floor.stretch.unwrap();
+            let one = one_crf(&costs, frames as f64 / 94.0, &rules);
+            let worst = |crf: &dyn Fn(usize) -> f64| {
+                let of = |(i, c): (usize, &ChunkCost)| c.score_below(crf(i), c.dip, &rules);
+                costs.iter().enumerate().map(of).fold(f64::MAX, f64::min)
+            };
+            prop_assert!(least >= worst(&|_| one) - 1e-9);
+            let parts: Vec<TitlePart> = costs.iter().map(|c| c.open(&floor, &rules)).collect();
+            let crfs = equal_slope(&parts, frames, rules.target);
+            if crfs.iter().all(|crf| *crf > rules.min) {
+                prop_assert!(worst(&|i| crfs[i].as_f64()) >= least - 1e-9, "{} {least}", worst(&|i| crfs[i].as_f64()));
+            }
+            prop_assert!(part_of_one_crf(&costs, &floor, &rules) <= AFFORDED);
+        }
+
+        #[test]
         fn no_chunk_is_forecast_below_the_floor_and_what_is_fixed_counts(
             chunks in proptest::collection::vec(chunk(), 1..20), fixed in 80.0..99.0f64,
         ) {
             let rules = rules();
             let frames: u64 = 2 * chunks.iter().map(|c| c.frames).sum::<u64>();
             let known = TitlePart::Fixed { frames: frames / 2, score: fixed };
-            let parts: Vec<TitlePart> = [known].into_iter().chain(chunks.iter().map(|c| c.open(90.0, &rules))).collect();
+            let parts: Vec<TitlePart> = [known].into_iter().chain(chunks.iter().map(|c| c.open(&above(90.0), &rules))).collect();
             let crfs = equal_slope(&parts, frames, 93.0);
             prop_assert_eq!(crfs.len(), chunks.len());
             for (chunk, crf) in chunks.iter().zip(&crfs) {

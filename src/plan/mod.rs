@@ -19,6 +19,7 @@ mod schedule;
 mod search;
 mod shape;
 mod streams;
+mod stretch;
 mod tail;
 mod title;
 mod treatment;

@@ -251,7 +251,8 @@ mod tests {
                 pieces.retain(|p| p.from < piece.from);
                 pieces.push(piece);
                 let now = harmonic_mean(scores(&pieces, &hard, slope).into_iter());
-                prop_assert!((now - aim).abs() <= 0.5 * rules.tolerance + 0.2, "{now} by {piece:?}");
+                // Which frames are scored changes with where it begins.
+                prop_assert!((now - aim).abs() <= rules.tolerance + 0.1, "{now} by {piece:?}");
             }
         }
 

@@ -24,6 +24,8 @@ pub enum TitleWay {
     EqualSlope {
         /// The score below which no chunk may fall.
         floor: f64,
+        /// How many frames a stretch has, of which the worst is raised above that at one CRF.
+        stretch: u64,
     },
 }
 

@@ -32,6 +32,9 @@ use crate::store::job::{Identity, JOB_FORMAT, Job, Opened, PlannedChunk, place};
 /// How often a chunk may fail (an encoder that breaks, not a score) before the run does.
 const FAILURES: u32 = 2;
 
+/// How long the stretch of a title is whose worst is raised, in seconds.
+const STRETCH_S: f64 = 5.0;
+
 /// Notes that wait for the scheduler, at most.
 const NOTES: Bound = Bound::items(64);
 
@@ -232,7 +235,10 @@ impl SearchInput<'_> {
     fn schedule(&self, metric: &MetricSpec, layout: Layout) -> Result<ScheduleRules> {
         let (film_s, chunk_s, floor) = (self.info.duration_s, self.target.chunk_seconds, self.target.floor());
         let way = match (self.target.per, floor) {
-            (Per::Title, Some(floor)) => Some(TitleWay::EqualSlope { floor }),
+            (Per::Title, Some(floor)) => {
+                let rate = self.picture.video()?.frame_rate.map_or(25.0, |r| r.as_f64()).clamp(1.0, 240.0);
+                Some(TitleWay::EqualSlope { floor, stretch: (STRETCH_S * rate).round() as u64 })
+            }
             (Per::TitleCrf, _) => Some(TitleWay::OneCrf),
             _ => None,
         };

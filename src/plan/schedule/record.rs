@@ -101,6 +101,9 @@ pub enum ScheduleRecord {
     Title {
         /// The CRF of all its chunks, or about what it would be.
         crf: Crf,
+        /// The score below which no stretch of it is to fall, where each chunk has a CRF of its own.
+        #[serde(default)]
+        worst: Option<f64>,
     },
     /// A chunk whose bytes are safe. No action carries it: it is for who keeps the bytes to write down when they are
     /// where they stay, and to restore while they are there.

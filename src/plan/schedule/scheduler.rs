@@ -115,8 +115,8 @@ impl Scheduler {
 
     fn restore(&mut self, record: ScheduleRecord) {
         let Some(chunk) = record.chunk() else {
-            if let (ScheduleRecord::Title { crf }, Some(title)) = (record, &mut self.title) {
-                title.crf = Some(crf);
+            if let (ScheduleRecord::Title { crf, worst }, Some(title)) = (record, &mut self.title) {
+                (title.crf, title.worst) = (Some(crf), worst);
             }
             return;
         };
@@ -375,9 +375,10 @@ impl Scheduler {
                 // From here on it is what they are finished with.
                 let calibrated = self.outcomes.iter_mut().enumerate();
                 title.calibrated.extend(calibrated.filter_map(|(index, outcome)| Some((index, outcome.take()?))));
+                title.decide_worst(&self.works, &self.rules.search);
             }
+            out.push(ScheduleAction::Journal { record: ScheduleRecord::Title { crf, worst: title.worst } });
         }
-        out.push(ScheduleAction::Journal { record: ScheduleRecord::Title { crf } });
     }
 }
 

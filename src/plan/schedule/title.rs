@@ -9,9 +9,10 @@
 
 use std::collections::BTreeMap;
 
-use super::super::allocation::{ChunkCost, TitlePart, equal_slope};
+use super::super::allocation::{ChunkCost, TitlePart, equal_slope, raised_stretch};
 use super::super::prior::ChunkOutcome;
 use super::super::search::SearchRules;
+use super::super::stretch::{TitleFloor, dips};
 use super::super::title::{TitleRules, TitleWay, probed, title_crf};
 use super::work::{ChunkWork, TitleChunk};
 use crate::media::Crf;
@@ -25,6 +26,8 @@ pub(super) struct TitleState {
     pub(super) rules: TitleRules,
     /// Known when the chunks it is calibrated on were encoded: at one CRF that of all chunks.
     pub(super) crf: Option<Crf>,
+    /// Decided with it: the score below which no stretch is to fall.
+    pub(super) worst: Option<f64>,
     /// What the chunks it is calibrated on came to, where each chunk has a CRF of its own.
     pub(super) calibrated: BTreeMap<usize, ChunkOutcome>,
     /// What is known of chunks that an earlier run finished.
@@ -46,18 +49,32 @@ impl TitleState {
         TitleState {
             rules,
             crf: None,
+            worst: None,
             calibrated: BTreeMap::new(),
             finished: BTreeMap::new(),
             allocation: Allocation::default(),
         }
     }
 
-    /// The score below which no chunk may fall, where each has a CRF of its own.
-    pub(super) fn floor(&self) -> Option<f64> {
+    /// Below what no chunk may fall, where each has a CRF of its own.
+    pub(super) fn floor(&self) -> Option<TitleFloor> {
         match self.rules.way {
             TitleWay::OneCrf => None,
-            TitleWay::EqualSlope { floor } => Some(floor),
+            TitleWay::EqualSlope { floor: chunk, stretch } => {
+                Some(TitleFloor { chunk, stretch: self.worst.map(|least| (stretch, least)) })
+            }
         }
+    }
+
+    /// Decides below what no stretch is to fall, by what is known of all chunks: `works`, in order, of which some were
+    /// `calibrated` on.
+    pub(super) fn decide_worst(&mut self, works: &BTreeMap<usize, ChunkWork>, rules: &SearchRules) {
+        let TitleWay::EqualSlope { floor, stretch } = self.rules.way else { return };
+        let chunks: Vec<TitleChunk> = works.values().map(ChunkWork::title_chunk).collect();
+        let costs = costs(&chunks, &self.calibrated, &[], (stretch, rules));
+        let raised = raised_stretch(&costs, floor, stretch, rules);
+        self.worst = raised.and_then(|floor| floor.stretch).map(|(_, least)| least);
+        tracing::info!(worst = self.worst, "the title's stretches");
     }
 
     /// The CRF of a chunk, once that is decided.
@@ -77,7 +94,7 @@ impl TitleState {
         outcomes: &[Option<ChunkOutcome>],
         (needed, rules): (impl Fn(usize) -> usize, &SearchRules),
     ) {
-        let Some(floor) = self.floor() else { return };
+        let (Some(floor), TitleWay::EqualSlope { stretch, .. }) = (self.floor(), self.rules.way) else { return };
         let all = &mut self.allocation;
         if all.chunks.is_empty() {
             let known =
@@ -89,9 +106,9 @@ impl TitleState {
             let at = all.crfs.len();
             let finished = &outcomes[..needed(at).min(outcomes.len())];
             if at.is_multiple_of(every) {
-                all.costs = costs(&all.chunks, &self.calibrated, finished, rules);
+                all.costs = costs(&all.chunks, &self.calibrated, finished, (stretch, rules));
                 all.parts.truncate(at);
-                all.parts.extend(all.costs[at..].iter().map(|cost| cost.open(floor, rules)));
+                all.parts.extend(all.costs[at..].iter().map(|cost| cost.open(&floor, rules)));
             }
             for (chunk, outcome) in finished.iter().enumerate() {
                 if let Some(ChunkOutcome { score, .. }) = outcome {
@@ -104,7 +121,7 @@ impl TitleState {
             let crf = self
                 .calibrated
                 .get(&at)
-                .and_then(|o| close_enough(o, crf, floor, 2 * at < all.chunks.len()))
+                .and_then(|o| close_enough(o, crf, all.costs[at].least(&floor, rules), 2 * at < all.chunks.len()))
                 .unwrap_or(crf);
             let score = all.costs[at].score_at(crf, rules);
             all.parts[at] = TitlePart::Fixed { frames: all.chunks[at].frames, score };
@@ -115,10 +132,10 @@ impl TitleState {
 
 /// The CRF that a chunk was encoded at, where that is as good as the one allocated: near the optimum bytes hardly depend on
 /// it, and what the title then misses is made good by the chunks after it, of which there are fewer in its second half.
-fn close_enough(made: &ChunkOutcome, crf: Crf, floor: f64, early: bool) -> Option<Crf> {
+fn close_enough(made: &ChunkOutcome, crf: Crf, least: f64, early: bool) -> Option<Crf> {
     let most = if early { 2.0 } else { 1.0 };
     let close = (made.crf.as_f64() - crf.as_f64()).abs() <= most;
-    (close && made.score >= floor).then_some(made.crf)
+    (close && made.score >= least).then_some(made.crf)
 }
 
 /// What is thought of all chunks, by what some came to.
@@ -126,16 +143,22 @@ fn costs(
     chunks: &[TitleChunk],
     calibrated: &BTreeMap<usize, ChunkOutcome>,
     finished: &[Option<ChunkOutcome>],
-    rules: &SearchRules,
+    (stretch, rules): (u64, &SearchRules),
 ) -> Vec<ChunkCost> {
     let own = |at: usize| finished.get(at).and_then(Option::as_ref).or_else(|| calibrated.get(&at));
     let known: Vec<ChunkOutcome> = (0..chunks.len()).filter_map(own).cloned().collect();
+    let none: &[f64] = &[];
+    let probes: Vec<&[f64]> = chunks.iter().map(|c| c.probe.as_ref().map_or(none, |probe| &probe.frames)).collect();
+    let stride = chunks.iter().find_map(|c| c.probe.as_ref()).map_or(1, |probe| probe.stride);
+    let dips = dips(&probes, stride, stretch, rules);
     let cost = |(at, chunk): (usize, &TitleChunk)| {
-        let outcome = chunk.probe.and_then(|probe| probed(&known, &chunk.means, probe, rules));
+        let score = chunk.probe.as_ref().map(|probe| probe.harmonic_mean);
+        let outcome = score.and_then(|probe| probed(&known, &chunk.means, probe, rules));
         let slope = outcome.as_ref().and_then(|o| o.slope).unwrap_or(rules.curve.slope);
         // A chunk that was encoded is known better than by its probe.
         let (crf, score) = own(at).or(outcome.as_ref()).map_or((rules.min, rules.target), |o| (o.crf, o.score));
-        ChunkCost { frames: chunk.frames, crf, score, slope, bytes: chunk.bytes.max(1) as f64 }
+        let dip = dips[at];
+        ChunkCost { frames: chunk.frames, crf, score, slope, bytes: chunk.bytes.max(1) as f64, dip }
     };
     chunks.iter().enumerate().map(cost).collect()
 }

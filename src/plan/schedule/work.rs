@@ -6,6 +6,7 @@ use super::super::curve::Curve;
 use super::super::policy::{ChunkSearch, Tier};
 use super::super::prior::{ChunkOutcome, slope_of, usual_slope};
 use super::super::search::{Clamp, Forecast, SearchRules, Step};
+use super::super::stretch::TitleFloor;
 use super::super::tail::{Made, Piece, harmonic_mean, mean_crf, mendable, scores_before, tail};
 use super::super::watch::{Profile, WatchSpec};
 use super::message::{ChunkFacts, TryEnd};
@@ -68,8 +69,8 @@ impl BestTry {
 pub(super) struct TitleChunk {
     pub(super) frames: u64,
     pub(super) means: ChunkMeans,
-    /// The score of its probe, and its bytes.
-    pub(super) probe: Option<f64>,
+    /// The scores of its probe, and its bytes.
+    pub(super) probe: Option<ScoredFrames>,
     pub(super) bytes: u64,
 }
 
@@ -107,6 +108,7 @@ pub(super) struct ChunkWork {
     pub(super) best: Option<BestTry>,
     /// The score of its probe.
     pub(super) probe: Option<f64>,
+    probe_scores: Option<ScoredFrames>,
     probe_bytes: u64,
     /// The CRF it is made at in place of its title's: at that it fell below the floor.
     pub(super) raised: Option<Crf>,
@@ -134,6 +136,7 @@ impl ChunkWork {
             failures: 0,
             best: None,
             probe: None,
+            probe_scores: None,
             probe_bytes: 0,
             raised: None,
             ceiling: None,
@@ -163,6 +166,7 @@ impl ChunkWork {
 
     pub(super) fn probed(&mut self, scores: &ScoredFrames, bytes: u64) {
         self.probe = Some(scores.harmonic_mean);
+        self.probe_scores = Some(scores.clone());
         self.probe_bytes = bytes;
         self.profile = Some(scores.profile());
     }
@@ -194,12 +198,14 @@ impl ChunkWork {
     /// What the allocation of a title has to know of it.
     pub(super) fn title_chunk(&self) -> TitleChunk {
         let ChunkFacts { frames, means, .. } = self.facts;
-        TitleChunk { frames, means, probe: self.probe, bytes: self.probe_bytes }
+        TitleChunk { frames, means, probe: self.probe_scores.clone(), bytes: self.probe_bytes }
     }
 
     /// Decides the CRF it is made at next where it fell below the floor of its title.
-    fn keep_above(&mut self, floor: Option<f64>, tried: &TryRecord, rules: &SearchRules) {
-        let Some(floor) = floor.filter(|floor| tried.score < *floor && tried.crf > rules.min) else { return };
+    fn keep_above(&mut self, floor: Option<TitleFloor>, tried: &TryRecord, frames: &[f64], rules: &SearchRules) {
+        let scores = (frames, tried.stride);
+        let rise = floor.filter(|_| tried.crf > rules.min).and_then(|f| f.shortfall(tried.score, scores, (0.5, rules)));
+        let Some(rise) = rise else { return };
         self.raises += 1;
         if self.raises > MOST_RAISES {
             return;
@@ -207,17 +213,16 @@ impl ChunkWork {
         let curve = &rules.curve;
         let slope = slope_of(curve, self.wholes().map(TryRecord::observation));
         let slope = slope.unwrap_or_else(|| usual_slope(curve, &self.facts.means));
-        let less = (curve.distance(tried.score) - curve.distance(floor + 0.5 * rules.tolerance)) / slope;
-        self.raised = Some(rules.nearest(tried.crf.as_f64() - less.max(1.0)));
+        self.raised = Some(rules.nearest(tried.crf.as_f64() - (rise / slope).max(1.0)));
     }
 
     /// Takes a try that an earlier run made for the title.
-    pub(super) fn restore_of_title(&mut self, record: ScheduleRecord, floor: Option<f64>, rules: &SearchRules) {
+    pub(super) fn restore_of_title(&mut self, record: ScheduleRecord, floor: Option<TitleFloor>, rules: &SearchRules) {
         if let ScheduleRecord::Try { tried, frames } = record {
+            self.tries.push(tried.clone());
+            self.keep_above(floor, &tried, &frames, rules);
             let scores = ScoredFrames { stride: tried.stride, harmonic_mean: tried.score, frames };
             self.best = Some(BestTry::whole(tried.crf, scores, false));
-            self.tries.push(tried.clone());
-            self.keep_above(floor, &tried, rules);
         }
     }
 
@@ -315,7 +320,7 @@ impl ChunkWork {
         (piece, stride, again): (Piece, u32, bool),
         end: TryEnd,
         (frames, bytes): (u64, u64),
-        (title, rules): (Option<Option<f64>>, &SearchRules),
+        (title, rules): (Option<Option<TitleFloor>>, &SearchRules),
     ) -> Result<Learnt> {
         let open = self.search.as_ref().filter(|_| title.is_none() && !again);
         let (tier, searching) = (open.map_or(Tier::Configured, ChunkSearch::tier), open.is_some());
@@ -349,12 +354,12 @@ impl ChunkWork {
             return Ok(Learnt { record: None, hold: Some(from) });
         }
         let record = title.map(|_| ScheduleRecord::Try { tried: tried.clone(), frames: scored.clone() });
-        self.best = Some(BestTry::whole(crf, ScoredFrames { stride, harmonic_mean: score, frames: scored }, true));
-        self.settled = true;
         if let Some(floor) = title {
             self.tries.push(tried.clone());
-            self.keep_above(floor, &tried, rules);
+            self.keep_above(floor, &tried, &scored, rules);
         }
+        self.best = Some(BestTry::whole(crf, ScoredFrames { stride, harmonic_mean: score, frames: scored }, true));
+        self.settled = true;
         Ok(Learnt { record, hold: Some(0) })
     }
 

@@ -133,7 +133,7 @@ fn all_that_decisions_read_comes_back_in_its_order_and_to_the_last_bit() {
         ScheduleRecord::Try { tried: tried(1, 92.0 - 1e-13), frames: vec![1.0 / 3.0, 93.0] },
         ScheduleRecord::Ceiling { chunk: 1, score: 97.0 + 1e-13 },
         ScheduleRecord::Try { tried: TryRecord { whole: false, ..tried(1, 92.0) }, frames: Vec::new() },
-        ScheduleRecord::Title { crf },
+        ScheduleRecord::Title { crf, worst: Some(88.0 + 1e-13) },
     ];
     written.iter().for_each(|record| job.record(record.clone()).unwrap());
     finish(&mut job, 0);

@@ -86,7 +86,10 @@ impl SimFilm {
         let said = chunks.len() as f64 * 15.0 * (0.5 + 3.0 * dice.part());
         let way = match dice.below(2) {
             0 => TitleWay::OneCrf,
-            _ => TitleWay::EqualSlope { floor: target - 1.0 - 4.0 * dice.part() },
+            _ => TitleWay::EqualSlope {
+                floor: target - 1.0 - 4.0 * dice.part(),
+                stretch: 30 + 90 * dice.below(2) as u64,
+            },
         };
         let title = per_title.then(|| TitleRules::new(way, Some(said), 15.0));
         let probes = probes || matches!(title, Some(TitleRules { way: TitleWay::EqualSlope { .. }, .. }));
