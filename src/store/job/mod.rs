@@ -230,7 +230,7 @@ impl Job {
         Ok(ChunkFile { path, header: *header, writer: Some(writer), bytes: 0, kept: false })
     }
 
-    /// Records what a decision is about to read; it is on the disk when this returns.
+    /// Records what a decision is about to read; no chunk is recorded after it that is on the disk without it.
     pub(crate) fn record(&mut self, record: ScheduleRecord) -> Result<()> {
         self.journal.append(&Record::Schedule(record))
     }
