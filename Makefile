@@ -66,6 +66,8 @@ test-long:
 	@scripts/setup --test
 	cargo test --workspace --features internals -- --ignored
 
+# With the packages' SVT-AV1, because SvtAv1EncApp and ffmpeg have that.
+bench: export DRAPTO_SVT := $(or $(DRAPTO_SVT),trixie)
 bench:
 	@scripts/setup --bench
 	cargo build --release

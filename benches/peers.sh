@@ -2,15 +2,16 @@
 # drapto against what a user would pick instead, on the same clip, in turn.
 #
 #   benches/peers.sh [CLIP...]            at a fixed CRF
-#   benches/peers.sh --target [CLIP...]   at a quality target; see peers_target.sh
+#   benches/peers.sh --target [CLIP...]   at a quality target; its peers are described in peers_target.sh
 #
 #   N=3               rounds; the order of the programs rotates from round to round, medians are printed
 #   CRF=25 PRESET=6 KEYINT=10s LP=   the same for all; an empty LP leaves each program's own default
-#   TARGET=93         the VMAF of --target; AB_AV1=PATH VMAF_FFMPEG=PATH: what its peers are, fetched if not given
-#   DRAPTO=PATH       the program to measure (default: target/release/drapto)
+#   TARGET=93         the VMAF of --target; AB_AV1=PATH VMAF_FFMPEG=PATH: what its peers are, built if not given
+#   DRAPTO=PATH       the program to measure (default: target/release/drapto); with --target there may be several,
+#                     one for each SVT-AV1, with blanks between them: DRAPTO="target/release/drapto other/drapto"
 #   DRAPTO_ARGS="..." further options for it
 #
-# The peers, each only where it uses the SVT-AV1 version that drapto links:
+# The peers at a fixed CRF, each only where it uses the SVT-AV1 version that drapto links:
 #   ffmpeg   (a) ffmpeg -c:v libsvtav1 -c:a libopus, one process
 #   pipe     (b) ffmpeg -f yuv4mpegpipe | SvtAv1EncApp: the picture alone
 #   whole    (b) and then, as a user has to, ffmpeg encoding the sound and muxing both
@@ -35,7 +36,13 @@ note() { printf 'peers: %s\n' "$*" >&2; }
 
 # ---- tools and versions ----------------------------------------------------------------------------------
 
-command -v "$DRAPTO" >/dev/null || die "$DRAPTO is missing; run: cargo build --release"
+# A path with blanks is one program, where there is such a program.
+programs=("$DRAPTO")
+command -v "$DRAPTO" >/dev/null || read -r -a programs <<<"$DRAPTO"
+for program in "${programs[@]}"; do
+    command -v "$program" >/dev/null || die "$program is missing; run: cargo build --release"
+done
+[ ${#programs[@]} = 1 ] || [ $at_target = 1 ] || die 'several programs are compared with --target only'
 for tool in ffmpeg ffprobe; do
     command -v $tool >/dev/null || die "$tool is missing; run: scripts/setup --bench"
 done
@@ -54,36 +61,42 @@ linked_svt() {
     library=$(ldd "$(command -v "$1")" 2>/dev/null | awk '/libSvtAv1Enc[^ ]*\.so/ { print $3; exit }')
     [ -n "$library" ] && readlink -f "$library" | sed -n 's/.*\.so\.\([0-9][0-9.]*\)$/\1/p'
 }
-drapto_svt=$(linked_svt "$DRAPTO" || true)
-if [ -z "$drapto_svt" ]; then
-    drapto_svt=$(pkg-config --modversion SvtAv1Enc 2>/dev/null) || die 'cannot tell which SVT-AV1 drapto links'
-    note "drapto does not name its SVT-AV1 (static?): taking pkg-config's $drapto_svt"
-fi
-# ffmpeg says it itself when it encodes, linked in whatever way; a version of two numbers means x.y.0.
-ffmpeg_svt=$({ ffmpeg -nostdin -hide_banner -f lavfi -i color=size=64x64:duration=0.1 -c:v libsvtav1 -f null - 2>&1 || true; } |
-    sed -n 's/.*SVT-AV1 Encoder Lib v\([0-9.]*[0-9]\).*/\1/p' | head -n 1)
-[ -n "$ffmpeg_svt" ] || ffmpeg_svt=$(linked_svt ffmpeg || true)
-app_svt=$({ SvtAv1EncApp --version 2>&1 || true; } | sed -n 's/.*v\([0-9.]*[0-9]\).*/\1/p' | head -n 1)
+# What ffmpeg says when it encodes, linked in whatever way: all of it, as 4.2.0-151-g5ed9ffbcb is not 4.2.0.
+ffmpeg_svt_of() {
+    { "$1" -nostdin -hide_banner -f rawvideo -pix_fmt yuv420p -video_size 64x64 -i /dev/zero -frames:v 2 -c:v libsvtav1 -f null - 2>&1 || true; } |
+        sed -n 's/.*SVT-AV1 Encoder Lib v\([0-9][^[:space:]]*\).*/\1/p' | head -n 1
+}
+# `drapto 0.1.0 (SVT-AV1 2.3.0, from the system)`
+drapto_svt_of() { "$1" --version | sed -n 's/.*(SVT-AV1 v\{0,1\}\([0-9][^ ,)]*\).*/\1/p'; }
 
-# Never `| grep -q`: it ends at the first match, and the writer's broken pipe would count as a failure.
-case $(ffmpeg -hide_banner -encoders 2>/dev/null) in *' libopus '*) has_opus=1 ;; *) has_opus=0 ;; esac
+# Which peers there are at a fixed CRF.
+find_peers() {
+    drapto_svt=$(drapto_svt_of "$DRAPTO")
+    [ -n "$drapto_svt" ] || die "$DRAPTO --version does not say which SVT-AV1 it has"
+    ffmpeg_svt=$(ffmpeg_svt_of ffmpeg)
+    [ -n "$ffmpeg_svt" ] || ffmpeg_svt=$(linked_svt ffmpeg || true)
+    app_svt=$({ SvtAv1EncApp --version 2>&1 || true; } | sed -n 's/.*v\([0-9.]*[0-9]\).*/\1/p' | head -n 1)
 
-with_ffmpeg=0 with_pipe=0
-if [ -z "$ffmpeg_svt" ]; then
-    note '(a) skipped: this ffmpeg has no libsvtav1'
-elif [ "$ffmpeg_svt" != "$drapto_svt" ]; then
-    note "(a) skipped: ffmpeg uses SVT-AV1 $ffmpeg_svt, drapto $drapto_svt"
-else
-    with_ffmpeg=1
-fi
-if [ -z "$app_svt" ]; then
-    note '(b) skipped: SvtAv1EncApp is missing; run: scripts/setup --bench'
-elif [ "$app_svt" != "$drapto_svt" ]; then
-    note "(b) skipped: SvtAv1EncApp is $app_svt, drapto uses $drapto_svt"
-else
-    with_pipe=1
-fi
-[ $((with_ffmpeg + with_pipe + at_target)) -gt 0 ] || die 'no peer of the same SVT-AV1 version: nothing to compare with'
+    # Never `| grep -q`: it ends at the first match, and the writer's broken pipe would count as a failure.
+    case $(ffmpeg -hide_banner -encoders 2>/dev/null) in *' libopus '*) has_opus=1 ;; *) has_opus=0 ;; esac
+
+    with_ffmpeg=0 with_pipe=0
+    if [ -z "$ffmpeg_svt" ]; then
+        note '(a) skipped: this ffmpeg has no libsvtav1'
+    elif [ "$ffmpeg_svt" != "$drapto_svt" ]; then
+        note "(a) skipped: ffmpeg uses SVT-AV1 $ffmpeg_svt, drapto $drapto_svt"
+    else
+        with_ffmpeg=1
+    fi
+    if [ -z "$app_svt" ]; then
+        note '(b) skipped: SvtAv1EncApp is missing; run: scripts/setup --bench'
+    elif [ "$app_svt" != "$drapto_svt" ]; then
+        note "(b) skipped: SvtAv1EncApp is $app_svt, drapto uses $drapto_svt"
+    else
+        with_pipe=1
+    fi
+    [ $((with_ffmpeg + with_pipe)) -gt 0 ] || die 'no peer of the same SVT-AV1 version: nothing to compare with'
+}
 
 # ---- one run each ----------------------------------------------------------------------------------------
 
@@ -102,6 +115,16 @@ timed() {
 video_packets() { # frames and bytes of the picture in a file
     ffprobe -v error -select_streams v:0 -show_entries packet=size -of csv=p=0 "$1" |
         awk -F, 'NF { n++; bytes += $1 } END { print n + 0, bytes + 0 }'
+}
+
+# SvtAv1EncApp takes "10s" for one frame more than drapto's 10 s: all are told a number.
+keyint_of() { # film, stream
+    if [ "$KEYINT" != 10s ]; then
+        printf '%s\n' "$KEYINT"
+        return
+    fi
+    ffprobe -v error -select_streams "$2" -show_entries stream=avg_frame_rate -of csv=p=0 "$1" |
+        awk -F'[/,]' 'NR == 1 { printf "%.0f", 10 * $1 / $2 }'
 }
 
 record() { # variant, wall, cpu, peak_kib, peak_kib of all processes together, file
@@ -226,10 +249,7 @@ bench_clip() {
     mkdir -p "$dir"
     : >"$results"
     audio_setup "$clip"
-    # SvtAv1EncApp takes "10s" for one frame more than drapto's 10 s: all are told a number.
-    keyint=$KEYINT
-    [ "$KEYINT" != 10s ] || keyint=$(ffprobe -v error -select_streams v:0 -show_entries stream=avg_frame_rate -of csv=p=0 "$clip" |
-        awk -F'[/,]' 'NR == 1 { printf "%.0f", 10 * $1 / $2 }')
+    keyint=$(keyint_of "$clip" v:0)
     drapto_picture=drapto
     variants_shown=(drapto)
     if [ $with_pipe = 1 ]; then
@@ -276,11 +296,11 @@ if [ ${#clips[@]} = 0 ]; then
         clips=(target/fixtures/sample.mkv)
     fi
 fi
-bench=bench_clip
 if [ $at_target = 1 ]; then
     # shellcheck source-path=SCRIPTDIR
     . benches/peers_target.sh
-    fetch_tools
-    bench=bench_target
+    bench_target "${clips[@]}"
+    exit 0
 fi
-for clip in "${clips[@]}"; do $bench "$clip"; done
+find_peers
+for clip in "${clips[@]}"; do bench_clip "$clip"; done
