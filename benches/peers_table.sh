@@ -142,7 +142,8 @@ def middle(values):
 
 
 def cell(film, text):
-    return [text(film["rows"][v]) if not film["rows"][v]["state"] else film["rows"][v]["state"] for v in VARIANTS]
+    rows = (film["rows"][v] for v in VARIANTS)
+    return " / ".join(text(row) or row["state"] or "–" for row in rows)
 
 
 for label in dict.fromkeys(f["label"] for f in films):
@@ -151,12 +152,13 @@ for label in dict.fromkeys(f["label"] for f in films):
     usable = [v for v in VARIANTS if any(f["rows"][v].get("within") is not None for f in of_label)]
     common = [f for f in of_label if usable and all(f["rows"][v].get("within") is not None for v in usable)]
     print(f"\n### All films, {label}, target {of_label[0]['target']:g}\n")
-    print("| " + " | ".join(["film"] + [f"{name}: {v}" for name in ("wall s", "picture MB", "reachable within ±0.5") for v in VARIANTS]
-                            + ["drapto ÷ ab-av1, wall", "first try", "encodes a frame", "peak MiB"]) + " |")
-    print("| --- " + "| ---: " * (3 * len(VARIANTS) + 4) + "|")
+    print(f"Of each column with strokes: {' / '.join(VARIANTS)}.\n")
+    print("| film | wall s | picture MB | reachable chunks within ±0.5, of | | drapto ÷ ab-av1, wall | first try | encodes a frame | peak MiB |")
+    print("| --- " + "| ---: " * 8 + "|")
     for f in of_label:
-        cells = cell(f, lambda row: f"{row['wall']:.1f}") + cell(f, lambda row: f"{row['bytes'] / 1e6:.2f}")
-        cells += cell(f, lambda row: f"{row['within_reachable']} of {f['reachable']}" if "within" in row else "")
+        cells = [cell(f, lambda row: f"{row['wall']:.1f}" if "wall" in row else "")]
+        cells += [cell(f, lambda row: f"{row['bytes'] / 1e6:.2f}" if "bytes" in row else "")]
+        cells += [cell(f, lambda row: str(row["within_reachable"]) if "within" in row else ""), str(f["reachable"])]
         quotient = f["rows"]["ab-av1"].get("wall_ratio")
         cells += [f"{quotient:.2f}" if quotient else ""]
         cells += [f"{f['first_try']} of {f['chunks']}", f"{f['encodes'] or 0:.2f}"] if f["first_try"] is not None else ["", ""]
