@@ -75,7 +75,7 @@ find_peers() {
     [ -n "$drapto_svt" ] || die "$DRAPTO --version does not say which SVT-AV1 it has"
     ffmpeg_svt=$(ffmpeg_svt_of ffmpeg)
     [ -n "$ffmpeg_svt" ] || ffmpeg_svt=$(linked_svt ffmpeg || true)
-    app_svt=$({ SvtAv1EncApp --version 2>&1 || true; } | sed -n 's/.*v\([0-9.]*[0-9]\).*/\1/p' | head -n 1)
+    app_svt=$({ SvtAv1EncApp --version 2>&1 || true; } | sed -n 's/.*[[:space:]]v\([0-9.]*[0-9]\).*/\1/p' | head -n 1)
 
     # Never `| grep -q`: it ends at the first match, and the writer's broken pipe would count as a failure.
     case $(ffmpeg -hide_banner -encoders 2>/dev/null) in *' libopus '*) has_opus=1 ;; *) has_opus=0 ;; esac
@@ -124,7 +124,7 @@ keyint_of() { # film, stream
         return
     fi
     ffprobe -v error -select_streams "$2" -show_entries stream=avg_frame_rate -of csv=p=0 "$1" |
-        awk -F'[/,]' 'NR == 1 { printf "%.0f", 10 * $1 / $2 }'
+        awk -F'[/,]' 'NR == 1 && $2 > 0 { printf "%.0f", 10 * $1 / $2 }'
 }
 
 record() { # variant, wall, cpu, peak_kib, peak_kib of all processes together, file

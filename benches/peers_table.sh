@@ -61,7 +61,7 @@ rows, remarks = {}, []
 for variant in ("drapto", "plain", "ab-av1", "segments"):
     if variant in failed:
         rows[variant] = {"state": "failed"}
-        remarks.append(f"{variant} failed: {failed[variant] or 'without a word'}")
+        remarks.append(f"{variant} failed: {failed[variant] or 'see what was said above'}")
         continue
     row = rows[variant] = {"state": "", "frames": int(column(variant, 5)[-1])}
     for name, index in (("wall", 1), ("cpu", 2), ("peak", 3), ("bytes", 6)):

@@ -88,6 +88,7 @@ print(next(s["index"] for s in json.load(open(sys.argv[1]))["streams"] if s["kin
         "$dir/drapto.json" 2>/dev/null) ||
         track=$(ffprobe -v error -select_streams v:0 -show_entries stream=index -of csv=p=0 "$clip" | head -n 1 | tr -d ,)
     keyint=$(keyint_of "$clip" "$track")
+    [ -n "$keyint" ] || keyint=240 # a film of no rate that ffprobe can tell
     source=$clip
     others=$(ffprobe -v error -select_streams v -show_entries stream=index -of csv=p=0 "$clip" | tr -d , | sort -u | grep -cvx "$track" || true)
     length=$(ffprobe -v error -show_entries format=duration -of csv=p=0 "$clip")
@@ -126,6 +127,7 @@ run_drapto_at() {
 
 run_plain() {
     local crf
+    if grep -qs '^drapto'$'\t' "$dir/failed"; then die 'drapto came to no CRF'; fi
     crf=$(python3 -c 'import json, sys
 step = float(sys.argv[2])
 print(f"""{round(json.load(open(sys.argv[1]))["quality"]["crf"] / step) * step:g}""")' "$dir/drapto.json" "$crf_step") ||
@@ -135,7 +137,7 @@ print(f"""{round(json.load(open(sys.argv[1]))["quality"]["crf"] / step) * step:g
 }
 
 run_ab_av1() {
-    timed "$dir/ab-av1.time" "$dir/ab-av1.mkv" env PATH="$bin:$PATH" "$AB_AV1" auto-encode -i "$source" -o "$dir/ab-av1.mkv" \
+    timed "$dir/ab-av1.time" "$dir/ab-av1.mkv" "$AB_AV1" auto-encode -i "$source" -o "$dir/ab-av1.mkv" \
         "${ab_options[@]}" --temp-dir "$dir"
     record_timed ab-av1
 }
@@ -146,7 +148,7 @@ run_segments() {
     mkdir -p "$dir/segments/out"
     # shellcheck disable=SC2016
     SOURCE=$source DIR=$dir/segments AB=$AB_AV1 \
-        timed "$dir/segments.time" "$dir/segments.mkv" env PATH="$bin:$PATH" bash -c 'set -e
+        timed "$dir/segments.time" "$dir/segments.mkv" bash -c 'set -e
         ffmpeg -nostdin -v error -i "$SOURCE" -map 0:v:0 -c copy -f segment -segment_time 15 -reset_timestamps 1 "$DIR/%04d.mkv"
         one() {
             part=$1 && shift
@@ -159,15 +161,15 @@ run_segments() {
     record_timed segments
 }
 
-# One run, in a shell of its own: what ends it ends no more than this peer on this film.
+# One run, in a shell of its own: what ends it ends no more than this peer on this film, and its PATH is its own.
 attempt() { # variant
     if grep -qs "^$1"$'\t' "$dir/failed"; then return 0; fi
     if ! (
         case $1 in
             drapto) run_drapto_at drapto --target-vmaf "$TARGET" --report "$dir/drapto.json" ${drapto_args[@]+"${drapto_args[@]}"} ;;
             plain) run_plain ;;
-            ab-av1) run_ab_av1 ;;
-            segments) run_segments ;;
+            ab-av1) PATH=$bin:$PATH && run_ab_av1 ;;
+            segments) PATH=$bin:$PATH && run_segments ;;
         esac
     ); then
         note "  $1 failed on $(basename "$clip")"
@@ -175,7 +177,7 @@ attempt() { # variant
     fi
 }
 
-last_line() { { grep -v '^[[:space:]]*$' "$1" 2>/dev/null || true; } | tail -n 1 | tr '\t|\r' '   ' | cut -c 1-200; }
+last_line() { { grep -v '^[-[:space:]]*$' "$1" 2>/dev/null || true; } | tail -n 1 | tr '\t|\r' '   ' | cut -c 1-200; }
 
 # VMAF of all frames against the film, paired by their order whatever the timestamps say.
 measure() { # variant
@@ -225,6 +227,8 @@ bench_target() { # films
     local film program k seen=' ' dirs=() names=()
     for film in "$@"; do
         [ -f "$film" ] || die "$film: no such file"
+        [ -n "$(ffprobe -v error -select_streams v -show_entries stream=index -of csv=p=0 "$film" 2>/dev/null)" ] ||
+            die "$film: ffprobe finds no picture in it"
         case $seen in *" $(name_of "$(basename "$film")") "*) die "two films are called $(basename "$film")" ;; esac
         seen+="$(name_of "$(basename "$film")") "
     done
