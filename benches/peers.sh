@@ -69,6 +69,15 @@ ffmpeg_svt_of() {
 # `drapto 0.1.0 (SVT-AV1 2.3.0, from the system)`
 drapto_svt_of() { "$1" --version | sed -n 's/.*(SVT-AV1 v\{0,1\}\([0-9][^ ,)]*\).*/\1/p'; }
 
+# peer, program, its SVT-AV1, why there is none: whether it has drapto's; says why it is left out.
+is_comparable() {
+    local why=$4
+    [ "$3" != "$drapto_svt" ] || return 0
+    [ -z "$3" ] || why="$2 uses SVT-AV1 $3, drapto $drapto_svt"
+    note "$1 skipped: $why"
+    return 1
+}
+
 # Which peers there are at a fixed CRF.
 find_peers() {
     drapto_svt=$(drapto_svt_of "$DRAPTO")
@@ -81,20 +90,8 @@ find_peers() {
     case $(ffmpeg -hide_banner -encoders 2>/dev/null) in *' libopus '*) has_opus=1 ;; *) has_opus=0 ;; esac
 
     with_ffmpeg=0 with_pipe=0
-    if [ -z "$ffmpeg_svt" ]; then
-        note '(a) skipped: this ffmpeg has no libsvtav1'
-    elif [ "$ffmpeg_svt" != "$drapto_svt" ]; then
-        note "(a) skipped: ffmpeg uses SVT-AV1 $ffmpeg_svt, drapto $drapto_svt"
-    else
-        with_ffmpeg=1
-    fi
-    if [ -z "$app_svt" ]; then
-        note '(b) skipped: SvtAv1EncApp is missing; run: scripts/setup --bench'
-    elif [ "$app_svt" != "$drapto_svt" ]; then
-        note "(b) skipped: SvtAv1EncApp is $app_svt, drapto uses $drapto_svt"
-    else
-        with_pipe=1
-    fi
+    if is_comparable '(a)' ffmpeg "$ffmpeg_svt" 'this ffmpeg has no libsvtav1'; then with_ffmpeg=1; fi
+    if is_comparable '(b)' SvtAv1EncApp "$app_svt" 'SvtAv1EncApp is missing; run: scripts/setup --bench'; then with_pipe=1; fi
     [ $((with_ffmpeg + with_pipe)) -gt 0 ] || die 'no peer of the same SVT-AV1 version: nothing to compare with'
 }
 

@@ -12,14 +12,11 @@
 #![deny(unsafe_code)]
 
 use super::search::SearchRules;
-use super::stretch::TitleFloor;
+use super::stretch::{ABOVE_FLOOR, TitleFloor};
 use crate::media::Crf;
 
 /// How much less, in natural logarithms, a CRF more takes.
 const BYTES_A_CRF: f64 = 0.06;
-
-/// How far above the floor a chunk is aimed at the least, in tolerances: a forecast misses by about one.
-const ABOVE_FLOOR: f64 = 0.5;
 
 /// A chunk as the allocation sees it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -182,13 +179,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::plan::Curve;
-
-    fn rules() -> SearchRules {
-        let whole = |crf| Crf::whole(crf).unwrap();
-        let (min, max) = (whole(8), whole(55));
-        SearchRules { curve: Curve::VMAF, target: 93.0, tolerance: 0.5, min, max, step: 4, finest: 4, max_tries: 4 }
-    }
 
     fn chunk() -> impl Strategy<Value = ChunkCost> {
         (20u64..500, 30u8..50, 0.02..0.1f64, 1.0..1e3f64).prop_map(|(frames, crf, slope, bytes)| ChunkCost {
@@ -207,7 +197,8 @@ mod tests {
 
     fn title(chunks: &[ChunkCost], crfs: &[Crf]) -> (f64, f64) {
         let frames: u64 = chunks.iter().map(|c| c.frames).sum();
-        let loss = |(c, crf): (&ChunkCost, &Crf)| c.frames as f64 / (c.score_at(*crf, &rules()) + 1.0);
+        let loss =
+            |(c, crf): (&ChunkCost, &Crf)| c.frames as f64 / (c.score_at(*crf, &SearchRules::of_tests(93.0)) + 1.0);
         let bytes = |(c, crf): (&ChunkCost, &Crf)| c.bytes * (-BYTES_A_CRF * crf.as_f64()).exp();
         let both = || chunks.iter().zip(crfs);
         (frames as f64 / both().map(loss).sum::<f64>() - 1.0, both().map(bytes).sum())
@@ -216,7 +207,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_title_meets_its_target_with_no_more_bytes_than_at_one_crf(chunks in proptest::collection::vec(chunk(), 2..20)) {
-            let rules = rules();
+            let rules = SearchRules::of_tests(93.0);
             let frames = chunks.iter().map(|c| c.frames).sum();
             let parts: Vec<TitlePart> = chunks.iter().map(|c| c.open(&above(0.0), &rules)).collect();
             let crfs = equal_slope(&parts, frames, 93.0);
@@ -234,12 +225,12 @@ mod tests {
         fn the_worst_stretch_is_no_worse_than_at_one_crf_and_costs_no_more_than_is_afforded(
             chunks in proptest::collection::vec((chunk(), 0.0..0.4f64), 2..20),
         ) {
-            let rules = rules();
+            let rules = SearchRules::of_tests(93.0);
             let costs: Vec<ChunkCost> = chunks.into_iter().map(|(cost, dip)| ChunkCost { dip, ..cost }).collect();
             let frames: u64 = costs.iter().map(|c| c.frames).sum();
             let Some(floor) = raised_stretch(&costs, 88.0, 120, &rules) else { return Ok(()) };
             let (_, least) = floor.stretch.unwrap();
-            let one = one_crf(&costs, frames as f64 / 94.0, &rules);
+            let one = one_crf(&costs, frames as f64 / (rules.target + 1.0), &rules);
             let worst = |crf: &dyn Fn(usize) -> f64| {
                 let of = |(i, c): (usize, &ChunkCost)| c.score_below(crf(i), c.dip, &rules);
                 costs.iter().enumerate().map(of).fold(f64::MAX, f64::min)
@@ -257,7 +248,7 @@ mod tests {
         fn no_chunk_is_forecast_below_the_floor_and_what_is_fixed_counts(
             chunks in proptest::collection::vec(chunk(), 1..20), fixed in 80.0..99.0f64,
         ) {
-            let rules = rules();
+            let rules = SearchRules::of_tests(93.0);
             let frames: u64 = 2 * chunks.iter().map(|c| c.frames).sum::<u64>();
             let known = TitlePart::Fixed { frames: frames / 2, score: fixed };
             let parts: Vec<TitlePart> = [known].into_iter().chain(chunks.iter().map(|c| c.open(&above(90.0), &rules))).collect();

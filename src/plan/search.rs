@@ -46,6 +46,14 @@ impl SearchRules {
         quarters.filter_map(|quarters| Crf::from_quarters(quarters).ok())
     }
 
+    /// Whole CRFs from 8 to 55 for VMAF.
+    #[cfg(test)]
+    pub(super) fn of_tests(target: f64) -> Self {
+        let whole = |crf| Crf::whole(crf).unwrap_or(Crf::MIN);
+        let (curve, min, max) = (Curve::VMAF, whole(8), whole(55));
+        SearchRules { curve, target, tolerance: 0.5, min, max, step: 4, finest: 4, max_tries: 4 }
+    }
+
     /// The CRF nearest to `crf` that may be tried.
     pub fn nearest(&self, crf: f64) -> Crf {
         let step = f64::from(self.step.max(1));

@@ -2,11 +2,15 @@
 //!
 //! By equal slope alone bytes leave what is hard, and the worst five seconds of a film come out below those at one CRF. So
 //! a part of what equal slope saves goes where the film is worst: how far a chunk's worst stretch is below its mean was
-//! told by its probe to 0.4 VMAF (standard deviation, over 159 encodes of nine films at three CRFs).
+//! told by its probe to 0.4 VMAF (standard deviation, a quarter too low on average; 53 chunks of nine films by two versions of
+//! the encoder, at CRF 30, 36 and 42, of which the outer ones were interpolated between measured scores).
 #![deny(unsafe_code)]
 
 use super::search::SearchRules;
 use super::tail::harmonic_mean;
+
+/// How far above the floor a chunk is aimed at the least, in tolerances: a forecast misses by about one.
+pub(super) const ABOVE_FLOOR: f64 = 0.5;
 
 /// Below what no part of a title may fall.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,17 +22,11 @@ pub(super) struct TitleFloor {
 }
 
 impl TitleFloor {
-    /// By what distance a chunk with these scores has to rise to be above it, `spare` tolerances more where it is a
-    /// chunk's score; nothing where it need not.
-    pub(super) fn shortfall(
-        &self,
-        score: f64,
-        (frames, stride): (&[f64], u32),
-        (spare, rules): (f64, &SearchRules),
-    ) -> Option<f64> {
+    /// By what distance a chunk with these scores has to rise to be above it; nothing where it need not.
+    pub(super) fn shortfall(&self, score: f64, (frames, stride): (&[f64], u32), rules: &SearchRules) -> Option<f64> {
         let curve = &rules.curve;
         let rise = |from: f64, to: f64| curve.distance(from) - curve.distance(to);
-        let of_chunk = (score < self.chunk).then(|| rise(score, self.chunk + spare * rules.tolerance));
+        let of_chunk = (score < self.chunk).then(|| rise(score, self.chunk + ABOVE_FLOOR * rules.tolerance));
         let of_stretch = self.stretch.and_then(|(length, least)| {
             let worst = worst_stretch(frames, stride, length);
             (worst < least - rules.tolerance).then(|| rise(worst, least))
@@ -69,14 +67,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::media::Crf;
-    use crate::plan::Curve;
-
-    fn rules() -> SearchRules {
-        let whole = |crf| Crf::whole(crf).unwrap();
-        let (min, max) = (whole(8), whole(55));
-        SearchRules { curve: Curve::VMAF, target: 93.0, tolerance: 0.5, min, max, step: 4, finest: 4, max_tries: 4 }
-    }
 
     #[test]
     fn the_worst_stretch_is_found_wherever_it_is() {
@@ -90,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_stretch_over_a_cut_counts_for_the_chunk_that_has_more_of_it() {
-        let rules = rules();
+        let rules = SearchRules::of_tests(93.0);
         let (mut first, mut second) = (vec![95.0; 40], vec![95.0; 40]);
         assert!(dips(&[&first, &second], 3, 60, &rules).iter().all(|dip| dip.abs() < 1e-9));
         first[34..].fill(80.0);
@@ -102,19 +92,19 @@ mod tests {
 
     #[test]
     fn a_chunk_rises_by_as_much_as_its_chunk_or_its_stretch_needs() {
-        let rules = rules();
+        let rules = SearchRules::of_tests(93.0);
         let floor = TitleFloor { chunk: 90.0, stretch: Some((30, 89.0)) };
         let good = vec![93.0; 60];
-        assert_eq!(floor.shortfall(93.0, (&good, 3), (0.5, &rules)), None);
+        assert_eq!(floor.shortfall(93.0, (&good, 3), &rules), None);
         let mut dips = good.clone();
         dips[20..30].fill(87.0);
-        let rise = floor.shortfall(92.0, (&dips, 3), (0.5, &rules)).unwrap();
+        let rise = floor.shortfall(92.0, (&dips, 3), &rules).unwrap();
         assert!((rise - (rules.curve.distance(87.0) - rules.curve.distance(89.0))).abs() < 1e-9);
-        let low = floor.shortfall(80.0, (&dips, 3), (0.5, &rules)).unwrap();
+        let low = floor.shortfall(80.0, (&dips, 3), &rules).unwrap();
         assert!((low - (rules.curve.distance(80.0) - rules.curve.distance(90.25))).abs() < 1e-9);
         // Within a tolerance it is not worth an encode.
         dips[20..30].fill(88.6);
-        assert_eq!(floor.shortfall(92.0, (&dips, 3), (0.5, &rules)), None);
+        assert_eq!(floor.shortfall(92.0, (&dips, 3), &rules), None);
     }
 
     proptest! {
@@ -125,7 +115,7 @@ mod tests {
             let worst = worst_stretch(&scores, stride, length);
             let least = scores.iter().copied().fold(f64::MAX, f64::min);
             prop_assert!(worst >= least - 1e-9);
-            let dips = dips(&[&scores, &scores], stride, length, &rules());
+            let dips = dips(&[&scores, &scores], stride, length, &SearchRules::of_tests(93.0));
             prop_assert!(dips.iter().all(|dip| *dip >= 0.0));
         }
     }

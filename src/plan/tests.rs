@@ -6,9 +6,7 @@ use super::*;
 use crate::media::Crf;
 
 fn rules(target: f64) -> SearchRules {
-    let whole = |crf| Crf::whole(crf).unwrap();
-    let (min, max) = (whole(8), whole(55));
-    SearchRules { curve: Curve::VMAF, target, tolerance: 0.5, min, max, step: 4, finest: 4, max_tries: 4 }
+    SearchRules::of_tests(target)
 }
 
 /// Runs a chunk's search against a score for each CRF; what was tried, and how it ended.

@@ -108,13 +108,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::plan::Curve;
-
-    fn rules() -> SearchRules {
-        let whole = |crf| Crf::whole(crf).unwrap();
-        let (min, max) = (whole(8), whole(55));
-        SearchRules { curve: Curve::VMAF, target: 93.0, tolerance: 0.5, min, max, step: 4, finest: 4, max_tries: 4 }
-    }
 
     fn chunk(crf: u8, frames: u64) -> (ChunkOutcome, u64) {
         let means = ChunkMeans::default();
@@ -123,15 +116,15 @@ mod tests {
 
     #[test]
     fn chunks_that_agree_are_agreed_with_and_long_ones_count_more() {
-        assert_eq!(title_crf(&[chunk(31, 100), chunk(31, 9)], &rules()), Crf::whole(31).unwrap());
-        let mostly_low = title_crf(&[chunk(30, 900), chunk(50, 100)], &rules());
-        let mostly_high = title_crf(&[chunk(30, 100), chunk(50, 900)], &rules());
+        assert_eq!(title_crf(&[chunk(31, 100), chunk(31, 9)], &SearchRules::of_tests(93.0)), Crf::whole(31).unwrap());
+        let mostly_low = title_crf(&[chunk(30, 900), chunk(50, 100)], &SearchRules::of_tests(93.0));
+        let mostly_high = title_crf(&[chunk(30, 100), chunk(50, 900)], &SearchRules::of_tests(93.0));
         assert!(mostly_low < mostly_high, "{mostly_low} {mostly_high}");
     }
 
     #[test]
     fn chunks_that_were_only_probed_count_by_their_probes() {
-        let rules = rules();
+        let rules = SearchRules::of_tests(93.0);
         let means = ChunkMeans { motion: 1.0, ..ChunkMeans::default() };
         let calibrated: Vec<ChunkOutcome> =
             (0..8).map(|_| ChunkOutcome { means, probe: Some(91.0), ..chunk(38, 1).0 }).collect();
@@ -160,7 +153,7 @@ mod tests {
         #[test]
         fn the_crf_of_a_title_lies_between_those_of_its_chunks(crfs in proptest::collection::vec((8u8..=55, 1u64..500), 1..12)) {
             let chunks: Vec<_> = crfs.iter().map(|&(crf, frames)| chunk(crf, frames)).collect();
-            let crf = title_crf(&chunks, &rules());
+            let crf = title_crf(&chunks, &SearchRules::of_tests(93.0));
             let (low, high) = (crfs.iter().map(|c| c.0).min().unwrap(), crfs.iter().map(|c| c.0).max().unwrap());
             prop_assert!((Crf::whole(low).unwrap()..=Crf::whole(high).unwrap()).contains(&crf), "{crf}");
         }

@@ -162,8 +162,7 @@ impl Tally {
     /// From `seam` on, where `reading` is.
     pub(super) fn from(seam: &FilmSeam, reading: &FilmReading) -> Self {
         let base = seam.point.as_ref().map(|point| point.read.clone()).unwrap_or_default();
-        // At the start a decoder has met with nothing, but may have said what it is.
-        Tally { base, from: if seam.frames == 0 { Default::default() } else { reading.met() } }
+        Tally { base, from: reading.met() }
     }
 
     /// Where a decoder's counts are `met`.

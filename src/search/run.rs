@@ -48,10 +48,10 @@ impl ChunkedFilm {
                 warn_of_settings(teller.sink, &prepared);
             }
             let progress = Arc::new(Progress::default());
-            let film = Self::attempt(&plan, (prepared, &reopen), (teller, &progress), cancel);
+            let film = Self::attempt(&plan, (prepared, &reopen), (teller, &progress, begun), cancel);
             let resumed = *resumed.get_or_insert(progress.resumed());
             match film {
-                Ok(film) => return Ok(ChunkedFilm { time: begun.elapsed(), resumed, ..film }),
+                Ok(film) => return Ok(ChunkedFilm { resumed, ..film }),
                 Err(error) if hung < HUNG_ENCODERS && is_of_an_encoder(&error) && plan.can_leave_an_encoder() => {
                     hung += 1;
                     let message = format!(
@@ -67,7 +67,7 @@ impl ChunkedFilm {
     fn attempt(
         plan: &SearchInput<'_>,
         (prepared, reopen): (Prepared, &Reopen),
-        (teller, progress): (&Teller<'_>, &Arc<Progress>),
+        (teller, progress, begun): (&Teller<'_>, &Arc<Progress>, Instant),
         cancel: &CancelToken,
     ) -> Result<Self> {
         let (stride, model) = (prepared.metric.stride, prepared.model);
@@ -85,7 +85,7 @@ impl ChunkedFilm {
             feed,
             pool,
             stages,
-            time: Duration::ZERO,
+            time: begun.elapsed(),
             resumed: progress.resumed(),
             records,
             target: plan.target.clone(),

@@ -187,7 +187,7 @@ impl Scheduler {
     /// The chunk to work on next: one that was begun, because its frames are held; else the longest.
     fn choose(&self) -> Option<usize> {
         let ready = |(index, work): &(&usize, &ChunkWork)| {
-            let probed = work.probe.is_some() || !self.rules.probes;
+            let probed = work.probe_score().is_some() || !self.rules.probes;
             let begun = (work.search.is_some() && !self.is_decided()) || self.one_crf();
             work.running.is_none() && self.is_due(**index) && (begun || (probed && self.prior_is_known(**index)))
         };
@@ -221,7 +221,7 @@ impl Scheduler {
         if !self.rules.probes || self.is_decided() {
             return None;
         }
-        let wants = |work: &ChunkWork| work.running.is_none() && work.search.is_none() && work.probe.is_none();
+        let wants = |work: &ChunkWork| work.running.is_none() && work.search.is_none() && work.probe_score().is_none();
         // A title is judged by the probes of all its chunks.
         self.works.iter().find(|(_, work)| wants(work)).map(|(index, _)| *index)
     }
@@ -361,7 +361,7 @@ impl Scheduler {
     fn decide_title(&mut self, out: &mut Vec<ScheduleAction>) {
         let Some(TitleState { crf: None, .. }) = self.title else { return };
         let unknown = |(index, work): (&usize, &ChunkWork)| {
-            let probed = work.probe.is_some() || !self.rules.probes;
+            let probed = work.probe_score().is_some() || !self.rules.probes;
             self.is_due(*index) || !(probed || self.outcomes[*index].is_some())
         };
         if !self.ended || self.works.iter().any(unknown) {
@@ -383,7 +383,7 @@ impl Scheduler {
 }
 
 fn begin(work: &mut ChunkWork, known: &[ChunkOutcome], rules: &ScheduleRules) {
-    let forecast = forecast(known, &work.facts.means, work.probe, &rules.search);
-    tracing::info!(chunk = work.facts.index, probe = work.probe, crf = %forecast.crf, slope = forecast.slope, means = ?work.facts.means, "forecast");
+    let forecast = forecast(known, &work.facts.means, work.probe_score(), &rules.search);
+    tracing::info!(chunk = work.facts.index, probe = work.probe_score(), crf = %forecast.crf, slope = forecast.slope, means = ?work.facts.means, "forecast");
     work.begin(&rules.search, forecast);
 }

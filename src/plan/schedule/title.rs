@@ -167,7 +167,7 @@ fn costs(
 pub(super) fn decide(works: &[(&ChunkWork, Option<&ChunkOutcome>)], rules: &SearchRules) -> Option<Crf> {
     let calibrated: Vec<ChunkOutcome> = works.iter().filter_map(|(_, outcome)| outcome.cloned()).collect();
     let of = |(work, outcome): &(&ChunkWork, Option<&ChunkOutcome>)| {
-        let only_probed = || probed(&calibrated, &work.facts.means, work.probe?, rules);
+        let only_probed = || probed(&calibrated, &work.facts.means, work.probe_score()?, rules);
         Some((outcome.cloned().or_else(only_probed)?, work.facts.frames))
     };
     let known: Vec<_> = works.iter().filter_map(of).collect();

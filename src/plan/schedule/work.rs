@@ -106,9 +106,8 @@ pub(super) struct ChunkWork {
     pub(super) running: Option<WorkerTask>,
     pub(super) failures: u32,
     pub(super) best: Option<BestTry>,
-    /// The score of its probe.
-    pub(super) probe: Option<f64>,
-    probe_scores: Option<ScoredFrames>,
+    /// The scores of its probe.
+    probe: Option<ScoredFrames>,
     probe_bytes: u64,
     /// The CRF it is made at in place of its title's: at that it fell below the floor.
     pub(super) raised: Option<Crf>,
@@ -136,7 +135,6 @@ impl ChunkWork {
             failures: 0,
             best: None,
             probe: None,
-            probe_scores: None,
             probe_bytes: 0,
             raised: None,
             ceiling: None,
@@ -165,10 +163,14 @@ impl ChunkWork {
     }
 
     pub(super) fn probed(&mut self, scores: &ScoredFrames, bytes: u64) {
-        self.probe = Some(scores.harmonic_mean);
-        self.probe_scores = Some(scores.clone());
+        self.probe = Some(scores.clone());
         self.probe_bytes = bytes;
         self.profile = Some(scores.profile());
+    }
+
+    /// The score of its probe, if it had one.
+    pub(super) fn probe_score(&self) -> Option<f64> {
+        self.probe.as_ref().map(|scores| scores.harmonic_mean)
     }
 
     /// Starts its search, and goes over what an earlier run tried.
@@ -192,19 +194,19 @@ impl ChunkWork {
             _ => None,
         });
         let TryRecord { crf, score, .. } = self.tries.iter().chain(past).find(|t| t.whole && t.from == 0)?;
-        Some(ChunkOutcome { means: self.facts.means, crf: *crf, score: *score, probe: self.probe, slope: None })
+        Some(ChunkOutcome { means: self.facts.means, crf: *crf, score: *score, probe: self.probe_score(), slope: None })
     }
 
     /// What the allocation of a title has to know of it.
     pub(super) fn title_chunk(&self) -> TitleChunk {
         let ChunkFacts { frames, means, .. } = self.facts;
-        TitleChunk { frames, means, probe: self.probe_scores.clone(), bytes: self.probe_bytes }
+        TitleChunk { frames, means, probe: self.probe.clone(), bytes: self.probe_bytes }
     }
 
     /// Decides the CRF it is made at next where it fell below the floor of its title.
     fn keep_above(&mut self, floor: Option<TitleFloor>, tried: &TryRecord, frames: &[f64], rules: &SearchRules) {
         let scores = (frames, tried.stride);
-        let rise = floor.filter(|_| tried.crf > rules.min).and_then(|f| f.shortfall(tried.score, scores, (0.5, rules)));
+        let rise = floor.filter(|_| tried.crf > rules.min).and_then(|f| f.shortfall(tried.score, scores, rules));
         let Some(rise) = rise else { return };
         self.raises += 1;
         if self.raises > MOST_RAISES {
@@ -437,7 +439,13 @@ impl ChunkWork {
     pub(super) fn calibrated(&self, curve: &Curve, crf: Crf) -> Result<ChunkOutcome> {
         let tries = || self.wholes().map(TryRecord::observation);
         let score = tries().filter(|t| t.crf == crf).last().ok_or_else(unknown)?.score;
-        Ok(ChunkOutcome { means: self.facts.means, crf, score, probe: self.probe, slope: slope_of(curve, tries()) })
+        Ok(ChunkOutcome {
+            means: self.facts.means,
+            crf,
+            score,
+            probe: self.probe_score(),
+            slope: slope_of(curve, tries()),
+        })
     }
 
     /// Its tries of all of it that came to their end.
@@ -454,6 +462,7 @@ impl ChunkWork {
     /// The finished chunk.
     pub(super) fn finish(self, aim: f64, clamp: Option<Clamp>, curve: &Curve) -> Result<KeptChunk> {
         let slope = slope_of(curve, self.wholes().map(TryRecord::observation)).or_else(|| self.bend(curve));
+        let probe = self.probe_score();
         let best = self.best.ok_or_else(unknown)?;
         Ok(KeptChunk {
             chunk: self.facts.index,
@@ -462,7 +471,7 @@ impl ChunkWork {
             slope,
             scores: best.scores,
             ceiling: self.ceiling,
-            probe: self.probe,
+            probe,
             clamp,
             tries: self.tries,
         })
