@@ -31,15 +31,41 @@ impl SessionConfig {
         SessionConfig { model, width, height, depth, threads: 0, stride: Stride::EVERY, clip: true }
     }
 
+    /// How many pairs libvmaf is given for each that is scored.
+    fn given_a_score(&self) -> u32 {
+        let stride = self.stride.get();
+        if self.model.is_v1() { stride } else { stride.min(PAIRS_A_SCORE) }
+    }
+
+    /// As which pair libvmaf is given the one at `position`; none where no score depends on it.
+    fn given_as(&self, position: u32) -> Option<u32> {
+        let (stride, given) = (self.stride.get(), self.given_a_score());
+        let nth = match position % stride {
+            after if given == stride || after < 2 => after,
+            last if last == stride - 1 => given - 1,
+            _ => return None,
+        };
+        Some(position / stride * given + nth)
+    }
+
+    /// Whether a score depends on the distorted picture at `position`.
+    fn looks_at(&self, position: u32) -> bool {
+        self.model.is_v1() || self.stride.selects(u64::from(position))
+    }
+
     pub(super) fn kind(&self) -> MetricKind {
         MetricKind::Vmaf { model: Some(self.model) }
     }
 }
 
+/// How many pairs libvmaf is given for a score of a v0.6.1 model: what is scored, the pair after it and the pair before
+/// the next one. Those models see no more of a stream than the motion between them.
+const PAIRS_A_SCORE: u32 = 3;
+
 /// Scores pairs of frames that are given in order.
 ///
 /// Law: *every* pair of the stream is fed, also those the stride leaves out, because the motion feature
-/// compares a reference with the one before it; so the scores are those of libvmaf's tool with `--subsample`.
+/// compares a reference with its neighbours; so the scores are those of libvmaf's tool with `--subsample`.
 /// Indices rise by one from the first. Feeding copies the samples, so the frames may go at once. Dropping a
 /// session discards it; [`finish`](Self::finish) is what gives scores. One thread at a time may use it.
 pub struct Session {
@@ -58,8 +84,8 @@ impl Session {
         check_depth("VMAF", config.depth)?;
         config.model.check_size(config.width, config.height)?;
         check_threads("VMAF", config.threads)?;
-        let stride = config.stride.get();
-        let context = ffi::ModelContext::new(config.model.c_name(), config.clip, config.threads, stride)?;
+        let context =
+            ffi::ModelContext::new(config.model.c_name(), config.clip, config.threads, config.given_a_score())?;
         let SessionConfig { width, height, depth, .. } = config;
         // Only luma for models that look at nothing else.
         let pairs = Pairs::new(PictureShape { metric: "VMAF", width, height, depth, chroma: config.model.is_v1() });
@@ -79,8 +105,12 @@ impl Session {
     /// Only after an `Unsupported` or `Usage` may the session be used on.
     pub fn score(&mut self, index: u64, reference: &Frame, distorted: &Frame) -> Result<()> {
         let position = self.pairs.expect(index, reference)?;
-        let (one, other) = self.pairs.copy(reference, distorted)?;
-        self.context.read(one, other, position).map_err(|e| e.at(reference.pts))?;
+        if let Some(as_pair) = self.config.given_as(position) {
+            let (one, other) = self.pairs.copy(reference, distorted, self.config.looks_at(position))?;
+            self.context.read(one, other, as_pair).map_err(|e| e.at(reference.pts))?;
+        } else {
+            self.pairs.check(reference, distorted)?;
+        }
         self.pairs.accept(index);
         Ok(())
     }
@@ -100,7 +130,8 @@ impl Session {
         }
         self.context.flush()?;
         let score = |position: u32| {
-            Ok(FrameScore { index: self.pairs.index_of(position), score: self.context.score(position)? })
+            let as_pair = self.config.given_as(position).unwrap_or(position);
+            Ok(FrameScore { index: self.pairs.index_of(position), score: self.context.score(as_pair)? })
         };
         (0..self.pairs.fed()).step_by(self.config.stride.get() as usize).map(score).collect()
     }
