@@ -58,6 +58,21 @@ pub struct ScoredFrames {
 }
 
 impl ScoredFrames {
+    /// The standard error of its harmonic mean for all frames, by how scores that follow each other differ (Wolter,
+    /// "Introduction to Variance Estimation", systematic sampling); 0 where every frame was scored.
+    pub fn doubt(&self) -> f64 {
+        let n = self.frames.len() as f64;
+        if self.stride <= 1 || self.frames.len() < 2 {
+            return 0.0;
+        }
+        // The harmonic mean is a function of the mean of these.
+        let inverse = |score: &f64| 1.0 / (score + 1.0);
+        let mean = self.frames.iter().map(inverse).sum::<f64>() / n;
+        let steps = self.frames.windows(2).map(|pair| (inverse(&pair[0]) - inverse(&pair[1])).powi(2)).sum::<f64>();
+        let variance = steps / (2.0 * (n - 1.0)) / n * (1.0 - 1.0 / f64::from(self.stride));
+        variance.sqrt() / (mean * mean)
+    }
+
     /// What a later try of the chunk is held against.
     pub fn profile(&self) -> Profile {
         let at = (0..).step_by(self.stride.max(1) as usize);

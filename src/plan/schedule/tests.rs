@@ -128,6 +128,53 @@ fn a_run_killed_at_every_line_of_its_journal_decides_the_same() {
     assert!(stopped > 10 && tiers > 10 && ceilings > 3, "{stopped} {tiers} {ceilings}: the films are too tame");
 }
 
+/// A chunk of 300 frames whose first try scores these, of every third frame: what follows.
+fn after_a_try(frames: Vec<f64>) -> Vec<ScheduleAction> {
+    let film = SimFilm::new(5, 1, false, false);
+    let rules = ScheduleRules {
+        search: crate::plan::SearchRules::of_tests(93.0),
+        stride: 3,
+        probes: false,
+        title: None,
+        ..film.rules
+    };
+    let mut scheduler = Scheduler::new(rules);
+    let chunk = ChunkFacts { index: 0, frames: 300, means: Default::default(), scenes: Vec::new() };
+    scheduler.on(ScheduleEvent::ChunkArrived { chunk, finished: false }).unwrap();
+    let orders = scheduler.on(ScheduleEvent::WorkerFree { worker: 0 }).unwrap();
+    assert!(matches!(orders[..], [ScheduleAction::Try { stride: 3, .. }]), "{orders:?}");
+    scheduler.on(ScheduleEvent::WorkerFree { worker: 0 }).unwrap();
+    let harmonic_mean = frames.len() as f64 / frames.iter().map(|f| 1.0 / (f + 1.0)).sum::<f64>() - 1.0;
+    let end = TryEnd::Whole(ScoredFrames { stride: 3, harmonic_mean, frames });
+    scheduler.on(ScheduleEvent::Tried { chunk: 0, end, frames: 300, bytes: 1 }).unwrap()
+}
+
+#[test]
+fn a_chunk_that_may_be_off_for_the_frames_that_were_not_scored_has_its_end_made_again() {
+    let is_kept = |actions: &[ScheduleAction]| actions.iter().any(|a| matches!(a, ScheduleAction::Keep { .. }));
+    let smooth: Vec<f64> = (0..100).map(|n| 93.4 + 0.01 * f64::from(n % 2)).collect();
+    assert!(is_kept(&after_a_try(smooth)));
+    // As near to the target, give or take more than what is left of the tolerance.
+    let rough: Vec<f64> = (0..100).map(|n| if n % 2 == 0 { 97.2 } else { 90.0 }).collect();
+    let actions = after_a_try(rough);
+    let ends = |a: &ScheduleAction| matches!(a, ScheduleAction::Try { piece, .. } if piece.from > 0);
+    assert!(!is_kept(&actions) && actions.iter().any(ends), "{actions:?}");
+    // Nor is a chunk made again that is in the middle.
+    let middle: Vec<f64> = (0..100).map(|n| if n % 2 == 0 { 96.8 } else { 89.5 }).collect();
+    assert!(is_kept(&after_a_try(middle)));
+}
+
+#[test]
+fn a_standard_error_is_that_of_the_frames_that_were_not_scored() {
+    let of = |stride, frames: Vec<f64>| ScoredFrames { stride, harmonic_mean: 0.0, frames }.doubt();
+    let rough = || (0..100).map(|n| f64::from(92 + 4 * (n % 2))).collect::<Vec<_>>();
+    assert_eq!((of(1, rough()), of(3, vec![93.0]), of(3, vec![93.0; 50])), (0.0, 0.0, 0.0));
+    // Two levels that alternate: half the square of a step of 4, over 100 frames, two in three of them not seen.
+    let expected = (16.0 / 2.0 / 100.0 * 2.0 / 3.0_f64).sqrt();
+    assert!((of(3, rough()) - expected).abs() < 0.01, "{} for {expected}", of(3, rough()));
+    assert!(of(9, rough()) > of(3, rough()));
+}
+
 #[test]
 fn a_chunk_that_fails_twice_or_for_good_ends_the_run() {
     let film = SimFilm::new(5, 1, false, false);

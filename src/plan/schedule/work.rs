@@ -33,6 +33,10 @@ const MOST_TAILS: usize = 3;
 /// How often a chunk that falls below the floor of its title is made again.
 const MOST_RAISES: u32 = 3;
 
+/// How many standard errors of its score a chunk is to be within the tolerance. What frames that were not scored made of
+/// a score was half of a standard error (29 chunks of nine films, every third frame), so this is one of what was seen.
+const MARGIN: f64 = 0.5;
+
 /// How many CRFs apart two encodes of an end have to be to tell a slope.
 const APART: f64 = 2.0;
 
@@ -258,30 +262,36 @@ impl ChunkWork {
     }
 
     /// What comes next if that has to do with an end that is encoded alone; `step` is what the search wants.
+    ///
+    /// Where most frames are not scored a chunk that is only just within the tolerance may not be: it has its end made
+    /// again, too, but nothing more than that.
     fn next_of_its_end(&self, search: &ChunkSearch, step: Step, rules: &SearchRules, stride: u32) -> Option<Next> {
         let best = self.best.as_ref().filter(|_| !self.settled)?;
-        let miss = |score: f64| (score - search.aim()).abs();
         let missed = match step {
-            Step::MeasureCeiling => return None,
+            Step::MeasureCeiling | Step::Done { clamp: Some(Clamp::Above | Clamp::Below), .. } => return None,
             Step::Try(_) => None,
-            Step::Done { crf, clamp: clamp @ Some(Clamp::BetweenSteps | Clamp::Missed) } => Some((crf, clamp)),
-            Step::Done { .. } => return None,
+            Step::Done { crf, clamp } => Some((crf, clamp)),
         };
-        let pieced = best.pieces.len() > 1;
-        if pieced && miss(best.scores.harmonic_mean) <= rules.tolerance {
-            return Some(Next::Decided { crf: None, clamp: search.clamp_of_landing() });
+        let miss = |score: f64| (score - search.aim()).abs();
+        let (pieced, off) = (best.pieces.len() > 1, miss(best.scores.harmonic_mean));
+        let landed = pieced.then_some(Next::Decided { crf: None, clamp: search.clamp_of_landing() });
+        if off + MARGIN * best.scores.doubt() <= rules.tolerance {
+            return landed;
         }
         let tails = self.tries.iter().filter(|t| t.from > 0).count();
-        if tails < MOST_TAILS && best.scores.stride == stride && miss(best.scores.harmonic_mean) > rules.tolerance {
+        if tails < MOST_TAILS && best.scores.stride == stride {
             let piece = self.made(best, |made| tail(made, search.aim(), self.slope(search, rules), rules));
             let tried = |piece: &Piece| self.tries.iter().any(|t| (t.from, t.crf) == (piece.from, piece.crf));
             if let Some(piece) = piece.filter(|piece| !tried(piece)) {
                 return Some(Next::Try { piece, stride, watch: None });
             }
         }
+        if off <= rules.tolerance {
+            return landed;
+        }
         let (crf, clamp) = missed?;
         let whole = self.tries.iter().rfind(|t| t.whole && t.from == 0 && t.crf == crf)?;
-        let nearer = pieced && miss(best.scores.harmonic_mean) < miss(whole.score);
+        let nearer = pieced && off < miss(whole.score);
         nearer.then_some(Next::Decided { crf: None, clamp })
     }
 
