@@ -281,6 +281,7 @@ fn chunks(findings: &Findings) -> Vec<ChunkReport> {
         ceiling: None,
         note: None,
         pieces: Vec::new(),
+        stride: None,
         tries: Vec::new(),
         scores: Vec::new(),
     });

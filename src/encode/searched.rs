@@ -40,9 +40,10 @@ impl Searched<'_> {
         }
     }
 
-    /// Over all frames that were scored.
+    /// Over all frames: each that was scored stands for those up to the next.
     fn pooled(&self) -> Option<Pooled> {
-        Pooled::of(self.film.records.iter().flat_map(scores))
+        let of_frames = |r| scores(r).flat_map(|score| std::iter::repeat_n(score, r.stride as usize));
+        Pooled::of(self.film.records.iter().flat_map(of_frames))
     }
 
     fn relative(&self) -> Option<&'static str> {
@@ -63,6 +64,7 @@ impl Searched<'_> {
             note: r.clamp.map(|clamp| self.note(r, clamp)),
             pieces: if r.pieces.len() > 1 { r.pieces.clone() } else { Vec::new() },
             tries: r.tries.clone(),
+            stride: Some(r.stride),
             scores: scores(r).collect(),
         };
         self.film.records.iter().map(report).collect()

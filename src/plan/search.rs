@@ -21,8 +21,8 @@ const NEAR_HIGHEST: f64 = 2.5;
 /// What a line through a try that was stopped tells of a slope, where one through two whole tries tells 1.
 const TRUST_IN_ESTIMATE: f64 = 0.25;
 
-/// As [`TRUST_IN_ESTIMATE`], through the chunk's probe, whose offset is known to about 0.1 in distance: slopes of 30 chunks of
-/// nine films (SVT-AV1 4.2.0, preset 6) were told best with a sixteenth, and by the film's own alone better than with a quarter.
+/// As [`TRUST_IN_ESTIMATE`], through the chunk's probe, whose offset is known to about 0.1 in distance; see
+/// benches/forecast.
 const TRUST_IN_PROBE: f64 = 1.0 / 16.0;
 
 /// What a chunk's search may do.

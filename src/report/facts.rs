@@ -186,7 +186,7 @@ pub struct QualityReport {
     pub p5: Option<f64>,
     /// Lowest frame.
     pub min: Option<f64>,
-    /// Every how many-th frame was scored.
+    /// Every how many-th frame is scored; in chunks that are rough every one, see [`ChunkReport::stride`].
     pub stride: Option<u32>,
     /// The VMAF model.
     pub model: Option<String>,
@@ -218,7 +218,9 @@ pub struct ChunkReport {
     pub note: Option<String>,
     /// Every encode that was begun for it, with what came of it.
     pub tries: Vec<TryRecord>,
-    /// The scores of its frames, of every [`stride`](QualityReport::stride)-th.
+    /// Every how many-th of its frames was scored, where it was.
+    pub stride: Option<u32>,
+    /// The scores of those frames.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scores: Vec<f64>,
 }

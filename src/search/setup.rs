@@ -249,6 +249,7 @@ impl SearchInput<'_> {
             // What a byte does in each chunk is known by its probe.
             probes: floor.is_some() || factory(self.settings)?.traits().probe.pays(self.settings.preset),
             stride: metric.stride.get(),
+            every_where_rough: self.target.stride.is_none(),
             layout,
             max_failures: FAILURES,
         })

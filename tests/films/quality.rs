@@ -71,6 +71,15 @@ fn every_chunk_meets_its_target_also_when_every_frame_is_scored() {
         first += frames;
     }
     assert_eq!(first, scores.len());
+    // A score stands for as many frames as its chunk's stride: a chunk of which all are scored counts no more than others.
+    let weighted = chunks(&report).iter().flat_map(|c| {
+        let stride = c["stride"].as_f64().expect("a stride");
+        let scores = c["scores"].as_array().expect("scores").iter();
+        scores.map(move |s| (stride, stride / (s.as_f64().expect("a score") + 1.0)))
+    });
+    let (frames, inverse) = weighted.fold((0.0, 0.0), |(n, sum), (stride, inverse)| (n + stride, sum + inverse));
+    let title = report["quality"]["harmonic_mean"].as_f64().expect("a score");
+    assert!((frames / inverse - 1.0 - title).abs() < 1e-6, "{title}");
     let met = chunks(&report).iter().filter(|c| c["note"].is_null()).count();
     assert!(met >= 2, "the target is met where it can be: {met}");
     assert_eq!(report["quality"]["mode"], "chunk");

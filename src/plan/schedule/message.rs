@@ -26,6 +26,8 @@ pub struct ScheduleRules {
     pub probes: bool,
     /// Every how many-th frame is scored as configured.
     pub stride: u32,
+    /// Whether every frame is scored of chunks whose probes tell that those left out would decide.
+    pub every_where_rough: bool,
     /// For the parallelism of encoders.
     pub layout: Layout,
     /// How often work on a chunk may fail (an encoder that breaks, not a score) before the run is given up.

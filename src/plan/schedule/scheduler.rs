@@ -253,7 +253,7 @@ impl Scheduler {
     /// Gives the next step of a chunk to a worker, or finishes the chunk.
     fn order(&mut self, index: usize, out: &mut Vec<ScheduleAction>) -> Result<()> {
         let work = self.works.get(&index).ok_or_else(unknown)?;
-        let stride = self.rules.stride;
+        let stride = self.stride_of(work);
         if self.is_decided() {
             let crf = self.crf_of_title(index, work).ok_or_else(unknown)?;
             if work.holds(Some(crf)) {
@@ -305,6 +305,12 @@ impl Scheduler {
         Ok(())
     }
 
+    /// Every how many-th frame of a chunk is scored.
+    fn stride_of(&self, work: &ChunkWork) -> u32 {
+        let rough = self.rules.every_where_rough && work.is_rough(&self.rules.search);
+        if rough { 1 } else { self.rules.stride }
+    }
+
     fn parallelism(&self) -> u32 {
         self.rules.layout.parallelism(self.ended.then_some(self.works.len()))
     }
@@ -323,7 +329,7 @@ impl Scheduler {
             let made = crf.is_some_and(|crf| work.holds(Some(crf)));
             return if made { self.finish(index, None, out) } else { Ok(()) };
         }
-        match work.next(&self.rules.search, self.rules.stride, true)? {
+        match work.next(&self.rules.search, self.stride_of(work), true)? {
             Next::Decided { crf, clamp } if work.holds(crf) => self.finish(index, clamp, out),
             _ => Ok(()),
         }

@@ -165,6 +165,30 @@ fn a_chunk_that_may_be_off_for_the_frames_that_were_not_scored_has_its_end_made_
 }
 
 #[test]
+fn every_frame_of_a_chunk_is_scored_whose_probe_is_rough() {
+    let stride_after = |step: f64, every_where_rough: bool| {
+        let film = SimFilm::new(5, 1, false, true);
+        let search = crate::plan::SearchRules::of_tests(93.0);
+        let mut scheduler =
+            Scheduler::new(ScheduleRules { search, stride: 3, title: None, every_where_rough, ..film.rules });
+        let chunk = ChunkFacts { index: 0, frames: 300, means: Default::default(), scenes: Vec::new() };
+        scheduler.on(ScheduleEvent::ChunkArrived { chunk, finished: false }).unwrap();
+        let orders = scheduler.on(ScheduleEvent::WorkerFree { worker: 0 }).unwrap();
+        assert!(matches!(orders[..], [ScheduleAction::Probe { .. }]), "{orders:?}");
+        scheduler.on(ScheduleEvent::WorkerFree { worker: 0 }).unwrap();
+        let frames: Vec<f64> = (0..34).map(|n| 91.0 + step * f64::from(n % 2)).collect();
+        let scores = ScoredFrames { stride: 9, harmonic_mean: 91.0 + step / 2.0, frames };
+        let orders = scheduler.on(ScheduleEvent::Probed { chunk: 0, scores, bytes: 1 }).unwrap();
+        let stride = |a: &ScheduleAction| match a {
+            ScheduleAction::Try { stride, .. } => Some(*stride),
+            _ => None,
+        };
+        orders.iter().find_map(stride).unwrap()
+    };
+    assert_eq!((stride_after(1.0, true), stride_after(8.0, true), stride_after(8.0, false)), (3, 1, 3));
+}
+
+#[test]
 fn a_standard_error_is_that_of_the_frames_that_were_not_scored() {
     let of = |stride, frames: Vec<f64>| ScoredFrames { stride, harmonic_mean: 0.0, frames }.doubt();
     let rough = || (0..100).map(|n| f64::from(92 + 4 * (n % 2))).collect::<Vec<_>>();

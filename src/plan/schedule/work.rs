@@ -34,8 +34,15 @@ const MOST_TAILS: usize = 3;
 const MOST_RAISES: u32 = 3;
 
 /// How many standard errors of its score a chunk is to be within the tolerance. What frames that were not scored made of
-/// a score was half of a standard error (29 chunks of nine films, every third frame), so this is one of what was seen.
+/// a score was little more than half of one (benches/forecast).
 const MARGIN: f64 = 0.5;
+
+/// The standard error of a try's score, of every third frame, in that of its probe's, of every ninth, once that is as far
+/// from perfect (benches/forecast).
+const THIRD_OF_NINTH: f64 = 0.4;
+
+/// From how many tolerances of standard error on every frame is scored.
+const ROUGH: f64 = 0.8;
 
 /// How many CRFs apart two encodes of an end have to be to tell a slope.
 const APART: f64 = 2.0;
@@ -175,6 +182,16 @@ impl ChunkWork {
     /// The score of its probe, if it had one.
     pub(super) fn probe_score(&self) -> Option<f64> {
         self.probe.as_ref().map(|scores| scores.harmonic_mean)
+    }
+
+    /// Whether its frames differ so much, by its probe, that of every third one the score could be off by most of the
+    /// tolerance.
+    pub(super) fn is_rough(&self, rules: &SearchRules) -> bool {
+        let Some(probe) = &self.probe else { return false };
+        let curve = &rules.curve;
+        let fall = |score: f64| curve.fall(curve.distance(score));
+        let there = THIRD_OF_NINTH * probe.doubt() * fall(rules.target) / fall(probe.harmonic_mean);
+        there > ROUGH * rules.tolerance
     }
 
     /// Starts its search, and goes over what an earlier run tried.

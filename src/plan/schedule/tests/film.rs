@@ -95,7 +95,19 @@ impl SimFilm {
         let probes = probes || matches!(title, Some(TitleRules { way: TitleWay::EqualSlope { .. }, .. }));
         let layout = Layout { workers: 2, cores: 4, held: None, narrow: false, short: 0 };
         let lag = 1 + dice.below(4);
-        SimFilm { chunks, rules: ScheduleRules { search, lag, title, probes, stride: 3, layout, max_failures: 2 } }
+        SimFilm {
+            chunks,
+            rules: ScheduleRules {
+                search,
+                lag,
+                title,
+                probes,
+                stride: 3,
+                every_where_rough: !seed.is_multiple_of(3),
+                layout,
+                max_failures: 2,
+            },
+        }
     }
 
     /// The scores of an encode, frame by frame.
