@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use drapto::data::{Origin, Setting, SettingKind};
 use drapto::{Crf, SettingValues, settings};
 
@@ -45,6 +46,16 @@ pub enum Command {
     Bench(BenchArgs),
     /// Show, check or begin a settings file.
     Config(ConfigArgs),
+    /// Print what makes a shell complete drapto's commands and flags.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Print the manual page, or write those of all commands into a folder.
+    Man {
+        /// The folder; it has to be there.
+        folder: Option<PathBuf>,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -74,7 +85,7 @@ pub struct EncodeArgs {
     /// How much of the log goes to standard error: error, warn, info, debug or trace.
     #[arg(display_order = 105, long, value_name = "LEVEL", default_value = "error")]
     pub log_level: tracing::Level,
-    /// Read settings from this TOML file; flags go before it.
+    /// Read settings from this TOML file, before those of the user and of the system; flags and environment go before it.
     #[arg(display_order = 106, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
@@ -171,7 +182,7 @@ pub struct ConfigArgs {
 pub enum ConfigCommand {
     /// Print the settings an encode would use and where each comes from.
     Show {
-        /// The settings file to read.
+        /// The settings file to read, before those of the user and of the system.
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
         #[command(flatten)]

@@ -12,13 +12,13 @@ use super::text::print;
 pub fn run(command: &ConfigCommand) -> Result<()> {
     match command {
         ConfigCommand::Show { config, chosen } => {
-            let (values, warnings) = super::encode::layers(config.as_deref(), &chosen.0)?;
+            let (values, warnings) = super::layers::layers(config.as_deref(), &chosen.0)?;
             let warnings: String = warnings.iter().map(|w| format!("⚠ {w}\n")).collect();
             print(&(show(&values)? + &warnings))
         }
         ConfigCommand::Check { file } => {
             let mut values = SettingValues::new();
-            values.read_file(file)?;
+            values.read_file(file, Origin::File)?;
             let request = EncodeRequest::new("in", "out").with_settings(values);
             for warning in request.check().map_err(|e| e.with_file(file))? {
                 print(&format!("⚠ {warning}\n"))?;
@@ -54,6 +54,9 @@ fn show(values: &SettingValues) -> Result<String> {
         };
         // Writing to a String cannot fail.
         let _ = writeln!(out, "{:<16}{value:<32}{}", setting.key, origin.name());
+    }
+    for (origin, path) in values.files() {
+        let _ = writeln!(out, "{:<16}is {}", origin.name(), path.display());
     }
     for warning in warnings {
         let _ = writeln!(out, "⚠ {warning}");

@@ -4,9 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use drapto::{
-    CancelToken, EncodeRequest, Error, ErrorKind, Event, JobHandle, Outcome, Report, Result, SettingValues, Sink,
-};
+use drapto::{CancelToken, EncodeRequest, Error, ErrorKind, Event, JobHandle, Outcome, Report, Result, Sink};
 
 use super::args::EncodeArgs;
 use super::logs::LogFile;
@@ -16,7 +14,7 @@ use super::text::{print, print_json};
 use super::{signals, summary};
 
 pub fn run(args: EncodeArgs) -> Result<()> {
-    let (values, unknown) = layers(args.config.as_deref(), &args.chosen.0)?;
+    let (values, unknown) = super::layers::layers(args.config.as_deref(), &args.chosen.0)?;
     let (input, output) = files(&args)?;
     let request = EncodeRequest::new(input, output).with_settings(values);
     request.check()?;
@@ -161,15 +159,4 @@ fn note(args: &EncodeArgs, line: &str) {
     if !args.quiet {
         let _ = writeln!(std::io::stderr().lock(), "{line}");
     }
-}
-
-/// Defaults, then the settings file, then the environment, then flags; and sentences about what is none of them.
-pub(super) fn layers(config: Option<&Path>, flags: &SettingValues) -> Result<(SettingValues, Vec<String>)> {
-    let mut values = SettingValues::new();
-    if let Some(path) = config {
-        values.read_file(path)?;
-    }
-    let warnings = values.read_environment(std::env::vars_os())?;
-    values.extend(flags);
-    Ok((values, warnings))
 }

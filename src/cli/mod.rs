@@ -11,7 +11,9 @@ mod crop;
 mod encode;
 #[allow(unsafe_code)]
 mod ffi;
+mod layers;
 mod logs;
+mod manual;
 mod places;
 mod probe;
 mod progress;
@@ -63,5 +65,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Verify(args) => verify::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Config(args) => config::run(&args.command),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { folder } => manual::man(folder.as_deref()),
     }
 }

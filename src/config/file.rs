@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::registry::{setting, settings};
+use super::registry::{meant, settings};
 use super::setting::SettingKind;
+use super::values::all_of;
 use super::{Origin, SettingValues, parse};
 use crate::base::{Error, ErrorKind, Result};
 
@@ -45,14 +46,16 @@ fn comment(out: &mut String, text: &str) {
 }
 
 impl SettingValues {
-    /// Takes what a settings file says.
+    /// Takes what a settings file says, which is the `origin`.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] that names the file, the line and the key.
-    pub fn read_file(&mut self, path: &Path) -> Result<()> {
+    /// [`ErrorKind::Usage`] that names the file and, for everything that is wrong in it, line and key.
+    pub fn read_file(&mut self, path: &Path, origin: Origin) -> Result<()> {
         let text = std::fs::read_to_string(path)
             .map_err(|e| Error::new(ErrorKind::Usage, "cannot read the settings").caused_by(e).with_file(path))?;
-        self.read_toml(&text).map_err(|e| e.with_file(path))
+        self.read_text(&text, origin).map_err(|e| e.with_file(path))?;
+        self.came_from(origin, path);
+        Ok(())
     }
 
     /// Takes what the text of a settings file says.
@@ -60,24 +63,35 @@ impl SettingValues {
     /// # Errors
     /// As [`read_file`](Self::read_file).
     pub fn read_toml(&mut self, text: &str) -> Result<()> {
+        self.read_text(text, Origin::File)
+    }
+
+    fn read_text(&mut self, text: &str, origin: Origin) -> Result<()> {
         let table: toml::Table =
             toml::from_str(text).map_err(|e| Error::new(ErrorKind::Usage, e.to_string().trim_end().to_owned()))?;
+        let mut wrong = Vec::new();
         for (key, value) in &table {
-            let line = text.lines().position(|l| key_of(l) == Some(key.as_str())).map(|n| n + 1);
-            let place = line.map_or(String::new(), |n| format!("line {n}: "));
-            let named = |e: Error| Error::new(ErrorKind::Usage, format!("{place}{key}: {}", e.message()));
-            // Only the file's own keys, not flags and full names: what a file may say stays as it was.
-            let known = settings().iter().find(|s| s.key == key);
-            let known = known.map_or_else(|| setting(key).and_then(|_| Err(unknown(key))), Ok).map_err(named)?;
-            let value = text_of(known.kind, value).map_err(named)?;
-            self.put(known.name, &value, Origin::File).map_err(named)?;
+            if let Err(error) = self.take(key, value, origin) {
+                let line = text.lines().position(|l| key_of(l) == Some(key.as_str())).map(|n| n + 1);
+                let place = line.map_or(String::new(), |n| format!("line {n}: "));
+                wrong.push((line, format!("{place}{key}: {}", error.message())));
+            }
         }
-        Ok(())
+        wrong.sort();
+        all_of(wrong.into_iter().map(|(_, what)| what).collect())
+    }
+
+    /// Takes one value of a file.
+    fn take(&mut self, key: &str, value: &toml::Value, origin: Origin) -> Result<()> {
+        // Only the file's own keys, not flags and full names: what a file may say stays as it was.
+        let known = settings().iter().find(|s| s.key == key).ok_or_else(|| unknown(key))?;
+        self.put(known.name, &text_of(known.kind, value)?, origin).map(drop)
     }
 }
 
 fn unknown(key: &str) -> Error {
-    Error::new(ErrorKind::Usage, format!("there is no setting {key:?} in a settings file"))
+    let hint = meant(key).map_or(String::new(), |s| format!("; did you mean {}?", s.key));
+    Error::new(ErrorKind::Usage, format!("there is no setting {key:?} in a settings file{hint}"))
 }
 
 /// The key or table that a line begins.
@@ -91,13 +105,14 @@ fn key_of(line: &str) -> Option<&str> {
 
 /// A value of a file as text.
 fn text_of(kind: SettingKind, value: &toml::Value) -> Result<String> {
-    let wrong = || Error::new(ErrorKind::Usage, format!("it cannot be {}", value.type_str()));
+    let be = |value: &toml::Value| format!("it cannot be {}", value.type_str());
+    let wrong = || Error::new(ErrorKind::Usage, be(value));
     match (kind, value) {
         (SettingKind::Parameters, toml::Value::Table(table)) => {
             let pairs = table.iter().map(|(name, value)| match value {
                 toml::Value::String(value) => Ok((name.clone(), value.clone())),
                 toml::Value::Integer(value) => Ok((name.clone(), value.to_string())),
-                _ => Err(wrong()),
+                other => Err(Error::new(ErrorKind::Usage, format!("{name}: {}", be(other)))),
             });
             Ok(parse::parameters_text(&pairs.collect::<Result<Vec<_>>>()?))
         }
@@ -139,6 +154,30 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Usage);
             assert!(error.to_string().contains(&format!("line 2: {key}")), "{error}");
         }
+    }
+
+    #[test]
+    fn all_that_is_wrong_in_a_file_is_told_at_once_in_its_order() {
+        let wrong = "vmaf_tolerance = 9\npreset = 14\ncrf = \"low\"\npreste = 3\naudio = \"mp3\"\nfilm_grian = 4\n[svt]\nx = []";
+        let mut values = SettingValues::new();
+        let error = values.read_toml(wrong).unwrap_err();
+        let said = error.to_string();
+        let lines: Vec<&str> = said.lines().collect();
+        assert_eq!(lines.len(), 8, "{said}");
+        assert!(lines[0].contains("7 settings"), "{said}");
+        for (line, parts) in lines[1..].iter().zip([
+            ["line 1: vmaf_tolerance", "0.1 to 5"],
+            ["line 2: preset", "0 to 13"],
+            ["line 3: crf", "low"],
+            ["line 4: preste", "did you mean preset?"],
+            ["line 5: audio", "opus, copy"],
+            ["line 6: film_grian", "did you mean film_grain?"],
+            ["line 7: svt", "array"],
+        ]) {
+            assert!(parts.iter().all(|part| line.contains(part)), "{line}: {parts:?}");
+        }
+        // Of what is right in a file with faults nothing is taken back: the caller gives up anyhow.
+        assert_eq!(error.kind(), ErrorKind::Usage);
     }
 
     #[test]

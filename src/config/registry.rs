@@ -26,11 +26,19 @@ pub fn setting(name: &str) -> Result<&'static Setting> {
     let found = SETTINGS.iter().find(|s| s.name == name || s.key == name);
     let found = found.or_else(|| SETTINGS.iter().find(|s| s.flag == Some(name)));
     found.ok_or_else(|| {
-        let last = name.rsplit('.').next().unwrap_or(name);
-        let near = SETTINGS.iter().find(|s| !last.is_empty() && (s.key.contains(last) || last.contains(s.key)));
-        let hint = near.map_or(String::new(), |s| format!("; did you mean {}?", s.name));
+        let hint = meant(name).map_or(String::new(), |s| format!("; did you mean {}?", s.name));
         Error::new(ErrorKind::Usage, format!("there is no setting {name:?}{hint}"))
     })
+}
+
+/// The setting that somebody may have meant who wrote a name there is not.
+pub(super) fn meant(name: &str) -> Option<&'static Setting> {
+    /// Of 1: a letter that is wrong, missing, too much or in another's place, in three or more.
+    const ALIKE: f64 = 0.66;
+    let last = name.rsplit('.').next().unwrap_or(name).replace('-', "_").to_lowercase();
+    let part = SETTINGS.iter().find(|s| !last.is_empty() && (s.key.contains(&last) || last.contains(s.key)));
+    let alike = SETTINGS.iter().map(|s| (strsim::normalized_damerau_levenshtein(s.key, &last), s));
+    part.or_else(|| alike.filter(|(like, _)| *like > ALIKE).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, s)| s))
 }
 
 impl EncodeSettings {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::registry::{setting, settings};
+use super::registry::{meant, setting, settings};
 use super::setting::Setting;
 use super::{EncodeSettings, Quality};
 use crate::base::{Error, ErrorKind, Result};
@@ -15,7 +15,11 @@ use crate::base::{Error, ErrorKind, Result};
 pub enum Origin {
     /// Nobody set it.
     Default,
-    /// A settings file.
+    /// The settings file of the system.
+    System,
+    /// The settings file of the user.
+    User,
+    /// The settings file that was named for this run.
     File,
     /// The environment.
     Environment,
@@ -32,6 +36,8 @@ impl Origin {
     pub fn name(self) -> &'static str {
         match self {
             Origin::Default => "default",
+            Origin::System => "system",
+            Origin::User => "user",
             Origin::File => "file",
             Origin::Environment => "environment",
             Origin::Flag => "flag",
@@ -49,6 +55,8 @@ pub struct SettingValues {
     texts: BTreeMap<&'static str, BTreeMap<Origin, String>>,
     /// The folder for temporary files as it is, where its name is no text.
     temp_dir: BTreeMap<Origin, PathBuf>,
+    /// The files that were read.
+    files: BTreeMap<Origin, PathBuf>,
 }
 
 /// The setting whose value may be no text.
@@ -110,12 +118,22 @@ impl SettingValues {
         self.texts.get(name)?.last_key_value().map(|(origin, text)| (text.as_str(), *origin))
     }
 
+    /// The settings files that were read, in the order in which they hold.
+    pub fn files(&self) -> impl Iterator<Item = (Origin, &Path)> {
+        self.files.iter().map(|(origin, path)| (*origin, path.as_path()))
+    }
+
+    pub(super) fn came_from(&mut self, origin: Origin, path: &Path) {
+        self.files.insert(origin, path.to_path_buf());
+    }
+
     /// Takes all of `other`, each with its origin.
     pub fn extend(&mut self, other: &SettingValues) {
         for (name, texts) in &other.texts {
             self.texts.entry(name).or_default().extend(texts.iter().map(|(origin, text)| (*origin, text.clone())));
         }
         self.temp_dir.extend(other.temp_dir.clone());
+        self.files.extend(other.files.clone());
     }
 
     /// Every value that holds, by name.
@@ -127,30 +145,36 @@ impl SettingValues {
     /// variable that looks like a setting and is none.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] that names the variable.
+    /// [`ErrorKind::Usage`] that names each variable whose value cannot be.
     pub fn read_environment<T: Into<OsString>>(
         &mut self,
         variables: impl IntoIterator<Item = (T, T)>,
     ) -> Result<Vec<String>> {
-        let mut warnings = Vec::new();
+        let (mut warnings, mut wrong) = (Vec::new(), Vec::new());
         for (name, value) in variables {
             let Some(name) = name.into().into_string().ok().filter(|name| name.starts_with("DRAPTO_")) else {
                 continue;
             };
-            let named = |e: Error| Error::new(ErrorKind::Usage, format!("{name}: {}", e.message()));
-            match (settings().iter().find(|s| s.environment() == name), value.into().into_string()) {
-                (Some(setting), Ok(value)) => {
-                    self.put(setting.name, &value, Origin::Environment).map_err(named)?;
-                }
+            let taken = match (settings().iter().find(|s| s.environment() == name), value.into().into_string()) {
+                (Some(setting), Ok(value)) => self.put(setting.name, &value, Origin::Environment).map(drop),
                 (Some(setting), Err(value)) if setting.name == TEMP_DIR => {
-                    self.set_temp_dir(Path::new(&value), Origin::Environment).map_err(named)?;
+                    self.set_temp_dir(Path::new(&value), Origin::Environment)
                 }
-                (Some(_), Err(_)) => warnings.push(format!("the environment's {name} is no Unicode and is ignored")),
-                (None, _) if NOT_SETTINGS.contains(&name.as_str()) => {}
-                (None, _) => warnings.push(format!("the environment's {name} is no setting and is ignored")),
-            }
+                (Some(_), Err(_)) => {
+                    warnings.push(format!("the environment's {name} is no Unicode and is ignored"));
+                    continue;
+                }
+                (None, _) if NOT_SETTINGS.contains(&name.as_str()) => continue,
+                (None, _) => {
+                    let near = meant(&name["DRAPTO_".len()..]).map(Setting::environment);
+                    let hint = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
+                    warnings.push(format!("the environment's {name} is no setting and is ignored{hint}"));
+                    continue;
+                }
+            };
+            wrong.extend(taken.err().map(|e| format!("{name}: {}", e.message())));
         }
-        Ok(warnings)
+        all_of(wrong).map(|()| warnings)
     }
 
     /// These values with those of `output` before them, whatever their origin.
@@ -218,6 +242,18 @@ impl SettingValues {
             said.push(format!("without sequence there is no use for frame_rate ({})", origin.name()));
         }
         Ok((all, said))
+    }
+}
+
+/// One error of all that is wrong; none where nothing is.
+pub(super) fn all_of(wrong: Vec<String>) -> Result<()> {
+    match wrong.as_slice() {
+        [] => Ok(()),
+        [one] => Err(Error::new(ErrorKind::Usage, one)),
+        all => {
+            let lines: String = all.iter().map(|what| format!("\n  {what}")).collect();
+            Err(Error::new(ErrorKind::Usage, format!("{} settings are wrong:{lines}", all.len())))
+        }
     }
 }
 
@@ -320,6 +356,12 @@ mod tests {
         assert_eq!((settings.preset, settings.get("audio").unwrap().as_deref()), (3, Some("opus")));
         let svt: Vec<_> = settings.svt.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         assert_eq!(svt, [("a", "1:2"), ("b", "2")]);
+        assert!(told[0].ends_with("ignored"), "{told:?}");
+        let told = values.read_environment([("DRAPTO_TARGET_VMFA", "9")]).unwrap();
+        assert!(told[0].ends_with("did you mean DRAPTO_TARGET_VMAF?"), "{told:?}");
+        let both = [("DRAPTO_PRESET", "14"), ("DRAPTO_STRIDE", "0")];
+        let wrong = values.read_environment(both).unwrap_err().to_string();
+        assert!(wrong.starts_with("2 settings are wrong") && wrong.contains("DRAPTO_STRIDE"), "{wrong}");
         let wrong = values.read_environment([("DRAPTO_PRESET".to_owned(), "14".to_owned())]).unwrap_err();
         assert!(wrong.to_string().contains("DRAPTO_PRESET") && wrong.to_string().contains("preset 14"), "{wrong}");
     }

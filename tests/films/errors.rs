@@ -249,6 +249,56 @@ fn a_settings_file_is_used_and_flags_go_before_it() {
 }
 
 #[test]
+fn settings_come_from_system_user_file_environment_and_flags_the_later_before_the_earlier() {
+    let folder = scratch();
+    let write = |name: &str, text: &str| {
+        let file = folder.path().join(name).join("drapto/config.toml");
+        std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+        std::fs::write(&file, text).expect("a file");
+        file
+    };
+    let all = ["preset", "audio", "crop", "chunk_size", "vmaf_tolerance"];
+    let values = |n: usize| {
+        let of = ["preset = 1", "audio = \"copy\"", "crop = \"off\"", "chunk_size = 3", "vmaf_tolerance = 2"];
+        of[n..].join("\n")
+    };
+    write("system", &values(0));
+    write("user", &values(1));
+    let named = write("named", &values(2));
+    let shown = |more: &[&str]| {
+        let mut command = drapto();
+        command.env("XDG_CONFIG_DIRS", folder.path().join("system"));
+        command.env("XDG_CONFIG_HOME", folder.path().join("user")).env("DRAPTO_CHUNK_SIZE", "4");
+        command.args(["config", "show", "--config"]).arg(&named).args(["--vmaf-tolerance", "0.9"]).args(more);
+        command.output().expect("drapto runs")
+    };
+    let out = shown(&[]);
+    assert!(out.status.success(), "{}", said(&out));
+    let text = String::from_utf8(out.stdout).expect("text");
+    for (key, origin) in all.iter().zip(["system", "user", "file", "environment", "flag"]) {
+        let line = text.lines().find(|l| l.split_whitespace().next() == Some(key)).expect("a line of the key");
+        assert!(line.ends_with(origin), "{line}");
+    }
+    for (origin, name) in [("system", "system/drapto"), ("user", "user/drapto"), ("file", "named/drapto")] {
+        assert!(text.lines().any(|l| l.starts_with(origin) && l.contains(name)), "{origin}: {text}");
+    }
+    // What is wrong in the user's file is told with its name and line, all of it at once.
+    write("user", "audio = \"opus\"\npreset = 99\nvmaf_tolerence = 1\n");
+    let out = shown(&[]);
+    assert_eq!(out.status.code(), Some(2), "{}", said(&out));
+    let told = said(&out);
+    for part in ["user/drapto/config.toml", "2 settings", "line 2: preset", "0 to 13", "did you mean vmaf_tolerance?"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    // A file that is there and cannot be read is no file that is missing.
+    let user = folder.path().join("user/drapto/config.toml");
+    std::fs::remove_file(&user).expect("a file");
+    std::fs::create_dir(&user).expect("a folder");
+    let out = shown(&[]);
+    assert!(out.status.code() == Some(2) && said(&out).contains("cannot read the settings"), "{}", said(&out));
+}
+
+#[test]
 fn the_report_has_the_names_of_the_contract() {
     let Some(clip) = fixture("sample") else { return };
     let folder = scratch();

@@ -90,9 +90,11 @@ pub fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// The program under test.
+/// The program under test, without the settings of who runs the tests.
 pub fn drapto() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_drapto"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_drapto"));
+    command.envs([("XDG_CONFIG_HOME", ""), ("XDG_CONFIG_DIRS", "/nowhere"), ("HOME", "/nowhere")]);
+    command
 }
 
 /// Encodes quickly, with a report; at a fixed CRF unless a target is asked for. Panics where that fails.

@@ -63,6 +63,7 @@ impl Desk {
         let mut command = Command::new("bash");
         command.arg("-c").arg(script).current_dir(&self.dir).env("drapto", env!("CARGO_BIN_EXE_drapto"));
         command.env("E", format!("{} encode --crf 50 --preset 13", env!("CARGO_BIN_EXE_drapto")));
+        command.envs([("XDG_CONFIG_HOME", ""), ("XDG_CONFIG_DIRS", "/nowhere"), ("HOME", "/nowhere")]);
         command.stdin(Stdio::null());
         command
     }
