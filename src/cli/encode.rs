@@ -16,11 +16,12 @@ use super::{signals, summary};
 pub fn run(args: EncodeArgs) -> Result<()> {
     let (values, unknown) = super::layers::layers(args.config.as_deref(), &args.chosen.0)?;
     let (input, output) = files(&args)?;
+    let read: Vec<PathBuf> = values.files().map(|(_, path)| path.to_path_buf()).collect();
     let request = EncodeRequest::new(input, output).with_settings(values);
     request.check()?;
     let (settings, _) = request.resolve(0)?;
     let reports = Reports::new(&args);
-    reports.check(&request, &args)?;
+    reports.check(&request, &args, &read)?;
     let cancel = CancelToken::new();
     signals::install(&cancel)?;
     if args.dry_run {
@@ -107,19 +108,19 @@ impl Reports {
         [&self.json, &self.html].into_iter().any(|place| *place == Some(Place::Stdout))
     }
 
-    /// Checks all paths of the run before it begins.
-    fn check(&self, request: &EncodeRequest, args: &EncodeArgs) -> Result<()> {
+    /// Checks all paths of the run before it begins; `read` are the settings files.
+    fn check(&self, request: &EncodeRequest, args: &EncodeArgs, read: &[PathBuf]) -> Result<()> {
         if self.to_stdout() && args.events.is_some() {
             return Err(Error::new(ErrorKind::Usage, "events and a report cannot both go to standard output"));
         }
         if self.json == self.html && matches!(self.json, Some(Place::Stdout | Place::Stderr)) {
             return Err(Error::new(ErrorKind::Usage, "the report and the page cannot go to the same place"));
         }
-        let config = args.config.as_deref().map(|path| ("the settings file", path));
+        let config: Vec<(&str, &Path)> = read.iter().map(|path| ("the settings file", path.as_path())).collect();
         let reports = [("the report", &self.json), ("the report's page", &self.html)];
         let writes: Vec<(&str, &Path)> =
             reports.into_iter().filter_map(|(what, place)| Some((what, place.as_ref()?.path()?))).collect();
-        request.check_paths(config.as_slice(), &writes)
+        request.check_paths(&config, &writes)
     }
 
     /// Writes them. The film is in place by then: a report that cannot be written is a warning, and is said instead.

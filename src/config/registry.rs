@@ -214,7 +214,7 @@ const SETTINGS: &[Setting] = &[
         value_name: "N",
         kind: SettingKind::Whole { min: 1, max: u32::MAX as u64 },
         unit: "frames",
-        default: "3 above preset 4, else 1",
+        default: "3 above preset 4, but 1 in chunks whose frames differ much, else 1",
         help: "Score every N-th frame; take an odd N",
         example: "3",
         needs_target: true,

@@ -40,10 +40,9 @@ impl Searched<'_> {
         }
     }
 
-    /// Over all frames: each that was scored stands for those up to the next.
     fn pooled(&self) -> Option<Pooled> {
-        let of_frames = |r| scores(r).flat_map(|score| std::iter::repeat_n(score, r.stride as usize));
-        Pooled::of(self.film.records.iter().flat_map(of_frames))
+        let scored = self.film.records.iter().flat_map(|r| scores(r).map(|score| (score, r.stride)));
+        over_all_frames(scored)
     }
 
     fn relative(&self) -> Option<&'static str> {
@@ -117,6 +116,24 @@ impl Searched<'_> {
 /// Chunks below the target that are named one by one.
 const NAMED: usize = 5;
 
+/// Pools scores, each with every how many-th frame of its chunk was scored: it stands for those up to the next.
+fn over_all_frames(scored: impl Iterator<Item = (f64, u32)>) -> Option<Pooled> {
+    Pooled::of(scored.flat_map(|(score, stride)| std::iter::repeat_n(score, stride as usize)))
+}
+
 fn scores(record: &ChunkRecord) -> impl Iterator<Item = f64> {
     record.scores.iter().map(|&s| f64::from(s) / 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chunk_of_which_every_frame_is_scored_counts_no_more_than_others() {
+        let rough = std::iter::repeat_n((90.0, 1), 300);
+        let others = std::iter::repeat_n((96.0, 3), 100);
+        let pooled = over_all_frames(rough.chain(others)).unwrap();
+        assert!((pooled.mean - 93.0).abs() < 1e-9, "{}", pooled.mean);
+    }
 }

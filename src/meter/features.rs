@@ -115,7 +115,7 @@ impl Metric for FeatureSession {
             self.pairs.accept(index);
             return Ok(());
         }
-        let (one, other) = self.pairs.copy(reference, distorted, true)?;
+        let (one, other) = self.pairs.copy(reference, distorted)?;
         self.context.read(one, other, self.read).map_err(|e| e.at(reference.pts))?;
         self.pairs.accept(index);
         self.read += 1;

@@ -125,22 +125,19 @@ impl Pairs {
         both.map_err(|e| e.at(reference.pts))
     }
 
-    /// Copies of both frames; `Unsupported`, at the reference's time, as `check` and where planes are too short. Where
-    /// `of_both` is not asked for the second is black: no feature looks at it.
-    pub(super) fn copy(
-        &self,
-        reference: &Frame,
-        distorted: &Frame,
-        of_both: bool,
-    ) -> Result<(MeterPicture, MeterPicture)> {
+    /// Copies of both frames; `Unsupported`, at the reference's time, as `check` and where planes are too short.
+    pub(super) fn copy(&self, reference: &Frame, distorted: &Frame) -> Result<(MeterPicture, MeterPicture)> {
+        let one = self.shape.copy(reference, "reference").map_err(|e| e.at(reference.pts))?;
+        let other = self.shape.copy(distorted, "distorted").map_err(|e| e.at(reference.pts))?;
+        Ok((one, other))
+    }
+
+    /// As [`copy`](Self::copy), for a pair of which no feature looks at the distorted picture: that is black.
+    pub(super) fn copy_reference(&self, reference: &Frame, distorted: &Frame) -> Result<(MeterPicture, MeterPicture)> {
         let PictureShape { width, height, depth, chroma, .. } = self.shape;
-        let one = self.shape.copy(reference, "reference");
-        let other = if of_both {
-            self.shape.copy(distorted, "distorted")
-        } else {
-            self.shape.check(distorted, "distorted").and_then(|()| MeterPicture::alloc(width, height, depth, chroma))
-        };
-        Ok((one.map_err(|e| e.at(reference.pts))?, other.map_err(|e| e.at(reference.pts))?))
+        self.check(reference, distorted)?;
+        let one = self.shape.copy(reference, "reference").map_err(|e| e.at(reference.pts))?;
+        Ok((one, MeterPicture::alloc(width, height, depth, chroma)?))
     }
 
     /// Counts the pair `index`.

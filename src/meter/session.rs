@@ -38,7 +38,7 @@ impl SessionConfig {
     }
 
     /// As which pair libvmaf is given the one at `position`; none where no score depends on it.
-    fn given_as(&self, position: u32) -> Option<u32> {
+    pub(super) fn given_as(&self, position: u32) -> Option<u32> {
         let (stride, given) = (self.stride.get(), self.given_a_score());
         let nth = match position % stride {
             after if given == stride || after < 2 => after,
@@ -106,7 +106,10 @@ impl Session {
     pub fn score(&mut self, index: u64, reference: &Frame, distorted: &Frame) -> Result<()> {
         let position = self.pairs.expect(index, reference)?;
         if let Some(as_pair) = self.config.given_as(position) {
-            let (one, other) = self.pairs.copy(reference, distorted, self.config.looks_at(position))?;
+            let (one, other) = match self.config.looks_at(position) {
+                true => self.pairs.copy(reference, distorted)?,
+                false => self.pairs.copy_reference(reference, distorted)?,
+            };
             self.context.read(one, other, as_pair).map_err(|e| e.at(reference.pts))?;
         } else {
             self.pairs.check(reference, distorted)?;

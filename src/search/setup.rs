@@ -159,6 +159,7 @@ impl SearchInput<'_> {
             .with("crf_max", t.crf_max)
             .with("chunk_size", t.chunk_seconds)
             .with("vmaf_stride", stride.get())
+            .with("every_where_rough", t.stride.is_none())
             .with("vmaf_model", model.name());
         for (name, version) in crate::stages::versions() {
             identity = identity.with(&format!("version_of_{}", name.replace('-', "_")), version);

@@ -282,6 +282,13 @@ fn settings_come_from_system_user_file_environment_and_flags_the_later_before_th
     for (origin, name) in [("system", "system/drapto"), ("user", "user/drapto"), ("file", "named/drapto")] {
         assert!(text.lines().any(|l| l.starts_with(origin) && l.contains(name)), "{origin}: {text}");
     }
+    // A report does not go where settings came from.
+    let user = folder.path().join("user/drapto/config.toml");
+    let mut command = drapto();
+    command.env("XDG_CONFIG_HOME", folder.path().join("user")).args(["encode", "in.mkv", "--report"]).arg(&user);
+    let out = command.output().expect("drapto runs");
+    assert!(out.status.code() == Some(2) && said(&out).contains("settings file"), "{}", said(&out));
+    assert_eq!(std::fs::read_to_string(&user).expect("the file"), values(1));
     // What is wrong in the user's file is told with its name and line, all of it at once.
     write("user", "audio = \"opus\"\npreset = 99\nvmaf_tolerence = 1\n");
     let out = shown(&[]);
@@ -291,7 +298,6 @@ fn settings_come_from_system_user_file_environment_and_flags_the_later_before_th
         assert!(told.contains(part), "{part}: {told}");
     }
     // A file that is there and cannot be read is no file that is missing.
-    let user = folder.path().join("user/drapto/config.toml");
     std::fs::remove_file(&user).expect("a file");
     std::fs::create_dir(&user).expect("a folder");
     let out = shown(&[]);

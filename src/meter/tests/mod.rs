@@ -201,12 +201,13 @@ fn a_stride_changes_no_score_of_the_frames_it_selects() {
 #[test]
 fn our_pooling_is_libvmafs() {
     let Some((reference, distorted)) = small() else { return };
-    // With these libvmaf is given every pair, so that it counts as we do.
-    for stride in [1, 2, 3] {
+    for stride in [1, 4, 5] {
         let config = SessionConfig { stride: Stride::new(stride).unwrap(), ..config(Model::V061, &reference[0]) };
         let mut session = feed(config, &reference, &distorted);
         let per_frame = session.flush().unwrap();
-        let (mean, harmonic, min) = session.context.pooled(session.fed() as u32 - 1).unwrap();
+        // libvmaf counts the pairs that it was given.
+        let last = (0..session.fed() as u32).rev().find_map(|position| config.given_as(position)).unwrap();
+        let (mean, harmonic, min) = session.context.pooled(last).unwrap();
         let ours = Scores::pool(config.kind(), config.stride, session.fed(), per_frame).unwrap();
         near(ours.mean, mean, 1e-10);
         near(ours.harmonic_mean, harmonic, 1e-10);
