@@ -118,8 +118,17 @@ pub mod data {
     pub use crate::verify::CheckResult;
 }
 
-/// Numbers as people read them.
+/// What drapto remembers from run to run. A program that wants none of it opens none.
+pub mod cache {
+    pub use crate::store::cache::{
+        Cache, CacheKey, CacheRemoved, CacheStats, CacheTable, CachedTry, Estimate, FileOutcome, FileStamp,
+        HistoryEntry, HistoryTotals, PerformanceKey, RunOutcome, default_path,
+    };
+}
+
+/// Numbers as people read and write them.
 pub mod text {
+    pub use crate::config::size;
     pub use crate::report::{bytes, duration};
 }
 

@@ -46,6 +46,10 @@ pub enum Command {
     Bench(BenchArgs),
     /// Show, check or begin a settings file.
     Config(ConfigArgs),
+    /// Show, shorten or empty what drapto remembers of films.
+    Cache(CacheArgs),
+    /// List runs that ended, and what they saved.
+    History(HistoryArgs),
     /// Print what makes a shell complete drapto's commands and flags.
     Completions {
         /// The shell.
@@ -198,6 +202,48 @@ pub enum ConfigCommand {
         /// Where to write it; an existing file is left alone.
         file: PathBuf,
     },
+}
+
+#[derive(Args, Debug)]
+pub struct CacheArgs {
+    #[command(subcommand)]
+    pub command: CacheCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum CacheCommand {
+    /// Show where the cache is, its size and what is in it.
+    Stats {
+        /// Print one JSON object instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take out what was not used for long, or until the cache is small enough; the history stays.
+    #[command(group = clap::ArgGroup::new("what").required(true).multiple(true))]
+    Prune {
+        /// What was not used for so many days.
+        #[arg(long, value_name = "DAYS", group = "what")]
+        older_than: Option<u32>,
+        /// What was not used the longest, until the cache takes this at most, as 500M or 2G.
+        #[arg(long, value_name = "SIZE", group = "what", value_parser = drapto::text::size)]
+        max_size: Option<u64>,
+    },
+    /// Take out everything but the history.
+    Clear {
+        /// Take out the history instead.
+        #[arg(long)]
+        history: bool,
+    },
+}
+
+#[derive(Args, Debug)]
+pub struct HistoryArgs {
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+    /// The most runs to list, from the newest on.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub limit: u32,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

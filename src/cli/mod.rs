@@ -6,11 +6,13 @@
 
 mod args;
 mod bench;
+mod cache;
 mod config;
 mod crop;
 mod encode;
 #[allow(unsafe_code)]
 mod ffi;
+mod history;
 mod layers;
 mod logs;
 mod manual;
@@ -65,6 +67,8 @@ fn run(cli: Cli) -> Result<()> {
         Command::Verify(args) => verify::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Config(args) => config::run(&args.command),
+        Command::Cache(args) => cache::run(&args.command),
+        Command::History(args) => history::run(&args),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { folder } => manual::man(folder.as_deref()),
     }

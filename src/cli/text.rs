@@ -10,6 +10,11 @@ pub fn write_error(error: &Error) -> std::io::Result<()> {
     writeln!(std::io::stderr().lock(), "✗ {error}")
 }
 
+/// `⚠ ...` on standard error, which may be closed.
+pub fn write_warning(warning: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "⚠ {warning}");
+}
+
 /// Prints a result to standard output; a closed pipe is the reader's good right.
 pub fn print(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();

@@ -15,6 +15,7 @@ mod values;
 
 pub use crate::media::{BitDepth, Crop, Deinterlace, DolbyVisionMode, Hwaccel, PictureSettings, Scale};
 pub use file::template;
+pub use parse::size;
 pub(crate) use parse::{parameters, parameters_text};
 pub use registry::{setting, settings};
 pub use setting::{Setting, SettingKind};

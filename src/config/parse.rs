@@ -58,8 +58,11 @@ pub(super) fn flag(what: &str, text: &str) -> Result<bool> {
     }
 }
 
-/// Bytes, or a number with K, M, G or T (powers of 1024).
-pub(super) fn size(text: &str) -> Result<u64> {
+/// Bytes: a whole number, or one with K, M, G or T (powers of 1024), as `4G`.
+///
+/// # Errors
+/// [`ErrorKind::Usage`] for what is none, and for 0.
+pub fn size(text: &str) -> Result<u64> {
     let wrong = || usage(format!("{text:?} is no size; write 4G or 1500M"));
     let trimmed = text.trim();
     let digits = trimmed.trim_end_matches(|c: char| !c.is_ascii_digit());

@@ -65,6 +65,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("opusic_sys", &["audio"]),
     ("matroska_demuxer", &["container"]),
     ("mp4_atom", &["container"]),
+    ("rusqlite", &["store"]),
     ("clap", &["cli"]),
     ("plotters", &["report"]),
     ("indicatif", &["cli"]),
