@@ -79,7 +79,7 @@ impl Cache {
             Err(error) => error,
         };
         tracing::debug!(%error, "the cache cannot be {what}");
-        let code = error.sqlite_error_code();
+        let code = code(&error);
         if is_damage(code) {
             self.suspect();
         }
@@ -88,7 +88,9 @@ impl Cache {
         if !state.warned {
             state.warned = true;
             let place = self.path.as_deref().map_or("in memory".into(), Path::to_string_lossy);
-            state.warnings.push(format!("the cache {place} cannot be {what} ({error}); the run goes on without it"));
+            state
+                .warnings
+                .push(format!("the cache {place} cannot be {what} ({}); the run goes on without it", words(&error)));
         }
         None
     }
@@ -96,10 +98,10 @@ impl Cache {
     /// Does what a user asked for, and says why where that fails. `what` reads after "cannot".
     pub(super) fn command<T>(&self, what: &str, ask: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> Result<T> {
         ask(&mut self.state().connection).map_err(|error| {
-            if is_damage(error.sqlite_error_code()) {
+            if is_damage(code(&error)) {
                 self.suspect();
             }
-            let error = Error::new(ErrorKind::Output, format!("cannot {what}")).caused_by(error);
+            let error = Error::new(ErrorKind::Output, format!("cannot {what}")).caused_by(words(&error));
             match &self.path {
                 Some(path) => error.with_file(path),
                 None => error,
@@ -119,6 +121,22 @@ impl Cache {
         {
             tracing::debug!(%error, "the damaged cache cannot be marked");
         }
+    }
+}
+
+/// SQLite's code of an error, also of one that it found in SQL.
+pub(super) fn code(error: &rusqlite::Error) -> Option<ErrorCode> {
+    match error {
+        rusqlite::Error::SqlInputError { error, .. } => Some(error.code),
+        error => error.sqlite_error_code(),
+    }
+}
+
+/// An error in words, without the SQL it was found in.
+pub(super) fn words(error: &rusqlite::Error) -> String {
+    match error {
+        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+        error => error.to_string(),
     }
 }
 

@@ -10,13 +10,16 @@ use std::time::{Duration, Instant};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::database::{Cache, PATIENCE, beside, is_damage, suspect_mark};
+use super::database::{Cache, PATIENCE, beside, code, is_damage, suspect_mark, words};
 use super::migrations::{APPLICATION, NEWEST, TABLES, migrate, version};
 use crate::base::Result;
 
 /// A database of as many bytes at most is looked through when it is opened, in less than a second. A larger one is where
 /// damage was met in it before.
 const LOOKED_THROUGH: u64 = 256 << 20;
+
+/// The least bytes that a database has (SQLite's file format, section 1.3.2).
+const SMALLEST_PAGE: u64 = 512;
 
 /// Why a database cannot be used.
 enum CacheFault {
@@ -115,7 +118,12 @@ fn make_folder(folder: &Path) -> io::Result<()> {
 fn connect(path: &Path, looked_through: u64) -> Result<Connection, CacheFault> {
     let there = |path: &Path| std::fs::metadata(path).map_or(0, |m| m.len());
     let suspect = suspect_mark(path);
-    let look_through = there(path) <= looked_through || suspect.exists();
+    let length = there(path);
+    // SQLite takes a head without a page for an empty database of nobody's.
+    if (2..SMALLEST_PAGE).contains(&length) {
+        return Err(CacheFault::Damaged(format!("it ends after {length} bytes")));
+    }
+    let look_through = length <= looked_through || suspect.exists();
     // A log that another process left is written into the database when the last connection closes. One to a database
     // that is left as it is must not do that.
     let log = there(&beside(path, "-wal")) > 0;
@@ -167,20 +175,24 @@ fn check(connection: &Connection, look_through: bool) -> Result<(), CacheFault> 
     if found == "ok" { Ok(()) } else { Err(CacheFault::Damaged(last())) }
 }
 
-/// Whether all tables are there.
+/// Whether all tables have the columns that they have in a new database.
 fn complete(connection: &Connection) -> Result<(), CacheFault> {
+    let mut new = Connection::open_in_memory().map_err(fault)?;
+    migrate(&mut new).map_err(fault)?;
+    let columns = |connection: &Connection, table: &str| -> rusqlite::Result<Option<String>> {
+        let sql = "SELECT group_concat(name || ' ' || type || ' ' || pk) FROM pragma_table_info(?1)";
+        connection.query_row(sql, [table], |row| row.get(0))
+    };
     for table in TABLES {
-        let sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1";
-        let there: i64 = connection.query_row(sql, [table], |row| row.get(0)).map_err(fault)?;
-        if there == 0 {
-            return Err(CacheFault::Damaged(format!("the table {table} is missing")));
+        if columns(connection, table).map_err(fault)? != columns(&new, table).map_err(fault)? {
+            return Err(CacheFault::Damaged(format!("the table {table} is not that of its version")));
         }
     }
     Ok(())
 }
 
 fn fault(error: rusqlite::Error) -> CacheFault {
-    let (why, code) = (error.to_string(), error.sqlite_error_code());
+    let (why, code) = (words(&error), code(&error));
     // An error in SQL is one of tables that are not those of their version.
     let damaged = is_damage(code) || code == Some(ErrorCode::Unknown);
     if damaged { CacheFault::Damaged(why) } else { CacheFault::Unusable(why) }
