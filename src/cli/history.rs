@@ -5,9 +5,16 @@ use std::path::Path;
 
 use drapto::cache::{HistoryEntry, HistoryTotals, RunOutcome};
 use drapto::{Error, ErrorKind, Result};
+use serde::Serialize;
 
 use super::args::HistoryArgs;
 use super::text::{bytes, duration, print, print_json};
+
+#[derive(Serialize)]
+struct HistoryPage {
+    runs: Vec<HistoryEntry>,
+    totals: HistoryTotals,
+}
 
 pub fn run(args: &HistoryArgs) -> Result<()> {
     let cache = super::cache::open()?;
@@ -17,7 +24,7 @@ pub fn run(args: &HistoryArgs) -> Result<()> {
         return Err(Error::new(ErrorKind::Input, why));
     }
     if args.json {
-        return print_json(&serde_json::json!({ "runs": runs, "totals": totals }));
+        return print_json(&HistoryPage { runs, totals });
     }
     let lines: String = runs.iter().map(line).collect();
     print(&(lines + &total(&totals)))

@@ -14,8 +14,8 @@ use super::database::{Cache, PATIENCE, beside, code, is_damage, suspect_mark, wo
 use super::migrations::{APPLICATION, NEWEST, TABLES, migrate, version};
 use crate::base::Result;
 
-/// A database of as many bytes at most is looked through when it is opened, in less than a second. A larger one is where
-/// damage was met in it before.
+/// A database of as many bytes at most is looked through when it is opened: 236 MiB took 0.4 s where the system had them in
+/// memory. A larger one is where damage was met in it before.
 const LOOKED_THROUGH: u64 = 256 << 20;
 
 /// The least bytes that a database has (SQLite's file format, section 1.3.2).
