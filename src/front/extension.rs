@@ -39,9 +39,14 @@ pub(super) fn check(output: &Path) -> Result<()> {
 
 /// `film.mkv` becomes `film.av1.mkv` beside it, `Show.S01E01` becomes `Show.S01E01.av1.mkv`.
 pub(super) fn default_output(input: &Path) -> PathBuf {
+    matroska_name(input, ".av1")
+}
+
+/// The Matroska file beside `input` that has its name without the end that is a format's, and `suffix`.
+pub(crate) fn matroska_name(input: &Path, suffix: &str) -> PathBuf {
     let known = extension(input).is_some_and(|end| MATROSKA.contains(&&*end) || OTHERS.contains(&&*end));
     let stem = if known { input.file_stem() } else { input.file_name() };
-    input.with_file_name(fitting("", stem.unwrap_or_default(), ".av1.mkv"))
+    input.with_file_name(fitting("", stem.unwrap_or_default(), &format!("{suffix}.mkv")))
 }
 
 #[cfg(test)]

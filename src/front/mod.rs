@@ -23,6 +23,7 @@ mod request;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use extension::matroska_name;
 pub use frames::{EncodedFrame, FrameEncoder, FrameEncoderOptions};
 pub use job::{JobHandle, Outcome, SkipReason, start, start_with};
 pub use measure::PictureMeter;

@@ -48,7 +48,7 @@ pub use tail::{Piece, mean_crf};
 pub use title::{Calibration, TitleRules, TitleWay, probed, title_crf};
 pub use treatment::{PicturePlan, Treatment};
 pub use watch::{Profile, Verdict, Watch, WatchSpec};
-pub use workers::{Layout, Machine, Needs, layout};
+pub use workers::{Layout, Machine, Needs, layout, usual_encoders};
 
 #[cfg(test)]
 mod curve_tests;

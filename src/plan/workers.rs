@@ -49,6 +49,11 @@ const CORES_AN_ENCODER: usize = 4;
 /// time of one, and 3 no less than 2.
 const SPARE_ENCODERS: usize = 1;
 
+/// Encoders that keep `cores` busy.
+pub fn usual_encoders(cores: usize) -> usize {
+    cores.div_ceil(CORES_AN_ENCODER) + SPARE_ENCODERS
+}
+
 /// Bytes of the frames that are held for `workers` where the longest chunk has `chunk`: those in work, and a quarter as
 /// many again, at the least half a chunk, of the next. More is not needed: when a worker is free, decoding the rest of
 /// the next chunk takes a small part of what its encode will take.
@@ -87,10 +92,7 @@ fn at_the_end(cores: usize, workers: usize) -> u32 {
 ///
 /// Fewer workers come before frames that are decoded again, unless the number was asked for.
 pub fn layout(machine: Machine, needs: &Needs, asked: Option<usize>, at_once: Option<usize>) -> Layout {
-    let most = asked
-        .unwrap_or(machine.cores.div_ceil(CORES_AN_ENCODER) + SPARE_ENCODERS)
-        .min(at_once.unwrap_or(usize::MAX))
-        .max(1);
+    let most = asked.unwrap_or_else(|| usual_encoders(machine.cores)).min(at_once.unwrap_or(usize::MAX)).max(1);
     let fewest = if asked.is_some() { most } else { 1 };
     let encoders = |workers: usize, levels: u32| {
         workers as u64 * (needs.encoder + needs.encoder_level * u64::from(levels - 1) + needs.meter)

@@ -19,6 +19,11 @@ const METER_A_SAMPLE: u64 = 120;
 /// stage, and what that has not finished of the try before.
 const IN_FLIGHT: u64 = 160;
 
+/// Bytes a run is given: as many as were asked for, or what the machine bears.
+pub(crate) fn memory_of(settings: &EncodeSettings) -> u64 {
+    settings.max_memory.unwrap_or_else(|| MOST.min(machine_memory().map_or(MOST, |m| m / 10 * 8)))
+}
+
 /// How the run is laid out, and from what.
 pub(crate) struct Room {
     pub(crate) layout: Layout,
@@ -31,7 +36,7 @@ impl Room {
     pub(crate) fn of(settings: &EncodeSettings, target: &Target, video: &VideoInfo, frame: u64) -> Result<Self> {
         let encoder = factory(settings)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let memory = settings.max_memory.unwrap_or_else(|| MOST.min(machine_memory().map_or(MOST, |m| m / 10 * 8)));
+        let memory = memory_of(settings);
         let samples = u64::from(video.width) * u64::from(video.height);
         let rate = video.frame_rate.map_or(25.0, |r| r.as_f64()).clamp(1.0, 240.0);
         let needs = Needs {

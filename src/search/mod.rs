@@ -29,6 +29,7 @@ mod workers;
 pub(crate) use assemble::chunks;
 pub(crate) use cutter::Cutter;
 pub(crate) use film::Film;
+pub(crate) use layout::memory_of;
 pub(crate) use run::ChunkedFilm;
 pub use scenes::{Scene, SceneChunk, ScenesReport, scenes};
 pub(crate) use setup::SearchInput;

@@ -32,12 +32,12 @@ const ROOMS: &[(&str, u8)] = &[
     ("report", 6),
     ("encode", 7),
     ("front", 8),
-    ("library", 8),
     ("package", 8),
     ("still", 8),
-    ("service", 8),
-    ("capi", 9),
-    ("cli", 9),
+    ("library", 9),
+    ("service", 9),
+    ("capi", 10),
+    ("cli", 10),
 ];
 
 /// Rooms that may import only these.
@@ -71,6 +71,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("indicatif", &["cli"]),
     ("ctrlc", &["cli"]),
     ("tracing_subscriber", &["cli"]),
+    ("walkdir", &["library"]),
+    ("rayon", &["library"]),
 ];
 
 /// A file of this many lines is to be split.
