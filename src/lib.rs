@@ -57,6 +57,7 @@ pub(crate) mod event;
 pub(crate) mod flow;
 pub(crate) mod front;
 pub(crate) mod hdr;
+pub(crate) mod library;
 pub(crate) mod media;
 pub(crate) mod meter;
 pub(crate) mod pixel;
@@ -127,6 +128,36 @@ pub mod cache {
 }
 
 /// Numbers as people read and write them.
+/// Folders of films: which are encoded and why others are not, several at once, and what becomes of their sources.
+///
+/// ```no_run
+/// use std::sync::Arc;
+///
+/// use drapto::CancelToken;
+/// use drapto::batch::{Batch, BatchEvent, BatchOptions, BatchPlan, look_at};
+///
+/// let cancel = CancelToken::new();
+/// let options = BatchOptions::new("films");
+/// let plan = BatchPlan::make(&options, |film| look_at(film, &cancel))?;
+/// let sink = |event: &BatchEvent| {
+///     if let BatchEvent::FileFailed { input, message, .. } = event {
+///         println!("{input}: {message}");
+///     }
+/// };
+/// let summary = Batch::new(plan, options).run(Arc::new(sink), &cancel);
+/// println!("{} encoded, {} left alone", summary.done, summary.skipped);
+/// # Ok::<(), drapto::Error>(())
+/// ```
+pub mod batch {
+    pub use crate::library::{
+        Batch, BatchEvent, BatchItem, BatchLease, BatchMemory, BatchOptions, BatchPlan, BatchRules, BatchSink,
+        BatchSummary, CircuitBreaker, FailureCause, FileOutcome, FileStamp, FileSummary, FilmFacts, FilmKey,
+        ItemVerdict, KnownSkip, LeaseShare, OutputNames, SizeClass, SkipRule, SourceFate, SourceRule, UnreadablePlace,
+        WalkOptions, Walked, Watchlist, judge, look_at, walk, watch,
+    };
+}
+
+/// Numbers as people read them.
 pub mod text {
     pub use crate::config::size;
     pub use crate::report::{bytes, duration};
@@ -158,6 +189,6 @@ pub mod internals {
         ($($room:ident)*) => { $(pub mod $room { pub use crate::$room::*; })* };
     }
     rooms! {
-        analyze audio av base config container encode event flow front hdr media meter pixel plan report search source stages syntax verify video
+        analyze audio av base config container encode event flow front hdr library media meter pixel plan report search source stages syntax verify video
     }
 }
