@@ -4,6 +4,7 @@
 //! real clips is absent a test says so and goes on with what there is.
 
 mod cache;
+mod batch;
 mod cases;
 mod chunk_files;
 mod crop;
