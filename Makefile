@@ -29,7 +29,7 @@ export IN OUT PREFIX DESTDIR
 help: ## this list
 	@echo 'make encode                                sample film in, report out (installs, builds, encodes)'
 	@echo 'make encode IN=film.mkv OUT=film.av1.mkv   the same with a film of yours; ARGS="..." passes options'
-	@echo 'make install PREFIX=/usr/local             the C library: libdrapto.a, libdrapto.so, drapto.h, drapto.pc'
+	@echo 'make install PREFIX=/usr/local             the program with manual pages and completions, and the C library'
 	@echo 'make test                                  all tests, after the same set-up'
 	@echo 'make test-long                              tests that take longer (half an hour, 3 GB of disk)'
 	@echo 'make bench                                 the frame path alone, then drapto against its peers'
@@ -57,6 +57,7 @@ encode: build
 install:
 	@scripts/setup --c
 	scripts/install-c "$$PREFIX" --release
+	scripts/install-program "$$PREFIX"
 
 test:
 	@scripts/setup --test

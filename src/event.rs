@@ -51,6 +51,35 @@ pub enum Event {
         /// Chunks it finished.
         finished: usize,
     },
+    /// Samples of the film were tried: the rate factor it is encoded at.
+    Sampled {
+        /// The rate factor.
+        crf: f64,
+        /// The score of the samples at it.
+        vmaf: f64,
+        /// Whether that is the target, within the tolerance.
+        reached: bool,
+    },
+    /// A chunk was found in the film; chunks come in order.
+    ChunkPlanned {
+        /// Position among the chunks.
+        index: usize,
+        /// Time of its first frame.
+        start_s: f64,
+        /// Frames in it.
+        frames: u64,
+        /// An earlier run finished it.
+        finished: bool,
+    },
+    /// An encode of a chunk, or of its end alone, begins.
+    ChunkBegun {
+        /// Position among the chunks.
+        index: usize,
+        /// Which encode of the chunk it is, from 1 on.
+        attempt: u32,
+        /// Its rate factor.
+        crf: f64,
+    },
     /// A chunk is finished: its bytes were scored and are on the disk.
     Chunk {
         /// Position among the chunks.

@@ -94,8 +94,8 @@ pub mod data {
     pub use crate::audio::AudioStats;
     pub use crate::base::{Rational, Rounding, Span};
     pub use crate::config::{
-        AudioMode, BitDepth, Crop, Deinterlace, DolbyVisionMode, Hwaccel, Origin, Per, PictureSettings, Scale, Setting,
-        SettingKind, Target,
+        AudioMode, BatchSettings, BitDepth, CrfBySize, Crop, Deinterlace, DolbyVisionMode, Hwaccel, Ionice, Origin,
+        Per, PictureSettings, SampleSettings, SampleTier, Scale, Setting, SettingKind, Target,
     };
     pub use crate::container::provenance::{
         Provenance, ProvenanceChunk, ProvenancePiece, ProvenanceScore, ProvenanceTarget,
@@ -113,21 +113,17 @@ pub mod data {
     pub use crate::report::{
         CaptionReport, ChunkReport, DolbyVisionReport, FileReport, QualityReport, StreamReport, VideoReport,
     };
-    pub use crate::search::{Scene, SceneChunk, ScenesReport};
+    pub use crate::search::{SampleReport, Scene, SceneChunk, ScenesReport};
     pub use crate::source::DecodeStats;
     pub use crate::stages::{Action, StreamDecision};
     pub use crate::verify::CheckResult;
 }
 
-/// What drapto remembers from run to run. A program that wants none of it opens none.
-pub mod cache {
-    pub use crate::store::cache::{
-        Cache, CacheKey, CacheRemoved, CacheStats, CacheTable, CachedTry, Estimate, FileOutcome, FileStamp,
-        HistoryEntry, HistoryTotals, PerformanceKey, RunOutcome, default_path,
-    };
+/// What runs that ended early left on disks.
+pub mod leftovers {
+    pub use crate::store::leftovers::{Leftover, LeftoverKind, LeftoverState, leftovers};
 }
 
-/// Numbers as people read and write them.
 /// Folders of films: which are encoded and why others are not, several at once, and what becomes of their sources.
 ///
 /// ```no_run
@@ -157,7 +153,15 @@ pub mod batch {
     };
 }
 
-/// Numbers as people read them.
+/// What drapto remembers from run to run. A program that wants none of it opens none.
+pub mod cache {
+    pub use crate::store::cache::{
+        Cache, CacheKey, CacheRemoved, CacheStats, CacheTable, CachedTry, Estimate, FileMark, HistoryEntry,
+        HistoryTotals, KnownOutcome, PerformanceKey, RunOutcome, default_path,
+    };
+}
+
+/// Numbers as people read and write them.
 pub mod text {
     pub use crate::config::size;
     pub use crate::report::{bytes, duration};

@@ -12,7 +12,7 @@ mod time;
 
 pub use cancel::CancelToken;
 pub use error::{Error, ErrorKind, Result};
-pub use resources::machine_memory;
+pub use resources::{machine_memory, memory_left};
 #[cfg(test)]
 pub(crate) use skipped::{missing, skipped};
 pub(crate) use time::lowest_terms;

@@ -14,6 +14,7 @@ fn setting(setting: &Setting) -> Value {
         "name": setting.name,
         "group": setting.group(),
         "key": setting.key,
+        "place": setting.place,
         "flag": setting.flag,
         "environment": setting.environment(),
         "unit": setting.unit,

@@ -9,6 +9,8 @@ use clap_complete::Shell;
 use drapto::data::{Origin, Setting, SettingKind};
 use drapto::{Crf, SettingValues, settings};
 
+use super::layers::NamedFiles;
+
 /// Films in, AV1 + Opus in Matroska out, in one process.
 #[derive(Parser, Debug)]
 #[command(name = "drapto", version = version(), about, max_term_width = 100)]
@@ -32,6 +34,10 @@ fn version() -> &'static str {
 pub enum Command {
     /// Encode a film to AV1 + Opus in Matroska and verify the result.
     Encode(Box<EncodeArgs>),
+    /// Encode the films of folders, and remember where it was.
+    Batch(Box<BatchArgs>),
+    /// Say what would be done with the films of folders, how long that would take and what would come of it.
+    Plan(Box<PlanArgs>),
     /// Show a file's streams, colour, HDR metadata, chapters and attachments.
     Probe(ProbeArgs),
     /// Show where a film would be cut into chunks, and its scenes.
@@ -46,6 +52,8 @@ pub enum Command {
     Bench(BenchArgs),
     /// Show, check or begin a settings file.
     Config(ConfigArgs),
+    /// Remove what runs left behind that ended early and is of no use any more.
+    Clean(CleanArgs),
     /// Show, shorten or empty what drapto remembers of films.
     Cache(CacheArgs),
     /// List runs that ended, and what they saved.
@@ -65,15 +73,27 @@ pub enum Command {
 #[derive(Args, Debug)]
 #[command(args_override_self = true)]
 pub struct EncodeArgs {
-    /// The film to encode: anything FFmpeg reads.
+    /// The film to encode: anything FFmpeg reads; or a folder of films.
     pub input: PathBuf,
-    /// The Matroska file to write [default: the input's name with .av1.mkv, beside it].
+    /// The Matroska file to write [default: the input's name with .av1.mkv, beside it]; of a folder, a folder.
     pub output: Option<PathBuf>,
     #[command(flatten)]
     pub chosen: Chosen,
-    /// Say what would become of each stream, and do nothing.
+    /// Say what would become of each stream, or of each film of a folder, and do nothing.
     #[arg(display_order = 100, long)]
     pub dry_run: bool,
+    /// Of a folder: when its films are encoded, go on looking for new ones.
+    #[arg(display_order = 100, long)]
+    pub watch: bool,
+    #[command(flatten)]
+    pub talk: Talk,
+    #[command(flatten)]
+    pub files: NamedFiles,
+}
+
+/// What a run says, and where.
+#[derive(Args, Debug)]
+pub struct Talk {
     /// Write the report as JSON to this file.
     #[arg(display_order = 101, long, value_name = "FILE.json")]
     pub report: Option<PathBuf>,
@@ -89,9 +109,38 @@ pub struct EncodeArgs {
     /// How much of the log goes to standard error: error, warn, info, debug or trace.
     #[arg(display_order = 105, long, value_name = "LEVEL", default_value = "error")]
     pub log_level: tracing::Level,
-    /// Read settings from this TOML file, before those of the user and of the system; flags and environment go before it.
-    #[arg(display_order = 106, long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+#[command(args_override_self = true)]
+pub struct BatchArgs {
+    /// Folders of films, and films.
+    #[arg(required = true)]
+    pub inputs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub chosen: Chosen,
+    /// When all films are encoded, go on looking for new ones.
+    #[arg(display_order = 100, long)]
+    pub watch: bool,
+    #[command(flatten)]
+    pub talk: Talk,
+    #[command(flatten)]
+    pub files: NamedFiles,
+}
+
+#[derive(Args, Debug)]
+#[command(args_override_self = true)]
+pub struct PlanArgs {
+    /// Folders of films, and films.
+    #[arg(required = true)]
+    pub inputs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub chosen: Chosen,
+    /// Print JSON.
+    #[arg(display_order = 100, long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub files: NamedFiles,
 }
 
 #[derive(Args, Debug)]
@@ -177,6 +226,23 @@ pub struct BenchArgs {
 }
 
 #[derive(Args, Debug)]
+pub struct CleanArgs {
+    /// Where to look, and below [default: this folder, and where runs keep what they finish].
+    pub folders: Vec<PathBuf>,
+    /// Also remove what the same command would go on from.
+    #[arg(long)]
+    pub all: bool,
+    /// Say what would go, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print what was found as JSON, and do nothing.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub files: NamedFiles,
+}
+
+#[derive(Args, Debug)]
 pub struct ConfigArgs {
     #[command(subcommand)]
     pub command: ConfigCommand,
@@ -186,9 +252,8 @@ pub struct ConfigArgs {
 pub enum ConfigCommand {
     /// Print the settings an encode would use and where each comes from.
     Show {
-        /// The settings file to read, before those of the user and of the system.
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
+        #[command(flatten)]
+        files: NamedFiles,
         #[command(flatten)]
         chosen: Box<Chosen>,
     },
@@ -196,6 +261,13 @@ pub enum ConfigCommand {
     Check {
         /// The settings file.
         file: PathBuf,
+    },
+    /// Make a settings file of a config.ini of the AUTO VMAF ENCODER, and say what has no counterpart.
+    Import {
+        /// The config.ini.
+        ini: PathBuf,
+        /// Where to write the settings file; an existing file is left alone [default: standard output].
+        file: Option<PathBuf>,
     },
     /// Write a settings file with every key at its default, commented out.
     Init {

@@ -7,14 +7,38 @@ use std::sync::Arc;
 use drapto::{CancelToken, EncodeRequest, Error, ErrorKind, Event, JobHandle, Outcome, Report, Result, Sink};
 
 use super::args::EncodeArgs;
+use super::batch::Remembered;
 use super::logs::LogFile;
 use super::places::{self, DASH, Place};
 use super::progress::ProgressSink;
 use super::text::{print, print_json};
-use super::{signals, summary};
+use super::{batch, ffi, signals, summary};
 
-pub fn run(args: EncodeArgs) -> Result<()> {
-    let (values, unknown) = super::layers::layers(args.config.as_deref(), &args.chosen.0)?;
+pub fn run(args: EncodeArgs) -> Result<u8> {
+    if args.input.is_dir() {
+        return films(&args);
+    }
+    if args.watch {
+        return Err(Error::new(ErrorKind::Usage, "only folders are watched").with_file(&args.input));
+    }
+    film(args).map(|()| 0)
+}
+
+/// A folder of films; the exit code.
+fn films(args: &EncodeArgs) -> Result<u8> {
+    let (inputs, folder) = (std::slice::from_ref(&args.input), args.output.as_deref());
+    if let Some(file) = folder.filter(|folder| folder.exists() && !folder.is_dir()) {
+        return Err(Error::new(ErrorKind::Usage, "the films of a folder go into a folder").with_file(file));
+    }
+    if args.dry_run {
+        return batch::say_plan(inputs, folder, &args.files, &args.chosen.0, false).map(|()| 0);
+    }
+    batch::run_batch(inputs, folder, &args.files, &args.chosen.0, &args.talk, args.watch)
+}
+
+/// One film.
+fn film(args: EncodeArgs) -> Result<()> {
+    let (values, unknown) = super::layers::layers(&args.files, &args.chosen.0)?;
     let (input, output) = files(&args)?;
     let read: Vec<PathBuf> = values.files().map(|(_, path)| path.to_path_buf()).collect();
     let request = EncodeRequest::new(input, output).with_settings(values);
@@ -27,11 +51,12 @@ pub fn run(args: EncodeArgs) -> Result<()> {
     if args.dry_run {
         return print_json(&drapto::plan(&settings, &cancel)?);
     }
+    ffi::stand_back(settings.nice, settings.ionice);
     let job = settings.job_dir();
     let (log, unlogged) =
-        LogFile::start(job.as_deref(), settings.temp_dir.as_deref(), args.log_level, settings.keep_temp);
+        LogFile::start(job.as_deref(), settings.temp_dir.as_deref(), args.talk.log_level, settings.keep_temp);
     tracing::info!(?settings, "encode");
-    let progress = Arc::new(ProgressSink::choose(args.quiet, args.events.is_some()));
+    let progress = Arc::new(ProgressSink::choose(args.talk.quiet, args.talk.events.is_some()));
     for message in unknown.into_iter().chain(unlogged) {
         progress.event(&Event::Warning { message });
     }
@@ -63,8 +88,13 @@ pub fn run(args: EncodeArgs) -> Result<()> {
         }
     }
     let report = result?;
+    let mut said = Vec::new();
+    let remembered = Remembered::open(&settings, &mut said);
+    remembered.done(&report);
+    said.extend(remembered.warnings());
+    said.iter().for_each(|warning| note(&args, &format!("⚠ {warning}")));
     reports.write(&report)?;
-    if args.quiet || args.events.is_some() {
+    if args.talk.quiet || args.talk.events.is_some() {
         return Ok(());
     }
     let text = summary::summary(&report);
@@ -100,7 +130,7 @@ struct Reports {
 impl Reports {
     fn new(args: &EncodeArgs) -> Self {
         let place = |path: &Option<PathBuf>| path.as_deref().map(Place::of);
-        Reports { json: place(&args.report), html: place(&args.report_html) }
+        Reports { json: place(&args.talk.report), html: place(&args.talk.report_html) }
     }
 
     /// Whether one goes to standard output.
@@ -110,7 +140,7 @@ impl Reports {
 
     /// Checks all paths of the run before it begins; `read` are the settings files.
     fn check(&self, request: &EncodeRequest, args: &EncodeArgs, read: &[PathBuf]) -> Result<()> {
-        if self.to_stdout() && args.events.is_some() {
+        if self.to_stdout() && args.talk.events.is_some() {
             return Err(Error::new(ErrorKind::Usage, "events and a report cannot both go to standard output"));
         }
         if self.json == self.html && matches!(self.json, Some(Place::Stdout | Place::Stderr)) {
@@ -157,7 +187,7 @@ fn written(place: &Place, what: &str, text: &str) -> bool {
 }
 
 fn note(args: &EncodeArgs, line: &str) {
-    if !args.quiet {
+    if !args.talk.quiet {
         let _ = writeln!(std::io::stderr().lock(), "{line}");
     }
 }

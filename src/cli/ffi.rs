@@ -1,4 +1,6 @@
-//! The process's allocator.
+//! The process's allocator and priorities.
+
+use drapto::data::Ionice;
 
 /// Keeps glibc to two arenas.
 ///
@@ -23,4 +25,36 @@ pub fn zeroed_memory(on: bool) {
         libc::mallopt(libc::M_PERTURB, if on { 0xff } else { 0 });
     }
     let _ = on;
+}
+
+/// Has this thread, and those it begins, stand back behind other programs: by `nice` (0 to 19) for the processor, by `ionice`
+/// for disks. What the system refuses stays as it is.
+pub fn stand_back(nice: u8, ionice: Ionice) {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        /// `ioprio_set(2)`: a thread, here the calling one, and the class in the highest bits.
+        const IOPRIO_WHO_PROCESS: libc::c_long = 1;
+        const CLASS_SHIFT: u32 = 13;
+        // The least of a class's eight priorities; the idle class has none.
+        let priority: libc::c_long = match ionice {
+            Ionice::None => 0,
+            Ionice::BestEffort => (2 << CLASS_SHIFT) | 7,
+            Ionice::Idle => 3 << CLASS_SHIFT,
+        };
+        if priority != 0 {
+            // SAFETY: the call takes numbers alone, and changes how this thread's reads and writes are queued.
+            let code = unsafe { libc::syscall(libc::SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0 as libc::c_long, priority) };
+            if code != 0 {
+                tracing::warn!("disks are used as by other programs");
+            }
+        }
+        if nice > 0 {
+            // SAFETY: the call takes numbers alone, and lowers the priority of this thread.
+            let code = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, libc::c_int::from(nice)) };
+            if code != 0 {
+                tracing::warn!("the processor is used as by other programs");
+            }
+        }
+    }
+    let _ = (nice, ionice);
 }

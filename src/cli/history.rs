@@ -77,7 +77,7 @@ fn saved(bytes_in: u64, bytes_out: u64) -> String {
 }
 
 /// `2026-11-21 18:03 UTC`, by the proleptic Gregorian calendar.
-fn minute(unix_s: i64) -> String {
+pub fn minute(unix_s: i64) -> String {
     let (days, second) = (unix_s.div_euclid(86400), unix_s.rem_euclid(86400));
     // Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms": eras of 400 years, years that begin in March.
     let since = days + 719_468;

@@ -2,17 +2,23 @@
 //!
 //! Owns the terminal, signals, logs and spelling. Uses the public API only, so that whatever it can do, a
 //! program that links drapto can do.
+//!
+//! Size: every command is here, one a file; the batch and its board are folders of their own.
 #![deny(unsafe_code)]
 
 mod args;
+mod batch;
 mod bench;
+mod board;
 mod cache;
+mod clean;
 mod config;
 mod crop;
 mod encode;
 #[allow(unsafe_code)]
 mod ffi;
 mod history;
+mod import;
 mod layers;
 mod logs;
 mod manual;
@@ -48,7 +54,7 @@ pub fn main() -> ExitCode {
     drapto::process::quiet_libraries();
     drapto::process::around_opening(ffi::zeroed_memory);
     match run(cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => ExitCode::from(code),
         Err(error) => {
             // Nothing can be done about a standard error that is closed.
             let _ = text::write_error(&error);
@@ -57,9 +63,12 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<()> {
-    match cli.command {
-        Command::Encode(args) => encode::run(*args),
+/// The exit code of a command that came to its end.
+fn run(cli: Cli) -> Result<u8> {
+    let done = match cli.command {
+        Command::Encode(args) => return encode::run(*args),
+        Command::Batch(args) => return batch::run(&args),
+        Command::Plan(args) => batch::plan(&args),
         Command::Probe(args) => probe::run(&args),
         Command::Scenes(args) => scenes::run(&args),
         Command::Crop(args) => crop::run(&args),
@@ -67,9 +76,11 @@ fn run(cli: Cli) -> Result<()> {
         Command::Verify(args) => verify::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Config(args) => config::run(&args.command),
+        Command::Clean(args) => clean::run(&args),
         Command::Cache(args) => cache::run(&args.command),
         Command::History(args) => history::run(&args),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { folder } => manual::man(folder.as_deref()),
-    }
+    };
+    done.map(|()| 0)
 }

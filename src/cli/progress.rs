@@ -63,26 +63,26 @@ impl LastLine {
 
 /// Whether standard error is a terminal on which a line can be drawn anew; one that is called dumb, or not called at all,
 /// cannot (terminfo(5)).
-fn redraws() -> bool {
+pub fn redraws() -> bool {
     let named = std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
     std::io::stderr().is_terminal() && (named || cfg!(windows))
 }
 
 /// Finished chunks: their frames, and the sum of 1 / (VMAF + 1) over them.
 #[derive(Default)]
-struct ScoreSum {
+pub struct ScoreSum {
     frames: f64,
     inverse: f64,
 }
 
 impl ScoreSum {
-    fn add(&mut self, frames: u64, vmaf: f64) {
+    pub fn add(&mut self, frames: u64, vmaf: f64) {
         self.frames += frames as f64;
         self.inverse += frames as f64 / (vmaf + 1.0);
     }
 
     /// The harmonic mean.
-    fn mean(&self) -> Option<f64> {
+    pub fn mean(&self) -> Option<f64> {
         (self.frames > 0.0).then(|| self.frames / self.inverse - 1.0)
     }
 }

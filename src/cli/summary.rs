@@ -53,6 +53,13 @@ pub fn summary(report: &Report) -> String {
         let once = report.chunks.iter().filter(|c| c.attempts <= 1).count();
         line("chunks", format!("{}, {once} of them encoded once", report.chunks.len()));
     }
+    if let Some(samples) = &report.samples {
+        let count = samples.starts_s.len();
+        line(
+            "samples",
+            format!("VMAF {:.2} at CRF {} in {count} of {} frames", samples.score, samples.crf, samples.frames),
+        );
+    }
     for stream in &report.streams {
         let d = &stream.decision;
         if d.action == Action::Encoded && d.kind == StreamKind::Video {

@@ -5,19 +5,26 @@
 //! itself, and to do anything.
 #![deny(unsafe_code)]
 
+mod batch;
 mod file;
+mod migrations;
 mod parse;
 pub(crate) mod path_text;
 mod registry;
+mod rows;
 mod setting;
 mod settings;
+mod template;
 mod values;
 
-pub use crate::media::{BitDepth, Crop, Deinterlace, DolbyVisionMode, Hwaccel, PictureSettings, Scale};
-pub use file::template;
+pub use crate::media::{
+    BitDepth, Crop, Deinterlace, DolbyVisionMode, Hwaccel, PictureSettings, SampleSettings, SampleTier, Scale,
+};
+pub use batch::BatchSettings;
 pub use parse::size;
 pub(crate) use parse::{parameters, parameters_text};
 pub use registry::{setting, settings};
 pub use setting::{Setting, SettingKind};
-pub use settings::{AudioMode, EncodeSettings, Per, Quality, Target};
+pub use settings::{AudioMode, CrfBySize, EncodeSettings, Ionice, Per, Quality, Target};
+pub use template::template;
 pub use values::{Origin, SettingValues};

@@ -58,6 +58,14 @@ pub(super) fn flag(what: &str, text: &str) -> Result<bool> {
     }
 }
 
+/// A part of a file's name: not empty, and within one folder.
+pub(super) fn part_of_name(what: &str, text: &str) -> Result<String> {
+    if text.is_empty() || text.contains(['/', '\\', '\0']) {
+        return Err(usage(format!("{what}: {text:?} cannot be a part of a file's name")));
+    }
+    Ok(text.to_owned())
+}
+
 /// Bytes: a whole number, or one with K, M, G or T (powers of 1024), as `4G`.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! What is declared of a setting.
 
 use super::EncodeSettings;
-use crate::base::Result;
+use crate::base::{Error, ErrorKind, Result};
 
 /// What a setting takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,14 +39,19 @@ pub enum SettingKind {
 pub struct Setting {
     /// Group and name, as `quality.target_vmaf`.
     pub name: &'static str,
-    /// The key in a settings file, as `target_vmaf`.
+    /// Its short name, as `target_vmaf`: in tags of files, and in settings files of version 1 and 2.
     pub key: &'static str,
+    /// Where it stands in a settings file: section and name, as `encoding.vmaf_target`.
+    pub place: &'static str,
     /// The command line's flag without dashes, as `target-vmaf`; `None` for settings without one.
     pub flag: Option<&'static str>,
     /// What the flag's value is called in the help.
     pub value_name: &'static str,
     /// What it takes.
     pub kind: SettingKind,
+    /// What it takes in a settings file and in the environment, where that is less: what stands there is for films in general, and a
+    /// value that is sound for few of them is a slip.
+    pub in_file: Option<SettingKind>,
     /// Unit of the value; empty where it has none.
     pub unit: &'static str,
     /// The default in words; empty where there is nothing to say.
@@ -67,8 +72,25 @@ impl Setting {
         self.name.split_once('.').map_or("", |(group, _)| group)
     }
 
-    /// The environment's variable, as `DRAPTO_TARGET_VMAF`.
+    /// The section of a settings file, as `encoding`.
+    pub fn section(&self) -> &'static str {
+        self.place.split_once('.').map_or("", |(section, _)| section)
+    }
+
+    /// What it is called within its section, as `vmaf_target` or `crf.sd`.
+    pub fn place_name(&self) -> &'static str {
+        self.place.split_once('.').map_or(self.place, |(_, name)| name)
+    }
+
+    /// The environment's variable, as `DRAPTO_VMAF_TARGET`: what it is called in its section, and where that is `mode`, the
+    /// section.
     pub fn environment(&self) -> String {
+        let name = if self.place_name() == "mode" { self.section() } else { self.place_name() };
+        format!("DRAPTO_{}", name.replace(['-', '.'], "_").to_uppercase())
+    }
+
+    /// What the variable was called before settings files had sections: by the flag, else by the key.
+    pub(super) fn former_environment(&self) -> String {
         // DRAPTO_SVT tells scripts/setup which library to install.
         let name = if self.key == "svt" { "svt-parameters" } else { self.flag.unwrap_or(self.key) };
         format!("DRAPTO_{}", name.replace('-', "_").to_uppercase())
@@ -89,5 +111,26 @@ impl Setting {
     /// [`ErrorKind::Usage`].
     pub fn check(&self, value: &str) -> Result<()> {
         (self.set)(&mut EncodeSettings::new("", ""), value)
+    }
+
+    /// As [`check`](Self::check), for a value of a settings file or of the environment.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`].
+    pub fn check_in_file(&self, value: &str) -> Result<()> {
+        self.check(value)?;
+        let range = match self.in_file {
+            Some(SettingKind::Number { min, max }) => min..=max,
+            Some(SettingKind::Whole { min, max }) => min as f64..=max as f64,
+            _ => return Ok(()),
+        };
+        match value.trim().parse::<f64>() {
+            Ok(number) if !range.contains(&number) => {
+                let (min, max) = (range.start(), range.end());
+                let flag = self.flag.map_or(String::new(), |flag| format!(" (--{flag} may go further)"));
+                Err(Error::new(ErrorKind::Usage, format!("{value} is not within {min} to {max}{flag}")))
+            }
+            _ => Ok(()),
+        }
     }
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::batch::BatchSettings;
 use super::path_text::{as_text, lossy, lossy_if_any};
-use super::{Hwaccel, PictureSettings};
+use super::{Hwaccel, PictureSettings, SampleSettings};
 use crate::base::{Error, ErrorKind, Rational, Result};
 use crate::media::Crf;
 
@@ -21,6 +22,19 @@ pub enum AudioMode {
     Copy,
 }
 
+/// How far a program stands back behind others for disks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ionice {
+    /// As it was begun.
+    #[default]
+    None,
+    /// Behind its equals.
+    BestEffort,
+    /// Only while no other wants them.
+    Idle,
+}
+
 /// What a target holds for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -32,6 +46,8 @@ pub enum Per {
     Title,
     /// For the whole title, at one CRF.
     TitleCrf,
+    /// For samples of the title, which is encoded at the CRF that they need.
+    Samples,
 }
 
 impl Per {
@@ -41,6 +57,7 @@ impl Per {
             Per::Chunk => "chunk",
             Per::Title => "title",
             Per::TitleCrf => "title-crf",
+            Per::Samples => "samples",
         }
     }
 
@@ -58,6 +75,41 @@ pub enum Quality {
     Target(Target),
     /// A constant rate factor, 1 to 63; `None` takes the default for the picture's size.
     Crf(Option<Crf>),
+}
+
+impl Quality {
+    /// Whether the film is encoded once from its start to its end, at one CRF.
+    pub fn is_one_pass(&self) -> bool {
+        match self {
+            Quality::Crf(_) => true,
+            Quality::Target(target) => target.per == Per::Samples,
+        }
+    }
+}
+
+/// CRFs by the size of the picture that is encoded; `None` takes the encoder's own for that size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CrfBySize {
+    /// Up to 1024×576, which holds DVDs.
+    pub sd: Option<Crf>,
+    /// Above that, up to 1920×1088 or as many pixels.
+    pub hd: Option<Crf>,
+    /// Above that.
+    pub uhd: Option<Crf>,
+}
+
+impl CrfBySize {
+    /// The one for a picture of this size in luma samples, upright or lying; by area and by the longer side, so that a film
+    /// without its black bars is what it was with them.
+    pub fn of(&self, width: u32, height: u32) -> Option<Crf> {
+        let (area, longer) = (u64::from(width) * u64::from(height), width.max(height));
+        let within = |w: u32, h: u32, longest: u32| area <= u64::from(w) * u64::from(h) && longer <= longest;
+        match () {
+            () if within(1024, 576, 1200) => self.sd,
+            () if within(1920, 1088, 2560) => self.hd,
+            () => self.uhd,
+        }
+    }
 }
 
 /// A target and how it is searched for.
@@ -134,27 +186,80 @@ impl Target {
 
     /// Whether every value is within its limits.
     pub(crate) fn check(&self) -> Result<()> {
-        let within = |name: &str, value: f64, low: f64, high: f64| match (low..=high).contains(&value) {
-            true => Ok(()),
-            false => Err(Error::new(ErrorKind::Usage, format!("{name} {value} is not within {low} to {high}"))),
-        };
         within("the target VMAF", self.vmaf, 1.0, 99.0)?;
         within("the VMAF tolerance", self.tolerance, 0.1, 5.0)?;
-        if let Some(floor) = self.floor {
-            within("the lowest VMAF of a chunk", floor, 0.0, self.vmaf)?;
-            if self.per != Per::Title {
-                let per = self.per.name();
-                let message = format!("a floor is for a target of the title (--per title), not with --per {per}");
-                return Err(Error::new(ErrorKind::Usage, message));
-            }
-        }
+        self.check_floor()?;
         within("the lowest CRF", self.crf_min, 1.0, 63.0)?;
-        within("the highest CRF", self.crf_max, self.crf_min, 63.0)?;
+        self.check_range()?;
         within("the chunk size in seconds", self.chunk_seconds, 1.0, 300.0)?;
         match self.stride {
             Some(0) => Err(Error::new(ErrorKind::Usage, "a VMAF stride of 0 scores nothing")),
             _ => Ok(()),
         }
+    }
+
+    /// Whether there may be a floor, and is not above the target.
+    fn check_floor(&self) -> Result<()> {
+        let Some(floor) = self.floor else { return Ok(()) };
+        within("the lowest VMAF of a chunk", floor, 0.0, self.vmaf)?;
+        if self.per == Per::Title {
+            return Ok(());
+        }
+        let per = self.per.name();
+        let message = format!("a floor is for a target of the title (--per title), not with --per {per}");
+        Err(Error::new(ErrorKind::Usage, message))
+    }
+
+    /// Whether the range of CRFs has its ends in order.
+    fn check_range(&self) -> Result<()> {
+        within("the highest CRF", self.crf_max, self.crf_min, 63.0)
+    }
+}
+
+fn within(name: &str, value: f64, low: f64, high: f64) -> Result<()> {
+    match (low..=high).contains(&value) {
+        true => Ok(()),
+        false => Err(Error::new(ErrorKind::Usage, format!("{name} {value} is not within {low} to {high}"))),
+    }
+}
+
+/// The fastest preset at which film grain can be asked for: above it SVT-AV1 has hardly the time to find out how strong it
+/// is, and the encode keeps the grain as well as adding it.
+const GRAIN_PRESET: u8 = 8;
+
+fn check_grain(settings: &EncodeSettings) -> Result<()> {
+    let (grain, preset) = (settings.picture.film_grain, settings.preset);
+    if grain == 0 || preset <= GRAIN_PRESET {
+        return Ok(());
+    }
+    let message = format!("film grain {grain} needs a preset of 0 to {GRAIN_PRESET}, not {preset}");
+    Err(Error::new(ErrorKind::Usage, message))
+}
+
+fn check_replacement(settings: &EncodeSettings) -> Result<()> {
+    let batch = &settings.batch;
+    if !batch.replace_source || batch.directory.is_none() {
+        return Ok(());
+    }
+    let message = "an output that takes its source's place goes into no other folder";
+    Err(Error::new(ErrorKind::Usage, message))
+}
+
+/// A check of settings that each are sound.
+type TogetherCheck = fn(&EncodeSettings) -> Result<()>;
+
+/// Which settings cannot be together whatever else is set, by name.
+pub(super) const TOGETHER: [(&[&str], TogetherCheck); 4] = [
+    (&["video.film_grain", "video.preset"], check_grain),
+    (&["quality.crf_min", "quality.crf_max"], |s| of_target(s, Target::check_range)),
+    (&["batch.replace_source", "batch.directory"], check_replacement),
+    (&["quality.floor", "quality.per", "quality.target_vmaf"], |s| of_target(s, Target::check_floor)),
+];
+
+fn of_target(settings: &EncodeSettings, check: fn(&Target) -> Result<()>) -> Result<()> {
+    match &settings.quality {
+        Quality::Target(target) => check(target),
+        Quality::Crf(_) => Ok(()),
     }
 }
 
@@ -177,6 +282,8 @@ pub struct EncodeSettings {
     pub output: PathBuf,
     /// How good the picture is to be.
     pub quality: Quality,
+    /// Where that is a CRF that is not named: those by the picture's size.
+    pub crf_by_size: CrfBySize,
     /// Whether pictures are scored against their source at a fixed CRF, too, by VMAF.
     pub measure: bool,
     /// SVT-AV1 preset, 0 (slowest) to 13 (fastest).
@@ -204,6 +311,10 @@ pub struct EncodeSettings {
     /// The most memory for frames, encoders and meters together when there is a target, in bytes; `None` takes
     /// the lesser of 8 GiB and 80 % of the machine.
     pub max_memory: Option<u64>,
+    /// How much of the machine's cores the run may take, in percent, 1 to 100.
+    pub max_cpu: u8,
+    /// The most bytes a second that are read from the source; `None` for no limit.
+    pub max_disk_io: Option<u64>,
     /// Where what is finished is kept until the film is whole; `None` takes the output's folder.
     #[serde(serialize_with = "lossy_if_any")]
     pub temp_dir: Option<PathBuf>,
@@ -213,6 +324,24 @@ pub struct EncodeSettings {
     pub keep_start: bool,
     /// Whether closed captions inside the picture are written beside the output.
     pub extract_captions: bool,
+    /// How a film is sampled where its CRF follows from samples.
+    pub samples: SampleSettings,
+    /// How far the program of this run stands back for the processor, 0 to 19. The library leaves its process as it is: this is
+    /// for programs.
+    #[serde(skip)]
+    pub nice: u8,
+    /// As [`nice`](Self::nice), for disks.
+    #[serde(skip)]
+    pub ionice: Ionice,
+    /// Whether nothing is remembered from one run to the next.
+    #[serde(skip)]
+    pub no_cache: bool,
+    /// The database of what is remembered; `None` remembers nothing.
+    #[serde(skip)]
+    pub cache_file: Option<PathBuf>,
+    /// What is asked of a run over folders; an encode of one film takes no notice of it.
+    #[serde(skip)]
+    pub batch: BatchSettings,
     /// How long the pipeline may stand still before the watchdog stops it.
     #[serde(skip)]
     pub stall_timeout: Duration,
@@ -234,6 +363,7 @@ impl EncodeSettings {
             sequence: false,
             frame_rate: Rational::positive(25, 1).unwrap_or(Rational::ONE),
             quality: Quality::Target(Target::default()),
+            crf_by_size: CrfBySize::default(),
             measure: false,
             preset: Self::PRESET,
             picture: PictureSettings::default(),
@@ -247,10 +377,18 @@ impl EncodeSettings {
             accept_damage: false,
             workers: None,
             max_memory: None,
+            max_cpu: 100,
+            max_disk_io: None,
             temp_dir: None,
             keep_temp: false,
             keep_start: false,
             extract_captions: false,
+            samples: SampleSettings::default(),
+            nice: 0,
+            ionice: Ionice::default(),
+            no_cache: false,
+            cache_file: None,
+            batch: BatchSettings::default(),
             stall_timeout: Duration::from_secs(120),
         }
     }
@@ -260,10 +398,22 @@ impl EncodeSettings {
         self.read_from.as_deref().unwrap_or(&self.input)
     }
 
+    /// Asks for a CRF where there was a target.
+    pub(super) fn fix(&mut self) {
+        if matches!(self.quality, Quality::Target(_)) {
+            self.quality = Quality::Crf(None);
+        }
+    }
+
     /// Checks the ranges; an error is of kind `Usage` and names the setting.
     pub fn check(&self) -> Result<()> {
         if self.preset > 13 {
             return Err(Error::new(ErrorKind::Usage, format!("preset {} is not within 0 to 13", self.preset)));
+        }
+        check_grain(self)?;
+        if !(1..=100).contains(&self.max_cpu) {
+            let message = format!("{} % of the processor is not within 1 to 100", self.max_cpu);
+            return Err(Error::new(ErrorKind::Usage, message));
         }
         match &self.quality {
             // In range by its type.

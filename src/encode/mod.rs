@@ -12,9 +12,12 @@ mod pass;
 mod paths;
 mod provenance;
 mod run;
+mod sampled;
 mod searched;
+mod space;
 mod tracks;
 mod usage;
+mod wanted;
 
 pub use bench::{BenchReport, BenchStage, bench};
 pub(crate) use paths::check_paths;

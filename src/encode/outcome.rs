@@ -74,6 +74,7 @@ impl Run<'_> {
                 })
                 .collect(),
             captions: Vec::new(),
+            samples: None,
             quality: searched.map_or_else(|| quality(&findings), |s| s.quality()),
             chunks: searched.map_or_else(|| chunks(&findings), |s| s.chunks()),
             stages,

@@ -7,10 +7,13 @@ use super::captions::CaptionFiles;
 use super::damage;
 use super::pass::{FinishedPicture, OutputFindings, PassFindings, PassOutput, PassPlan, build};
 use super::paths::{check_paths, stand_in};
-use super::usage::Stopwatch;
+use super::sampled::{self, Sampling};
+use super::space::check_space;
+use super::usage::{Stopwatch, limit_cores};
+use super::wanted::wanted;
 use crate::analyze::{Analysis, Looks, probe};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span};
-use crate::config::{Crop, DolbyVisionMode, EncodeSettings, PictureSettings, Quality};
+use crate::config::{Crop, EncodeSettings, Quality};
 use crate::event::{Event, Silent, Sink};
 use crate::flow::{Graph, StageReport};
 use crate::media::{MediaInfo, StreamInfo};
@@ -49,6 +52,9 @@ pub(crate) fn encode_all(
 ) -> Result<Vec<Report>> {
     let clock = Stopwatch::start();
     let first = first(outputs)?;
+    let cancel = &cancel.with_pace(outputs.iter().filter_map(|o| o.max_disk_io).min());
+    // Before any other thread begins: what is begun inherits it.
+    limit_cores(outputs.iter().map(|o| o.max_cpu).min().unwrap_or(100));
     crate::video::check_library_version()?;
     for settings in outputs {
         settings.check()?;
@@ -78,6 +84,8 @@ fn encode_files(
     let info = analysis.info().clone();
     // Refused before anything is looked at.
     decisions(first, &info)?;
+    let size = std::fs::metadata(first.source()).map_or(0, |facts| facts.len());
+    check_space(outputs, size, info.duration_s)?;
     let files =
         outputs.iter().map(|o| PartialOutput::create(&o.input, &o.output, o.overwrite)).collect::<Result<Vec<_>>>()?;
     let mut captions = outputs.iter().map(CaptionFiles::create).collect::<Result<Vec<_>>>()?;
@@ -85,6 +93,8 @@ fn encode_files(
     let info = facts.refine(&info);
     let decisions = decisions(first, &info)?;
     let main = main_stream(&info, &decisions).map_err(place)?;
+    let sampling = Sampling { info: &info, facts: &facts, main, sink, cancel, pulse };
+    let (outputs, samples): (Vec<_>, Vec<_>) = sampling.resolve(outputs).map_err(place)?.into_iter().unzip();
     let parts = |fixed: bool| outputs.iter().filter(|o| matches!(o.quality, Quality::Crf(_)) == fixed).count();
     let job = JobProgress::new(parts(false) + parts(true).min(1));
     let mut runs = outputs
@@ -108,7 +118,9 @@ fn encode_files(
         run.say_how_it_is_made(chunked.as_ref()).map_err(place)?;
     }
     let job = EncodeJob { runs, files, captions, chunked };
-    job.finish(clock).map_err(place)
+    let mut reports = job.finish(clock).map_err(place)?;
+    sampled::report(&mut reports, samples);
+    Ok(reports)
 }
 
 fn first(outputs: &[EncodeSettings]) -> Result<&EncodeSettings> {
@@ -121,7 +133,7 @@ fn first(outputs: &[EncodeSettings]) -> Result<&EncodeSettings> {
 
 /// Refuses encodes that would wait for each other for ever: those of one pass are open at the same time.
 fn together(outputs: &[EncodeSettings]) -> Result<()> {
-    let fixed = outputs.iter().filter(|o| matches!(o.quality, Quality::Crf(_)));
+    let fixed = outputs.iter().filter(|o| o.quality.is_one_pass());
     for settings in fixed.clone() {
         let same = fixed.clone().filter(|o| o.encoder == settings.encoder).count();
         if same > 1 && !factory(settings)?.many_at_once() {
@@ -144,19 +156,6 @@ pub fn plan(settings: &EncodeSettings, cancel: &CancelToken) -> Result<Vec<Strea
     };
     let there = EncodeSettings { read_from: Some(spool.path().to_path_buf()), ..settings.clone() };
     probe(there.source(), cancel).and_then(|info| decisions(&there, &info)).map_err(|e| spool.named(e))
-}
-
-/// What is done to the picture: Dolby Vision is carried in AV1 alone.
-fn wanted(settings: &EncodeSettings, codec: &str) -> Result<PictureSettings> {
-    let mut wanted = settings.picture.clone();
-    if codec != "av1" {
-        if wanted.dolby_vision == DolbyVisionMode::Require {
-            let message = format!("Dolby Vision is required, and {} cannot carry it", settings.encoder);
-            return Err(Error::new(ErrorKind::Usage, message));
-        }
-        wanted.dolby_vision = DolbyVisionMode::Strip;
-    }
-    Ok(wanted)
 }
 
 /// What becomes of each stream.

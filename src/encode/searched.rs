@@ -96,7 +96,7 @@ impl Searched<'_> {
         let least = match self.film.target.per {
             Per::Chunk => aim - tolerance,
             Per::Title => self.film.target.floor().unwrap_or(0.0),
-            Per::TitleCrf => return of_title,
+            Per::TitleCrf | Per::Samples => return of_title,
         };
         let low = |r: &&ChunkRecord| r.harmonic_mean < least;
         let chunk = |r: &ChunkRecord| {

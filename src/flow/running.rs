@@ -65,11 +65,17 @@ impl Running {
         let start = Instant::now();
         let mut watchdog = Watchdog::new(stall_timeout, LONGEST, start.elapsed());
         let mut stopping: Option<Instant> = None;
+        // Time in which the run was to wait is no time in which it stood still.
+        let (mut paused, mut last) = (Duration::ZERO, Duration::ZERO);
         let count = self.threads.len();
         while !self.core.wait_for_end(count, TICK) && self.threads.iter().any(|thread| !thread.is_finished()) {
-            if stopping.is_none() {
-                self.watch(&mut watchdog, start.elapsed(), stall_timeout);
+            let now = start.elapsed();
+            if self.core.cancel.is_paused() {
+                paused += now.saturating_sub(last);
+            } else if stopping.is_none() {
+                self.watch(&mut watchdog, now.saturating_sub(paused), stall_timeout);
             }
+            last = now;
             tick(&self.core.health());
             if self.core.cancel.is_cancelled() && stopping.get_or_insert_with(Instant::now).elapsed() > GRACE {
                 // A thread that hangs in a library cannot be ended; its memory stays until the process does.

@@ -141,7 +141,7 @@ impl BatchOptions {
             }
         };
         for (setting, text, _) in self.settings.iter() {
-            if !setting.name.starts_with("run.") && setting.name != "output.overwrite" {
+            if !["run", "batch"].contains(&setting.group()) && setting.name != "output.overwrite" {
                 say(setting.name, text);
             }
         }

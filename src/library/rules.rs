@@ -31,6 +31,8 @@ pub struct FilmFacts {
     pub height: u32,
     /// The main video's bits a second; of the whole file where nobody says.
     pub bit_rate: Option<u64>,
+    /// The main video's frames a second, where the container says.
+    pub frame_rate: Option<f64>,
     /// FFmpeg's name of the main video's codec; `None` where there is no video.
     pub codec: Option<String>,
 }
@@ -54,6 +56,7 @@ impl FilmFacts {
             width,
             height,
             bit_rate: main.and_then(|m| m.bit_rate).or_else(tagged).filter(|rate| *rate > 0).or_else(whole),
+            frame_rate: main.and_then(|m| m.video.as_ref()?.frame_rate).map(|rate| rate.as_f64()),
             codec: main.map(|m| m.codec.clone()),
         }
     }
@@ -334,6 +337,7 @@ mod tests {
                 width,
                 height,
                 bit_rate,
+                frame_rate: None,
                 codec,
             },
         )

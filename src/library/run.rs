@@ -56,7 +56,7 @@ impl Batch {
     }
 
     /// As [`new`](Self::new), drained by a token of the caller's.
-    pub(super) fn with_drain(plan: BatchPlan, options: BatchOptions, drain: CancelToken) -> Self {
+    pub fn with_drain(plan: BatchPlan, options: BatchOptions, drain: CancelToken) -> Self {
         Batch { plan, options, drain }
     }
 

@@ -44,4 +44,6 @@ pub use stream::{
 pub use track::{
     AudioTrackParams, FileParams, SubtitleTrackParams, TrackCodec, TrackId, TrackKind, TrackParams, VideoTrackParams,
 };
-pub use wanted::{BitDepth, Crop, Deinterlace, DolbyVisionMode, Hwaccel, PictureSettings, Scale};
+pub use wanted::{
+    BitDepth, Crop, Deinterlace, DolbyVisionMode, Hwaccel, PictureSettings, SampleSettings, SampleTier, Scale,
+};

@@ -77,6 +77,52 @@ pub enum Hwaccel {
     Named(String),
 }
 
+/// By what the samples of a film are chosen; each falls back to the next where there are too few.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SampleTier {
+    /// Scene changes.
+    #[default]
+    Scenes,
+    /// Keyframes of the source.
+    Keyframes,
+    /// Even intervals.
+    Even,
+}
+
+/// How a film is sampled whose CRF follows from samples.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct SampleSettings {
+    /// By what they are chosen.
+    pub tier: SampleTier,
+    /// How many there are.
+    pub count: u32,
+    /// How long each is, in seconds.
+    pub seconds: f64,
+    /// What is left out at the start of the film, in seconds.
+    pub skip_start: f64,
+    /// What is left out at its end, in seconds.
+    pub skip_end: f64,
+    /// So many scene changes there have to be.
+    pub min_scenes: u32,
+    /// So many keyframes there have to be.
+    pub min_keyframes: u32,
+}
+
+impl Default for SampleSettings {
+    fn default() -> Self {
+        SampleSettings {
+            tier: SampleTier::default(),
+            count: 3,
+            seconds: 5.0,
+            skip_start: 0.0,
+            skip_end: 0.0,
+            min_scenes: 5,
+            min_keyframes: 5,
+        }
+    }
+}
+
 /// Everything that is done to the picture.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PictureSettings {

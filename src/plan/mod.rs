@@ -15,6 +15,7 @@ mod facts;
 mod fields;
 mod policy;
 mod prior;
+mod samples;
 mod schedule;
 mod search;
 mod shape;
@@ -37,6 +38,7 @@ pub use facts::{
 pub use fields::{Fields, is_told, judge};
 pub use policy::{ChunkSearch, Tier};
 pub use prior::{ChunkOutcome, LONGEST_LAG, forecast, lag, probe_crf, slope_of};
+pub use samples::{FilmMarks, SampleSpan, SampleStep, complexity, sample_spans, sample_step};
 pub use schedule::{
     ChunkFacts, KeptChunk, ScheduleAction, ScheduleEvent, ScheduleRecord, ScheduleRules, Scheduler, ScoredFrames,
     TryEnd, TryRecord, shown,

@@ -10,6 +10,7 @@ use crate::config::path_text::lossy;
 use crate::flow::StageReport;
 use crate::media::{Color, HdrStatic, PoolStats};
 use crate::plan::{Piece, TryRecord};
+use crate::search::SampleReport;
 use crate::source::DecodeStats;
 use crate::stages::streams::StreamDecision;
 use crate::verify::Verification;
@@ -32,6 +33,9 @@ pub struct Report {
     pub captions: Vec<CaptionReport>,
     /// How quality was chosen and, where it was measured, what it is.
     pub quality: QualityReport,
+    /// What samples of the film came to, where its rate factor follows from them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub samples: Option<SampleReport>,
     /// The parts that were encoded on their own.
     pub chunks: Vec<ChunkReport>,
     /// What each stage did.

@@ -3,24 +3,27 @@
 //! Owns the job directory, the bytes of tries that wait, and the counts of the run. Decides nothing: that is
 //! [`Scheduler`]'s.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::chunk::{Chunk, ChunkFrames};
 use super::film::Film;
+use super::probes::ProbeMemory;
+use super::relief::Relief;
+use super::template::TryTemplate;
 use super::workers::{Cost, LocalWorkers, Note, Order, Tried, TryJob, TryKind, Workers};
 use crate::base::{Error, ErrorKind, Result};
-use crate::config::EncodeSettings;
 use crate::container::IvfHeader;
+use crate::event::Event;
 use crate::flow::StageContext;
-use crate::media::{Crf, VideoInfo};
-use crate::meter::{MetricSpec, Scores, Stride};
+use crate::media::Crf;
+use crate::meter::{Scores, Stride};
 use crate::plan::{
-    ChunkFacts, KeptChunk, Piece, ScheduleAction, ScheduleEvent, Scheduler, ScoredFrames, Treatment, TryEnd, WatchSpec,
+    ChunkFacts, KeptChunk, Piece, ScheduleAction, ScheduleEvent, Scheduler, ScoredFrames, TryEnd, WatchSpec,
 };
 use crate::stages::progress::Progress;
-use crate::stages::spec::{encode_spec, factory, video_params};
-use crate::store::job::{ChunkFile, ChunkRecord, Job, SegmentRecord};
+use crate::stages::spec::factory;
+use crate::store::job::{ChunkFile, ChunkRecord, Job};
 
 /// Every how many-th frame of a probe is scored: a multiple of the default stride, so that its scores are of frames
 /// that the tries score, too.
@@ -30,11 +33,7 @@ const PROBE_STRIDE: u32 = 9;
 pub(crate) struct Schedule {
     pub(crate) workers: LocalWorkers,
     pub(crate) job: Job,
-    pub(crate) settings: EncodeSettings,
-    pub(crate) stream: usize,
-    pub(crate) video: VideoInfo,
-    pub(crate) treatment: Treatment,
-    pub(crate) metric: MetricSpec,
+    pub(super) template: TryTemplate,
     pub(crate) progress: Arc<Progress>,
     pub(crate) scheduler: Scheduler,
     /// The frames of all chunks that came.
@@ -42,6 +41,14 @@ pub(crate) struct Schedule {
     /// Chunks that are not finished.
     pub(crate) works: BTreeMap<usize, Work>,
     pub(crate) done: bool,
+    /// Probes that were made before.
+    pub(super) probes: Option<ProbeMemory>,
+    /// Of those that run, by chunk, what they were asked.
+    pub(super) probing: BTreeMap<usize, TryJob>,
+    /// Workers that rest.
+    pub(super) relief: Relief,
+    /// What is known without a worker and is still to be told, with the worker that was to find it out.
+    pub(super) known: VecDeque<(usize, ScheduleEvent)>,
 }
 
 /// A chunk that is not finished, and what is there of it.
@@ -55,6 +62,8 @@ pub(crate) struct Work {
     held: Vec<(u64, ChunkFile)>,
     /// Position of the first frame of the try that runs.
     from: u64,
+    /// Tries that were begun in this run.
+    begun: u32,
     /// Why the last order failed.
     error: Option<Error>,
 }
@@ -69,8 +78,19 @@ impl Schedule {
             self.tell(ScheduleEvent::WorkerFree { worker })?;
         }
         while !self.done {
-            let note = self.workers.next()?;
-            self.take(note)?;
+            match self.known.pop_front() {
+                Some((worker, event)) => {
+                    self.tell(event)?;
+                    self.tell(ScheduleEvent::WorkerFree { worker })?;
+                }
+                None => {
+                    let note = self.workers.next()?;
+                    self.take(note)?;
+                    while let Some(worker) = self.relief.wake() {
+                        self.tell(ScheduleEvent::WorkerFree { worker })?;
+                    }
+                }
+            }
             context.item();
         }
         self.workers.finish()?;
@@ -88,6 +108,7 @@ impl Schedule {
                 read.map_or(Ok(()), |read| self.job.end_plan(*read))?;
                 ScheduleEvent::FilmEnded
             }
+            Note::Free(worker) if self.relief.rests(worker, self.workers.count()) => return Ok(()),
             Note::Free(worker) => ScheduleEvent::WorkerFree { worker },
             Note::Tried { chunk, cost, tried } => self.tried(chunk, cost, *tried)?,
             Note::Ceiling { chunk, score: Ok(score) } => ScheduleEvent::CeilingMeasured { chunk, score },
@@ -109,12 +130,14 @@ impl Schedule {
         let facts =
             ChunkFacts { index: chunk.index(), frames: chunk.len(), means: chunk.means, scenes: chunk.scenes.clone() };
         let (index, finished) = (facts.index, matches!(chunk.source, ChunkFrames::Finished));
+        let start_s = chunk.span.start.as_secs_f64();
+        self.progress.tell(Event::ChunkPlanned { index, start_s, frames: chunk.len(), finished });
         if finished {
             let record = self.job.finished(chunk.index()).ok_or_else(unknown)?;
             self.progress.add_resumed(chunk.len(), record.bytes);
         } else {
             let chunk = Arc::new(chunk);
-            let work = Work { chunk, counted: false, fresh: None, held: Vec::new(), from: 0, error: None };
+            let work = Work { chunk, counted: false, fresh: None, held: Vec::new(), from: 0, begun: 0, error: None };
             self.works.insert(index, work);
         }
         self.tell(ScheduleEvent::ChunkArrived { chunk: facts, finished })
@@ -142,7 +165,13 @@ impl Schedule {
             Ok(Tried::Stopped { estimate }) => {
                 ScheduleEvent::Tried { chunk, end: TryEnd::Stopped { estimate }, frames, bytes }
             }
-            Ok(Tried::Probed { scores }) => ScheduleEvent::Probed { chunk, scores: scored(&scores, first)?, bytes },
+            Ok(Tried::Probed { scores }) => {
+                let scores = scored(&scores, first)?;
+                if let (Some(probes), Some(job)) = (&self.probes, self.probing.remove(&chunk)) {
+                    probes.keep(&job, &scores, bytes);
+                }
+                ScheduleEvent::Probed { chunk, scores, bytes }
+            }
             Err(error) => {
                 let retryable = error.kind() == ErrorKind::Encode;
                 tracing::error!(chunk, %error, retryable, "a try failed");
@@ -160,7 +189,7 @@ impl Schedule {
             }
             ScheduleAction::MeasureCeiling { worker, chunk } => {
                 let of = Arc::clone(&self.work(chunk)?.chunk);
-                let job = self.try_job(TryKind::Ceiling, &of)?;
+                let job = self.template.job(TryKind::Ceiling, &of)?;
                 self.workers.submit(worker, Order { job, chunk: of, file: None })
             }
             ScheduleAction::Journal { record } => {
@@ -186,36 +215,25 @@ impl Schedule {
         }
     }
 
-    /// A job for `chunk`, at the CRF of the settings.
-    fn try_job(&self, kind: TryKind, chunk: &Chunk) -> Result<TryJob> {
-        let params = video_params(&self.video, &chunk.shown);
-        Ok(TryJob {
-            kind,
-            source: self.settings.source().to_path_buf(),
-            stream: self.stream,
-            span: SegmentRecord::of(&chunk.span),
-            from: 0,
-            treatment: self.treatment,
-            shown: chunk.shown,
-            frame_rate: (params.frame_rate.num(), params.frame_rate.den()),
-            depth: params.bit_depth,
-            encode: encode_spec(&self.settings, &chunk.shown)?,
-            metric: self.metric,
-            watch: None,
-        })
-    }
-
     /// Orders a probe of a chunk: in the source's own depth where that is 8, which is faster.
     fn probe(&mut self, worker: usize, index: usize, crf: Crf, parallelism: u32) -> Result<()> {
         let chunk = Arc::clone(&self.work(index)?.chunk);
-        let mut job = self.try_job(TryKind::Probe, &chunk)?;
+        let mut job = self.template.job(TryKind::Probe, &chunk)?;
         (job.encode.quality, job.encode.parallelism) = (crf, parallelism);
-        job.encode.preset = factory(&self.settings)?.traits().probe.preset;
+        job.encode.preset = factory(self.template.settings())?.traits().probe.preset;
         // The user's parameters are for the preset they were given with.
         (job.encode.film_grain, job.encode.parameters) = (0, Vec::new());
         job.metric.stride = Stride::new(PROBE_STRIDE)?;
         if chunk.eight_bit {
             job.depth = 8;
+        }
+        if let Some(probes) = &self.probes {
+            if let Some((scores, bytes)) = probes.known(&job) {
+                tracing::debug!(chunk = index, "a probe was made before");
+                self.known.push_back((worker, ScheduleEvent::Probed { chunk: index, scores, bytes }));
+                return Ok(());
+            }
+            self.probing.insert(index, job.clone());
         }
         self.workers.submit(worker, Order { job, chunk, file: None })
     }
@@ -229,7 +247,7 @@ impl Schedule {
         watch: Option<WatchSpec>,
     ) -> Result<()> {
         let chunk = Arc::clone(&self.work(index)?.chunk);
-        let mut job = self.try_job(TryKind::Try, &chunk)?;
+        let mut job = self.template.job(TryKind::Try, &chunk)?;
         (job.from, job.encode.quality, job.encode.parallelism) = (from, crf, parallelism);
         (job.metric.stride, job.watch) = (Stride::new(stride)?, watch);
         let params = job.video_params();
@@ -242,6 +260,9 @@ impl Schedule {
         let file = Some(self.job.chunk_file(index, &header)?);
         let work = self.work(index)?;
         (work.counted, work.from) = (true, from);
+        work.begun += 1;
+        let begun = Event::ChunkBegun { index, attempt: work.begun, crf: crf.as_f64() };
+        self.progress.tell(begun);
         self.workers.submit(worker, Order { job, chunk, file })
     }
 

@@ -1,7 +1,7 @@
 //! From settings to the tasks of a search: the job directory, the room there is, the graph.
 #![deny(unsafe_code)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,8 +10,11 @@ use super::feed::{ChunkFeed, FeedFound, FeedPass, Keep};
 use super::film::{Film, SearchFound};
 use super::layout::Room;
 use super::memory::FrameBudget;
+use super::probes::ProbeMemory;
 use super::reading::FilmSource;
+use super::relief::Relief;
 use super::schedule::Schedule;
+use super::template::TryTemplate;
 use super::trial::{EncodeTries, ScoreTries, TryUnit};
 use super::workers::{LocalWorkers, Note, Order};
 use crate::base::{Error, ErrorKind, Result};
@@ -41,7 +44,7 @@ const NOTES: Bound = Bound::items(64);
 /// Pictures between an encoder and its score task: as many as an encoder gives out at once, and where frames are held
 /// anyway, as many again.
 const UNITS: Bound = Bound::new(32, 64 << 20);
-const UNITS_HELD: Bound = Bound::new(64, 64 << 20);
+pub(super) const UNITS_HELD: Bound = Bound::new(64, 64 << 20);
 
 /// What the search is made from.
 pub(crate) struct SearchInput<'a> {
@@ -108,15 +111,9 @@ impl SearchInput<'_> {
     /// Opens the job and decides how the run is laid out.
     pub(crate) fn prepare(&self) -> Result<(Prepared, Reopen)> {
         let video = self.picture.video()?.clone();
-        let (width, height) = (video.width, video.height);
-        let model = match &self.target.model {
-            Some(name) => Model::parse(name)?,
-            None => Model::for_size(width, height),
-        };
-        let stride = Stride::new(self.target.stride(self.settings.preset))?;
-        let metric = MetricSpec { stride, ..MetricSpec::vmaf(Some(model)) };
-        // Refused here rather than after the first chunk.
-        drop(metric.open(width, height, video.bit_depth)?);
+        let model = self.model(&video)?;
+        let metric = self.metric()?;
+        let stride = metric.stride;
         if factory(self.settings)?.traits().codec != "av1" {
             // Parameter sets of other codecs differ from one CRF to the next, and a file has one for the track.
             let message = format!("a target needs an encoder of AV1; {} makes no AV1", self.settings.encoder);
@@ -128,6 +125,22 @@ impl SearchInput<'_> {
         facts::save(&reopen.dir, self.settings.source(), self.facts)?;
         let room = Room::of(self.settings, self.target, &video, self.picture.frame_bytes())?;
         Ok((Prepared { job, opened, metric, model, room, video }, reopen))
+    }
+
+    fn model(&self, video: &VideoInfo) -> Result<Model> {
+        match &self.target.model {
+            Some(name) => Model::parse(name),
+            None => Ok(Model::for_size(video.width, video.height)),
+        }
+    }
+
+    /// How tries are scored; refused here rather than after the first one.
+    pub(super) fn metric(&self) -> Result<MetricSpec> {
+        let video = self.picture.video()?;
+        let stride = Stride::new(self.target.stride(self.settings.preset))?;
+        let metric = MetricSpec { stride, ..MetricSpec::vmaf(Some(self.model(video)?)) };
+        drop(metric.open(video.width, video.height, video.bit_depth)?);
+        Ok(metric)
     }
 
     /// Whether further encoders can be had while one hangs.
@@ -168,7 +181,7 @@ impl SearchInput<'_> {
     }
 
     /// What every chunk's search may do.
-    fn rules(&self, metric: &MetricSpec) -> Result<SearchRules> {
+    pub(super) fn rules(&self, metric: &MetricSpec) -> Result<SearchRules> {
         let t = self.target;
         let step = factory(self.settings)?.traits().scale.step;
         // The range is the user's, in steps the encoder knows: whole ones, as the search goes, where it holds any.
@@ -216,17 +229,17 @@ impl SearchInput<'_> {
         let feed = graph.task("feed", move |context| feed.run(context));
         let schedule = Schedule {
             workers: LocalWorkers { orders, notes },
-            settings: self.settings.clone(),
-            stream: self.picture.stream.index,
-            video,
-            treatment: self.picture.treatment,
-            metric,
+            template: TryTemplate::new(self.settings, self.picture.stream.index, video, self.picture.treatment, metric),
             scheduler: Scheduler::new(self.schedule(&metric, room.layout)?),
             job,
             progress: Arc::clone(progress),
             film: Film::default(),
             works: BTreeMap::new(),
             done: false,
+            probes: ProbeMemory::open(self.settings.cache_file.as_deref(), self.settings.source()),
+            probing: BTreeMap::new(),
+            known: VecDeque::new(),
+            relief: Relief::default(),
         };
         let film = graph.task("schedule", move |context| schedule.run(context));
         Ok(SearchPromises { film, feed, pools })

@@ -103,6 +103,7 @@ impl EncodeTries {
             context.waiting_for_turn(|| PairingEncoder::<Frame>::open(factory, &job.encode, &video, stop))?;
         let counted = job.kind == TryKind::Try;
         while let Some(frame) = frames.next()? {
+            context.check()?;
             if stop.is_cancelled() {
                 return Ok(());
             }

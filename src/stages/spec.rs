@@ -24,7 +24,7 @@ pub(crate) fn factory(settings: &EncodeSettings) -> Result<&'static dyn EncoderF
 pub(crate) fn encode_spec(settings: &EncodeSettings, shown: &Shown) -> Result<EncodeSpec> {
     let scale = factory(settings)?.traits().scale;
     let asked = match settings.quality {
-        Quality::Crf(crf) => crf,
+        Quality::Crf(crf) => crf.or_else(|| settings.crf_by_size.of(shown.width, shown.height)),
         Quality::Target(_) => None,
     };
     let quality = asked.unwrap_or_else(|| scale.default_for(shown.width, shown.height));

@@ -8,6 +8,7 @@
 pub(crate) mod cache;
 pub(crate) mod facts;
 pub(crate) mod job;
+pub(crate) mod leftovers;
 mod names;
 mod output;
 mod paths;

@@ -42,7 +42,7 @@ fn unreadable_and_unsupported_inputs_exit_with_3_and_a_reason() {
     let folder = scratch();
     let output = folder.path().join("out.mkv");
     refused(Path::new("no/such/film.mkv"), &output, &[], 3, "cannot open the input");
-    refused(folder.path(), &output, &[], 3, "is a folder");
+    refused(folder.path(), &output, &[], 3, "there are no films in it");
     let cases = [
         ("empty", "the file is empty"),
         ("text", "not a media file"),
@@ -257,7 +257,13 @@ fn settings_come_from_system_user_file_environment_and_flags_the_later_before_th
         std::fs::write(&file, text).expect("a file");
         file
     };
-    let all = ["preset", "audio", "crop", "chunk_size", "vmaf_tolerance"];
+    let all = [
+        ("encoding", "preset"),
+        ("audio", "mode"),
+        ("crop", "mode"),
+        ("processing", "chunk_size"),
+        ("encoding", "vmaf_tolerance"),
+    ];
     let values = |n: usize| {
         let of = ["preset = 1", "audio = \"copy\"", "crop = \"off\"", "chunk_size = 3", "vmaf_tolerance = 2"];
         of[n..].join("\n")
@@ -275,8 +281,10 @@ fn settings_come_from_system_user_file_environment_and_flags_the_later_before_th
     let out = shown(&[]);
     assert!(out.status.success(), "{}", said(&out));
     let text = String::from_utf8(out.stdout).expect("text");
-    for (key, origin) in all.iter().zip(["system", "user", "file", "environment", "flag"]) {
-        let line = text.lines().find(|l| l.split_whitespace().next() == Some(key)).expect("a line of the key");
+    for ((section, key), origin) in all.iter().zip(["system", "user", "file", "environment", "flag"]) {
+        let within =
+            text.lines().skip_while(|l| *l != format!("[{section}]")).skip(1).take_while(|l| !l.starts_with('['));
+        let line = within.into_iter().find(|l| l.split_whitespace().next() == Some(key)).expect("a line of the key");
         assert!(line.ends_with(origin), "{line}");
     }
     for (origin, name) in [("system", "system/drapto"), ("user", "user/drapto"), ("file", "named/drapto")] {

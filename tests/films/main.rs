@@ -3,8 +3,8 @@
 //! Results are judged by code that is not ours (ffprobe, ffmpeg, mkvmerge); where such a tool or the folder of
 //! real clips is absent a test says so and goes on with what there is.
 
-mod cache;
 mod batch;
+mod cache;
 mod cases;
 mod chunk_files;
 mod crop;
@@ -15,6 +15,7 @@ mod errors;
 mod hdr;
 mod jobs;
 mod kills;
+mod overnight;
 mod picture;
 mod probe;
 mod provenance;

@@ -100,21 +100,21 @@ fn a_fixed_crf_is_told_and_nothing_where_that_is_not_wanted() {
     let folder = scratch();
     let Some(clip) = small(folder.path()) else { return };
     let (output, silent) = (folder.path().join("out.mkv"), folder.path().join("silent.mkv"));
-    encode(&clip, &output, &["--film-grain", "8"]);
+    encode(&clip, &output, &["--film-grain", "8", "--preset", "8"]);
     let told = tags(&output);
     let names = ["DRAPTO_SETTINGS", "DRAPTO_VERSION", "ENCODER", "ENCODER_SETTINGS"];
     let mut found = own(&told);
     found.sort();
     assert_eq!(found, names);
-    assert_eq!(tag(&told, "DRAPTO_SETTINGS"), "crf=25:preset=10:film_grain=8");
+    assert_eq!(tag(&told, "DRAPTO_SETTINGS"), "crf=25:preset=8:film_grain=8");
     let settings = tag(&told, "ENCODER_SETTINGS");
-    for part in ["preset=10:crf=25:keyint=", ":film-grain=8:film-grain-denoise=0"] {
+    for part in ["preset=8:crf=25:keyint=", ":film-grain=8:film-grain-denoise=0"] {
         assert!(settings.contains(part), "{settings}");
     }
     assert_eq!(probe(&output)["chunks"], Value::Null);
     verified(&clip, &output);
 
-    encode(&clip, &silent, &["--film-grain", "8", "--no-provenance"]);
+    encode(&clip, &silent, &["--film-grain", "8", "--preset", "8", "--no-provenance"]);
     assert_eq!(own(&tags(&silent)), Vec::<&String>::new());
     assert_eq!(probe(&silent), Value::Null);
     verified(&clip, &silent);

@@ -90,10 +90,11 @@ pub fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// The program under test, without the settings of who runs the tests.
+/// The program under test, without the settings and the cache of who runs the tests.
 pub fn drapto() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_drapto"));
     command.envs([("XDG_CONFIG_HOME", ""), ("XDG_CONFIG_DIRS", "/nowhere"), ("HOME", "/nowhere")]);
+    command.env("DRAPTO_NO_CACHE", "true");
     command
 }
 

@@ -41,7 +41,7 @@ pub struct Input {
     bases: Vec<Rational>,
     path: PathBuf,
     /// Behind a pointer that FFmpeg's interrupt callback holds: freed after the context is closed.
-    _interrupt: Box<CancelToken>,
+    interrupt: Box<CancelToken>,
 }
 
 // SAFETY: a format context has no thread affinity; `&mut self` keeps it to one thread at a time.
@@ -77,7 +77,7 @@ impl Input {
         let url = url.map_err(place)?;
         let interrupt = Box::new(cancel.clone());
         let context = Self::open_context(&url, pictures.as_ref(), &interrupt).map_err(place)?;
-        let mut input = Input { context, bases: Vec::new(), path: path.to_path_buf(), _interrupt: interrupt };
+        let mut input = Input { context, bases: Vec::new(), path: path.to_path_buf(), interrupt };
         input.find_streams().map_err(place)?;
         Ok(input)
     }
@@ -229,6 +229,7 @@ impl Input {
             return self.end_of_file();
         }
         check(code, ErrorKind::Input, "cannot read on").map_err(|e| e.with_file(&self.path))?;
+        self.interrupt.was_read(packet.data().len());
         let stream = packet.stream();
         if stream >= self.bases.len() {
             self.note_time_bases();

@@ -209,10 +209,11 @@ fn replace(source: &Path, (output, found): (&Path, FileStamp), disk: &mut impl S
                 }
             }
         }
+        // The new name first: the old one is not to be lost alone.
+        sync_folder(disk, home)?;
         sync_folder(disk, folder(output))?;
     }
     if !over {
-        sync_folder(disk, home)?;
         remove(disk, source)?;
     }
     if stamp(disk, &moving(to))?.is_some() {

@@ -77,6 +77,11 @@ const LONGEST_LN: f64 = 25.0;
 const STEPS: f64 = 4.0;
 
 impl PerformanceKey {
+    /// The guess where nothing was measured.
+    pub fn prior(&self) -> Estimate {
+        estimate(self, &[])
+    }
+
     pub(super) fn cores(&self) -> f64 {
         f64::from(self.cores.max(1))
     }

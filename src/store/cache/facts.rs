@@ -3,17 +3,17 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::database::{Cache, integer, is_used_anew, now_s};
-use super::key::FileStamp;
+use super::key::FileMark;
 
 impl Cache {
     /// What was kept of the file by the same version of what finds it, as JSON; `None` where there is nothing, or of the
     /// file as it was before a change.
-    pub fn facts(&self, file: &FileStamp, kind: &str, version: &str) -> Option<String> {
+    pub fn facts(&self, file: &FileMark, kind: &str, version: &str) -> Option<String> {
         self.attempt("read", |connection| facts(connection, file, kind, version)).flatten()
     }
 
     /// Keeps what was found out about the file, in the place of what is kept of that kind and version.
-    pub fn keep_facts(&self, file: &FileStamp, kind: &str, version: &str, json: &str) {
+    pub fn keep_facts(&self, file: &FileMark, kind: &str, version: &str, json: &str) {
         self.attempt("written", |connection| {
             let sql = "INSERT OR REPLACE INTO facts (path, kind, version, bytes, modified_ns, json, used_s) \
                        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
@@ -24,12 +24,12 @@ impl Cache {
     }
 
     /// The hash that was kept of all of the file's content.
-    pub fn hash(&self, file: &FileStamp) -> Option<[u8; 32]> {
+    pub fn hash(&self, file: &FileMark) -> Option<[u8; 32]> {
         self.attempt("read", |connection| hash(connection, file)).flatten()
     }
 
     /// Keeps the hash of all of the file's content.
-    pub fn keep_hash(&self, file: &FileStamp, hash: &[u8; 32]) {
+    pub fn keep_hash(&self, file: &FileMark, hash: &[u8; 32]) {
         self.attempt("written", |connection| {
             let sql = "INSERT OR REPLACE INTO hashes (path, bytes, modified_ns, hash, used_s) \
                        VALUES (?1, ?2, ?3, ?4, ?5)";
@@ -40,7 +40,7 @@ impl Cache {
     }
 }
 
-fn facts(connection: &Connection, file: &FileStamp, kind: &str, version: &str) -> rusqlite::Result<Option<String>> {
+fn facts(connection: &Connection, file: &FileMark, kind: &str, version: &str) -> rusqlite::Result<Option<String>> {
     let path = file.path_bytes();
     let sql = "SELECT rowid, json, used_s FROM facts \
                WHERE path = ?1 AND kind = ?2 AND version = ?3 AND bytes = ?4 AND modified_ns = ?5";
@@ -55,7 +55,7 @@ fn facts(connection: &Connection, file: &FileStamp, kind: &str, version: &str) -
     Ok(Some(json))
 }
 
-fn hash(connection: &Connection, file: &FileStamp) -> rusqlite::Result<Option<[u8; 32]>> {
+fn hash(connection: &Connection, file: &FileMark) -> rusqlite::Result<Option<[u8; 32]>> {
     let path = file.path_bytes();
     let sql = "SELECT rowid, hash, used_s FROM hashes WHERE path = ?1 AND bytes = ?2 AND modified_ns = ?3";
     let mut statement = connection.prepare_cached(sql)?;

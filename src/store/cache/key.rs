@@ -8,7 +8,7 @@ use std::time::UNIX_EPOCH;
 /// A file as it was when it was looked at. One that has the same path, size and time of change is taken for the same;
 /// who has to be surer compares a hash.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct FileStamp {
+pub struct FileMark {
     /// Absolute, links followed.
     pub path: PathBuf,
     /// Its length.
@@ -17,7 +17,7 @@ pub struct FileStamp {
     pub modified_ns: i64,
 }
 
-impl FileStamp {
+impl FileMark {
     /// Of the file at `path` as it is now.
     ///
     /// # Errors
@@ -29,7 +29,7 @@ impl FileStamp {
             Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
             Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |ns| -ns),
         });
-        Ok(FileStamp { bytes: facts.len(), modified_ns, path })
+        Ok(FileMark { bytes: facts.len(), modified_ns, path })
     }
 
     /// The path as it stands in the database.
@@ -129,21 +129,21 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let film = folder.path().join("film.mkv");
         std::fs::write(&film, b"film").unwrap();
-        let stamp = FileStamp::of(&film).unwrap();
+        let stamp = FileMark::of(&film).unwrap();
         assert_eq!(stamp.bytes, 4);
         assert!(stamp.path.is_absolute() && stamp.modified_ns > 0, "{stamp:?}");
-        assert_eq!(FileStamp::of(&folder.path().join(".").join("film.mkv")).unwrap(), stamp);
+        assert_eq!(FileMark::of(&folder.path().join(".").join("film.mkv")).unwrap(), stamp);
         #[cfg(unix)]
         {
             let link = folder.path().join("link.mkv");
             std::os::unix::fs::symlink(&film, &link).unwrap();
-            assert_eq!(FileStamp::of(&link).unwrap(), stamp);
+            assert_eq!(FileMark::of(&link).unwrap(), stamp);
         }
         let file = std::fs::File::options().write(true).open(&film).unwrap();
         file.set_modified(UNIX_EPOCH - std::time::Duration::from_millis(1500)).unwrap();
-        let older = FileStamp::of(&film).unwrap();
+        let older = FileMark::of(&film).unwrap();
         assert_eq!(older.modified_ns, -1_500_000_000);
         assert_ne!(older, stamp);
-        assert_eq!(FileStamp::of(&folder.path().join("none")).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(FileMark::of(&folder.path().join("none")).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 }

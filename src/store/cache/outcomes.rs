@@ -4,11 +4,11 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::database::{Cache, integer, is_used_anew, now_s};
 use super::history::RunOutcome;
-use super::key::FileStamp;
+use super::key::FileMark;
 
 /// What was made of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileOutcome {
+pub struct KnownOutcome {
     /// How it ended.
     pub outcome: RunOutcome,
     /// Why; empty where there is nothing to say.
@@ -19,12 +19,12 @@ pub struct FileOutcome {
 
 impl Cache {
     /// What was made of the file, as it is now, under settings with this digest.
-    pub fn outcome(&self, file: &FileStamp, settings_digest: &str) -> Option<FileOutcome> {
+    pub fn outcome(&self, file: &FileMark, settings_digest: &str) -> Option<KnownOutcome> {
         self.attempt("read", |connection| outcome(connection, file, settings_digest)).flatten()
     }
 
     /// Keeps what was made of the file now, in the place of what was made of it under the same settings before.
-    pub fn keep_outcome(&self, file: &FileStamp, settings_digest: &str, outcome: RunOutcome, reason: &str) {
+    pub fn keep_outcome(&self, file: &FileMark, settings_digest: &str, outcome: RunOutcome, reason: &str) {
         self.attempt("written", |connection| {
             let sql = "INSERT OR REPLACE INTO outcomes \
                        (path, settings_digest, bytes, modified_ns, outcome, reason, when_s, used_s) \
@@ -37,7 +37,7 @@ impl Cache {
     }
 }
 
-fn outcome(connection: &Connection, file: &FileStamp, digest: &str) -> rusqlite::Result<Option<FileOutcome>> {
+fn outcome(connection: &Connection, file: &FileMark, digest: &str) -> rusqlite::Result<Option<KnownOutcome>> {
     let path = file.path_bytes();
     let sql = "SELECT rowid, outcome, reason, when_s, used_s FROM outcomes \
                WHERE path = ?1 AND settings_digest = ?2 AND bytes = ?3 AND modified_ns = ?4";
@@ -45,7 +45,7 @@ fn outcome(connection: &Connection, file: &FileStamp, digest: &str) -> rusqlite:
     let row = statement.query_row(params![&*path, digest, integer(file.bytes), file.modified_ns], |row| {
         let outcome = RunOutcome::of_name(&row.get::<_, String>(1)?);
         let found = outcome.map(|outcome| {
-            Ok::<_, rusqlite::Error>(FileOutcome { outcome, reason: row.get(2)?, when_unix_s: row.get(3)? })
+            Ok::<_, rusqlite::Error>(KnownOutcome { outcome, reason: row.get(2)?, when_unix_s: row.get(3)? })
         });
         Ok((row.get::<_, i64>(0)?, found.transpose()?, row.get(4)?))
     });

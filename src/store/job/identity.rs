@@ -1,6 +1,7 @@
 //! What the bytes of chunks depend on.
 
 use std::collections::BTreeMap;
+use std::fs::Metadata;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -10,6 +11,32 @@ use crate::base::{Error, ErrorKind, Result};
 
 /// How much of the input's two ends is looked at.
 const END: u64 = 1 << 20;
+
+/// A file's facts, and a hash of its two ends.
+fn looked_at(path: &Path) -> Result<(Metadata, blake3::Hash)> {
+    let failed = |e| Error::new(ErrorKind::Input, "cannot read the input").caused_by(e).with_file(path);
+    let mut file = std::fs::File::open(path).map_err(failed)?;
+    let facts = file.metadata().map_err(failed)?;
+    let mut hasher = blake3::Hasher::new();
+    for from in [0, facts.len().saturating_sub(END)] {
+        let mut end = Vec::new();
+        file.seek(SeekFrom::Start(from)).map_err(failed)?;
+        (&mut file).take(END).read_to_end(&mut end).map_err(failed)?;
+        hasher.update(&end);
+    }
+    Ok((facts, hasher.finalize()))
+}
+
+/// A hash of what a film is, wherever it is and whenever it was written: of its length and its two ends.
+///
+/// # Errors
+/// `Input` where it cannot be read.
+pub(crate) fn content_hash(path: &Path) -> Result<[u8; 32]> {
+    let (facts, ends) = looked_at(path)?;
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&facts.len().to_le_bytes()).update(ends.as_bytes());
+    Ok(*hasher.finalize().as_bytes())
+}
 
 /// Named facts; a job goes on only if all are as they were.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,23 +51,14 @@ impl Identity {
 
     /// Adds where the input is, its size, its time of change and a hash of its two ends.
     pub(crate) fn with_input(self, path: &Path) -> Result<Self> {
-        let failed = |e| Error::new(ErrorKind::Input, "cannot read the input").caused_by(e).with_file(path);
-        let mut file = std::fs::File::open(path).map_err(failed)?;
-        let facts = file.metadata().map_err(failed)?;
+        let (facts, hash) = looked_at(path)?;
         let changed = facts.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
-        let mut hasher = blake3::Hasher::new();
-        for from in [0, facts.len().saturating_sub(END)] {
-            let mut end = Vec::new();
-            file.seek(SeekFrom::Start(from)).map_err(failed)?;
-            (&mut file).take(END).read_to_end(&mut end).map_err(failed)?;
-            hasher.update(&end);
-        }
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
         Ok(self
             .with("input", absolute.to_string_lossy().into_owned())
             .with("input_bytes", facts.len())
             .with("input_changed", changed.map_or(0, |t| t.as_nanos() as u64))
-            .with("input_hash", hasher.finalize().to_hex().to_string()))
+            .with("input_hash", hash.to_hex().to_string()))
     }
 
     /// Which fact of an older job is another one, in words; `None` where all are the same.

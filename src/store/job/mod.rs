@@ -28,13 +28,13 @@ use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::base::{Error, ErrorKind, Result};
-use crate::config::{EncodeSettings, Quality};
+use crate::config::EncodeSettings;
 use crate::container::{IvfHeader, IvfReader, IvfWriter};
 use crate::plan::ScheduleRecord;
 
 use super::names::fitting;
 use disk::{cannot, sync_folder};
-pub(crate) use identity::Identity;
+pub(crate) use identity::{Identity, content_hash};
 use journal::Journal;
 pub(crate) use planned::{FilmRead, FrameTime, PlannedChunk, ReadPoint, SegmentRecord};
 use record::Record;
@@ -375,8 +375,7 @@ impl Write for Hashing {
 impl EncodeSettings {
     /// Where an encode with these settings keeps what is finished; `None` at a fixed CRF, where nothing is kept.
     pub fn job_dir(&self) -> Option<PathBuf> {
-        let target = matches!(self.quality, Quality::Target(_));
-        target.then(|| place(self.temp_dir.as_deref(), &self.input, &self.output))
+        (!self.quality.is_one_pass()).then(|| place(self.temp_dir.as_deref(), &self.input, &self.output))
     }
 }
 
@@ -402,6 +401,17 @@ fn place_of(temp: Option<&Path>, input: &Path, output: &Path, end: &str) -> Path
         Some(temp) => temp.join(name),
         None => output.with_file_name(name),
     }
+}
+
+/// Whether a folder may be a job's by its name.
+pub(super) fn is_job_name(name: &str) -> bool {
+    let hash = name.strip_prefix('.').and_then(|name| name.rsplit_once(".drapto-")).map(|(_, hash)| hash);
+    hash.is_some_and(|hash| hash.len() == 8 && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+}
+
+/// Takes the lock of the job in `dir`, which nobody may work on.
+pub(super) fn lock_job(dir: &Path) -> Result<File> {
+    lock(&dir.join("encode_data"))
 }
 
 /// Makes the folder and takes its lock.

@@ -33,8 +33,8 @@ fn raw(path: &Path) -> Connection {
     Connection::open(path).unwrap()
 }
 
-fn stamp(name: &str) -> FileStamp {
-    FileStamp { path: format!("/films/{name}").into(), bytes: 1000, modified_ns: 5 }
+fn stamp(name: &str) -> FileMark {
+    FileMark { path: format!("/films/{name}").into(), bytes: 1000, modified_ns: 5 }
 }
 
 fn tried(bytes: u64) -> CachedTry {
@@ -113,9 +113,9 @@ fn what_is_kept_of_a_file_is_not_found_once_the_file_is_another() {
     let film = stamp("a.mkv");
     for other in [
         stamp("b.mkv"),
-        FileStamp { bytes: 1001, ..film.clone() },
-        FileStamp { modified_ns: -5, ..film.clone() },
-        FileStamp { bytes: u64::MAX, modified_ns: i64::MIN, ..film.clone() },
+        FileMark { bytes: 1001, ..film.clone() },
+        FileMark { modified_ns: -5, ..film.clone() },
+        FileMark { bytes: u64::MAX, modified_ns: i64::MIN, ..film.clone() },
     ] {
         assert_eq!(cache.facts(&other, "facts", "3"), None);
         assert_eq!(cache.hash(&other), None);
@@ -126,7 +126,7 @@ fn what_is_kept_of_a_file_is_not_found_once_the_file_is_another() {
     assert_eq!(cache.outcome(&film, "0af4"), None);
     assert_eq!(cache.scores(&[2; 32]), None);
     // What is kept of the file as it is takes the place of what it was.
-    let changed = FileStamp { bytes: 1001, ..film.clone() };
+    let changed = FileMark { bytes: 1001, ..film.clone() };
     cache.keep_facts(&changed, "facts", "3", "{}");
     cache.keep_hash(&changed, &[8; 32]);
     cache.keep_outcome(&changed, "0af3", RunOutcome::Done, "");
@@ -142,7 +142,7 @@ fn what_is_kept_of_a_file_is_not_found_once_the_file_is_another() {
 fn paths_that_are_no_text_are_kept_apart() {
     use std::os::unix::ffi::OsStrExt;
     let cache = Cache::in_memory().unwrap();
-    let of = |bytes: &[u8]| FileStamp { path: std::ffi::OsStr::from_bytes(bytes).into(), bytes: 1, modified_ns: 1 };
+    let of = |bytes: &[u8]| FileMark { path: std::ffi::OsStr::from_bytes(bytes).into(), bytes: 1, modified_ns: 1 };
     cache.keep_facts(&of(b"/a\xff"), "facts", "1", "ff");
     cache.keep_facts(&of(b"/a\xfe"), "facts", "1", "fe");
     assert_eq!(cache.facts(&of(b"/a\xff"), "facts", "1").as_deref(), Some("ff"));
