@@ -36,7 +36,7 @@ enum Meaning {
 }
 
 /// The keys of its `config.ini`, in any section.
-const KEYS: [(&str, Meaning); 29] = [
+const KEYS: [(&str, Meaning); 31] = [
     ("encoder_type", Meaning::Same("video.encoder")),
     ("target_vmaf", Meaning::Same("quality.target_vmaf")),
     ("vmaf_tolerance", Meaning::Same("quality.vmaf_tolerance")),
@@ -57,7 +57,7 @@ const KEYS: [(&str, Meaning); 29] = [
         Meaning::None("chunks are scored while they are encoded, by as many workers as there are"),
     ),
     ("max_iterations", Meaning::None("a chunk is tried until it meets the target or no CRF can")),
-    ("enable_cache", Meaning::None("what is known of a film is kept beside its output until that is whole")),
+    ("enable_cache", Meaning::None("what is worth remembering is; --no-cache turns that off")),
     ("sampling_method", Meaning::Tier("samples.tier")),
     ("num_samples", Meaning::Same("samples.count")),
     ("sample_segment_duration", Meaning::Same("samples.seconds")),
@@ -69,11 +69,9 @@ const KEYS: [(&str, Meaning); 29] = [
     ("min_filesize_mb", Meaning::Mebibytes("batch.min_size")),
     ("output_bit_depth", Meaning::Same("picture.bit_depth")),
     ("min_bitrate_4k_kbps", Meaning::Limit("batch.min_bitrate_2160p")),
+    ("min_bitrate_1080p_kbps", Meaning::Limit("batch.min_bitrate_1080p")),
+    ("min_bitrate_720p_kbps", Meaning::Limit("batch.min_bitrate_720p")),
 ];
-
-/// Keys that differ in their name alone.
-const FURTHER: [(&str, &str); 2] =
-    [("min_bitrate_1080p_kbps", "batch.min_bitrate_1080p"), ("min_bitrate_720p_kbps", "batch.min_bitrate_720p")];
 
 /// Reads a `config.ini`.
 ///
@@ -127,8 +125,7 @@ struct Taken {
 impl Taken {
     fn take(&mut self, key: &str, value: &str, all: &[(String, String)]) {
         let meaning = KEYS.iter().find(|(known, _)| *known == key).map(|(_, meaning)| meaning);
-        let further = FURTHER.iter().find(|(known, _)| *known == key).map(|(_, name)| Meaning::Limit(name));
-        match meaning.or(further.as_ref()) {
+        match meaning {
             None => self.notes.push(format!("{key} = {value}: not a key of the AUTO VMAF ENCODER that is known")),
             Some(Meaning::None("")) => {}
             Some(Meaning::None(why)) => self.notes.push(format!("{key} = {value}: no counterpart: {why}")),
