@@ -106,25 +106,37 @@ def estimates(work):
     print(f"| first estimate of the films' time | {sum(costs):.0f} s, it took {wall:.0f} s: {sum(costs) / wall:.2f} x |")
     print(f"| first estimate of their size | {sum(sizes) / written:.2f} x |")
     print(f"| ETA after the first tenth, mean error in parts of the whole | {100 * sum(errors) / max(len(errors), 1):.1f} % |")
-    probes = saved = 0
-    for target in ("93", "90"):
-        again = work / f"again-{target}"
-        log = work / f"log-{target}"
-        log.mkdir()
-        run(["batch", *args, "--target-vmaf", target, "--output-directory", str(again), "--temp-dir", str(log), "--keep-temp"],
-            cache)
-        text = "".join(path.read_text(errors="replace") for path in log.rglob("*.log"))
-        known = text.count("a probe was made before")
-        if target == "90":
-            saved = known
-        probes = max(probes, known)
-    print(f"| probes that a second target makes no more | {saved} |")
+
+
+def encodes(args, work, name, cache, target):
+    """Encodes a run made and those it remembered, over all its films; its folder and its seconds."""
+    out, report = work / name, work / f"{name}.json"
+    wall, code, _ = run(["batch", *args, "--target-vmaf", target, "--output-directory", str(out), "--report", str(report)],
+                        cache)
+    assert code == 0, code
+    quality = [item["report"]["quality"] for item in json.loads(report.read_text())["items"] if "report" in item]
+    return sum(q["encodes_made"] for q in quality), sum(q["encodes_remembered"] for q in quality), out, wall
+
+
+def remembered(work):
+    """What is saved of the encodes of a first pass: by the same batch elsewhere, and at other targets."""
+    args, cache = [str(FILMS), "--preset", "8"], work / "cache"
+    first, none, reference, seconds = encodes(args, work, "first", cache, "93")
+    assert none == 0, none
+    print(f"| encodes of chunks and probes of the first pass at 93 | {first} in {seconds:.0f} s |")
+    for target in ("93", "95", "90"):
+        made, saved, out, seconds = encodes(args, work, f"then-{target}", cache, target)
+        print(f"| then at {target} | {made} made, {saved} remembered: {100 * saved / first:.0f} % of the first pass, "
+              f"{100 * saved / (made + saved):.0f} % of its own, {seconds:.0f} s |")
+        if target == "93":
+            same = all(path.read_bytes() == (out / path.name).read_bytes() for path in reference.glob("*.mkv"))
+            print(f"| its files are those of the first pass | {'yes, to the byte' if same else 'NO'} |")
 
 
 def main():
     print("| what | measured |\n| --- | --- |")
     with tempfile.TemporaryDirectory() as work:
-        for part in (overhead, second_run, estimates):
+        for part in (overhead, second_run, estimates, remembered):
             folder = pathlib.Path(work) / part.__name__
             folder.mkdir()
             part(folder)

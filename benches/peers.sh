@@ -25,6 +25,8 @@ N=${N:-3} CRF=${CRF:-25} PRESET=${PRESET:-6} KEYINT=${KEYINT:-10s} LP=${LP:-}
 DRAPTO=${DRAPTO:-${CARGO_TARGET_DIR:-target}/release/drapto}
 work=${CARGO_TARGET_DIR:-target}/peers
 read -r -a drapto_args <<<"${DRAPTO_ARGS:-}"
+# What an earlier round found out is not to save a later one its work.
+export DRAPTO_NO_CACHE=true
 at_target=0
 if [ "${1:-}" = --target ]; then at_target=1 && shift; fi
 

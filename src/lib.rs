@@ -163,8 +163,8 @@ pub mod cache {
 
 /// Numbers as people read and write them.
 pub mod text {
+    pub use crate::base::text::{bytes, duration};
     pub use crate::config::size;
-    pub use crate::report::{bytes, duration};
 }
 
 /// What concerns the whole process, which drapto leaves as it is unless its owner asks for a change.

@@ -8,6 +8,7 @@ mod error;
 mod resources;
 #[cfg(test)]
 mod skipped;
+pub mod text;
 mod time;
 
 pub use cancel::CancelToken;

@@ -398,6 +398,11 @@ impl EncodeSettings {
         self.read_from.as_deref().unwrap_or(&self.input)
     }
 
+    /// The database of what is remembered from run to run; `None` where nothing is.
+    pub fn cache(&self) -> Option<&Path> {
+        self.cache_file.as_deref().filter(|_| !self.no_cache)
+    }
+
     /// Asks for a CRF where there was a target.
     pub(super) fn fix(&mut self) {
         if matches!(self.quality, Quality::Target(_)) {

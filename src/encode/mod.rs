@@ -7,6 +7,7 @@
 mod bench;
 mod captions;
 mod damage;
+mod known;
 mod outcome;
 mod pass;
 mod paths;

@@ -259,6 +259,8 @@ fn quality(findings: &Findings) -> QualityReport {
         tolerance: None,
         worst_chunk: None,
         encodes_a_chunk: None,
+        encodes_made: None,
+        encodes_remembered: None,
         relative: None,
         mean: scores.map(|s| s.mean),
         harmonic_mean: scores.map(|s| s.harmonic_mean),

@@ -5,27 +5,29 @@ use std::time::{Duration, Instant};
 
 use super::captions::CaptionFiles;
 use super::damage;
+use super::known::facts_of;
 use super::pass::{FinishedPicture, OutputFindings, PassFindings, PassOutput, PassPlan, build};
 use super::paths::{check_paths, stand_in};
 use super::sampled::{self, Sampling};
-use super::space::check_space;
+use super::space::{check_space, disks};
 use super::usage::{Stopwatch, limit_cores};
 use super::wanted::wanted;
-use crate::analyze::{Analysis, Looks, probe};
+use crate::analyze::{Analysis, probe};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span};
-use crate::config::{Crop, EncodeSettings, Quality};
+use crate::config::{EncodeSettings, Quality};
 use crate::event::{Event, Silent, Sink};
 use crate::flow::{Graph, StageReport};
 use crate::media::{MediaInfo, StreamInfo};
-use crate::plan::{Finding, PicturePlan, SourceFacts};
+use crate::plan::{PicturePlan, SourceFacts};
 use crate::report::Report;
 use crate::search::{ChunkedFilm, SearchInput};
 use crate::source::{Source, video_options};
 use crate::stages::describe::{FileDescription, describe};
+use crate::stages::disks::DiskWatch;
 use crate::stages::progress::{JobProgress, Progress, Pulse, Teller};
 use crate::stages::spec::factory;
 use crate::stages::streams::{Action, StreamDecision, Task, decide, in_track_order, unknown_codecs};
-use crate::store::{PartialOutput, facts};
+use crate::store::PartialOutput;
 use crate::syntax::opus::OPUS_RATE;
 use crate::verify::{
     Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, expected_attachments, failure, verify_file,
@@ -86,6 +88,7 @@ fn encode_files(
     decisions(first, &info)?;
     let size = std::fs::metadata(first.source()).map_or(0, |facts| facts.len());
     check_space(outputs, size, info.duration_s)?;
+    let disks = disks(outputs);
     let files =
         outputs.iter().map(|o| PartialOutput::create(&o.input, &o.output, o.overwrite)).collect::<Result<Vec<_>>>()?;
     let mut captions = outputs.iter().map(CaptionFiles::create).collect::<Result<Vec<_>>>()?;
@@ -93,7 +96,7 @@ fn encode_files(
     let info = facts.refine(&info);
     let decisions = decisions(first, &info)?;
     let main = main_stream(&info, &decisions).map_err(place)?;
-    let sampling = Sampling { info: &info, facts: &facts, main, sink, cancel, pulse };
+    let sampling = Sampling { info: &info, facts: &facts, main, sink, cancel, pulse, disks: &disks };
     let (outputs, samples): (Vec<_>, Vec<_>) = sampling.resolve(outputs).map_err(place)?.into_iter().unzip();
     let parts = |fixed: bool| outputs.iter().filter(|o| matches!(o.quality, Quality::Crf(_)) == fixed).count();
     let job = JobProgress::new(parts(false) + parts(true).min(1));
@@ -104,7 +107,8 @@ fn encode_files(
             let picture = PicturePlan::new(&facts, main, &wanted(settings, codec)?)?;
             let decisions: Vec<_> = decisions.iter().map(|d| d.coded_as(codec)).collect();
             let said = describe(&info, &decisions);
-            Ok(Run { settings, sink, cancel, pulse, job: &job, info: &info, decisions, said, facts: &facts, picture })
+            let (job, info, facts, disks) = (&job, &info, &facts, &disks);
+            Ok(Run { settings, sink, cancel, pulse, job, disks, info, decisions, said, facts, picture })
         })
         .collect::<Result<Vec<_>>>()
         .map_err(place)?;
@@ -170,20 +174,6 @@ fn decisions(settings: &EncodeSettings, info: &MediaInfo) -> Result<Vec<StreamDe
             in_file(ErrorKind::Skipped, "it is AV1 already (--reencode encodes it again)")
         }
         Ok(_) => Ok(decisions),
-    }
-}
-
-/// What is known of the source: from an earlier run of the same job on the same file, or by looking.
-fn facts_of(outputs: &[EncodeSettings], analysis: Analysis) -> Result<SourceFacts> {
-    let looks = Looks { crop: outputs.iter().any(|o| o.picture.crop == Crop::Auto), fields: true };
-    let enough = |facts: &SourceFacts| {
-        let crop = !looks.crop || matches!(facts.crop, Finding::Found(_));
-        crop && matches!(facts.fields, Finding::Found(_))
-    };
-    let kept = |o: &EncodeSettings| facts::load(&o.job_dir()?, o.source()).filter(enough);
-    match outputs.iter().find_map(kept) {
-        Some(facts) => Ok(facts),
-        None => analysis.facts(looks),
     }
 }
 
@@ -342,6 +332,7 @@ pub(super) struct Run<'a> {
     cancel: &'a CancelToken,
     pulse: &'a Pulse,
     job: &'a JobProgress,
+    disks: &'a DiskWatch,
     pub(super) info: &'a MediaInfo,
     /// As of this file.
     pub(super) decisions: Vec<StreamDecision>,
@@ -390,6 +381,7 @@ impl Run<'_> {
             stall_timeout: self.settings.stall_timeout,
             pulse: self.pulse,
             job: self.job,
+            disks: self.disks,
         }
     }
 

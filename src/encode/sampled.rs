@@ -8,6 +8,7 @@ use crate::media::{Crf, MediaInfo, StreamInfo};
 use crate::plan::{PicturePlan, SourceFacts};
 use crate::report::Report;
 use crate::search::{SampleReport, SearchInput};
+use crate::stages::disks::DiskWatch;
 use crate::stages::progress::{JobProgress, Pulse, Teller};
 use crate::stages::spec::factory;
 
@@ -19,6 +20,7 @@ pub(super) struct Sampling<'a> {
     pub(super) sink: &'a dyn Sink,
     pub(super) cancel: &'a CancelToken,
     pub(super) pulse: &'a Pulse,
+    pub(super) disks: &'a DiskWatch,
 }
 
 impl Sampling<'_> {
@@ -42,6 +44,7 @@ impl Sampling<'_> {
             stall_timeout: settings.stall_timeout,
             pulse: self.pulse,
             job: &JobProgress::new(1),
+            disks: self.disks,
         };
         let found = search.sampled(&teller, self.cancel)?;
         self.sink.event(&Event::Sampled { crf: found.crf, vmaf: found.score, reached: found.reached });

@@ -30,6 +30,8 @@ impl Searched<'_> {
             tolerance: Some(self.film.target.tolerance),
             worst_chunk: self.film.records.iter().map(|r| r.harmonic_mean).min_by(f64::total_cmp),
             encodes_a_chunk: Some(encoded as f64 / (frames as f64).max(1.0)),
+            encodes_made: Some(self.film.encodes.0),
+            encodes_remembered: Some(self.film.encodes.1),
             relative: self.relative(),
             mean: scores.map(|s| s.mean),
             harmonic_mean: scores.map(|s| s.harmonic_mean),

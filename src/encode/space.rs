@@ -1,10 +1,11 @@
-//! Whether there is room on the disks for what a job will write.
+//! Whether there is room on the disks for what a job will write, and which disks those are.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::base::{Error, ErrorKind, Result};
+use crate::base::{Error, ErrorKind, Result, text};
 use crate::config::EncodeSettings;
+use crate::stages::disks::{DiskRoom, DiskWatch};
 
 /// What the folder for temporary files has to have, of the size of the source: what is finished and what is tried.
 const TEMPORARY: f64 = 1.5;
@@ -23,14 +24,24 @@ pub(super) fn check_space(outputs: &[EncodeSettings], size: u64, seconds: Option
     let source = (size as f64).min(most);
     let mut needs: Vec<Need> = Vec::new();
     for settings in outputs {
-        let folder = folder_of(&settings.output);
-        if !settings.quality.is_one_pass() {
-            let temp = settings.temp_dir.clone().unwrap_or_else(|| folder.clone());
-            add(&mut needs, &temp, source * TEMPORARY);
+        for (folder, part) in writes(settings) {
+            add(&mut needs, &folder, source * part);
         }
-        add(&mut needs, &folder, source * OUTPUT);
     }
     needs.iter().try_for_each(Need::check)
+}
+
+/// The folders a job writes to, each with what it has to have room for, in parts of the source.
+fn writes(settings: &EncodeSettings) -> Vec<(PathBuf, f64)> {
+    let folder = folder_of(&settings.output);
+    let temp = settings.temp_dir.clone().unwrap_or_else(|| folder.clone());
+    let temp = (!settings.quality.is_one_pass()).then_some((temp, TEMPORARY));
+    temp.into_iter().chain([(folder, OUTPUT)]).collect()
+}
+
+/// The disks a job writes to, to be looked at while it runs.
+pub(super) fn disks(outputs: &[EncodeSettings]) -> DiskWatch {
+    DiskWatch::new(outputs.iter().flat_map(writes).map(|(folder, _)| folder).collect())
 }
 
 /// What is needed on one disk.
@@ -46,7 +57,7 @@ impl Need {
         if self.bytes <= self.free as f64 {
             return Ok(());
         }
-        let (free, needed) = (crate::report::bytes(self.free), crate::report::bytes(self.bytes as u64));
+        let (free, needed) = (text::bytes(self.free), text::bytes(self.bytes as u64));
         let message = format!("{free} are free there and up to {needed} may be needed");
         let full = io::Error::from(io::ErrorKind::StorageFull);
         Err(Error::new(ErrorKind::Output, message).caused_by(full).with_file(&self.folder))
@@ -54,7 +65,7 @@ impl Need {
 }
 
 fn add(needs: &mut Vec<Need>, folder: &Path, bytes: f64) {
-    let Some((disk, free)) = disk(folder) else { return };
+    let Some(DiskRoom { disk, free, .. }) = DiskRoom::at(folder) else { return };
     match needs.iter_mut().find(|need| need.disk == disk) {
         Some(need) => need.bytes += bytes,
         None => needs.push(Need { folder: folder.to_path_buf(), disk, free, bytes }),
@@ -66,24 +77,6 @@ fn folder_of(file: &Path) -> PathBuf {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_path_buf(),
         _ => PathBuf::from("."),
     }
-}
-
-/// Which disk a folder, or the next one above it that is there, is on, and the bytes that are free on it for everybody.
-#[cfg(unix)]
-fn disk(folder: &Path) -> Option<(u64, u64)> {
-    use std::os::unix::fs::MetadataExt;
-    let there = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
-    let facts = nix::sys::statvfs::statvfs(there).ok()?;
-    // Some file systems, FUSE's above all, say nothing.
-    let total = facts.blocks();
-    #[allow(clippy::useless_conversion)] // Of 32 bits on macOS.
-    let free = u64::from(facts.blocks_available()).saturating_mul(facts.fragment_size());
-    (total > 0).then_some((std::fs::metadata(there).ok()?.dev(), free))
-}
-
-#[cfg(not(unix))]
-fn disk(_: &Path) -> Option<(u64, u64)> {
-    None
 }
 
 #[cfg(test)]

@@ -152,6 +152,12 @@ impl RunHandle {
         self.0.drain();
     }
 
+    /// Stops the run, which ends with `error` unless a stage failed before.
+    pub fn fail(&self, error: Error) {
+        self.0.record(error);
+        self.0.cancel.cancel();
+    }
+
     /// Stops the run: it ends with `Interrupted`. The token the graph was made from stays as it is.
     pub fn cancel(&self) {
         self.0.cancel.cancel();

@@ -13,7 +13,9 @@ use super::look::cannot_read;
 use super::options::BatchOptions;
 use super::outcome::FileOutcome;
 use super::place::{folder, make_folder};
-use super::replace::{SettleOrder, SourceFate, SourceRule, VerifiedOutput, drop_copy, rename_aside, settle};
+use super::replace::{
+    SettleOrder, SourceFate, SourceRule, VerifiedOutput, drop_copy, rename_aside, rename_free, settle,
+};
 use super::rules::SkipRule;
 use super::stamp::FileStamp;
 use crate::base::{CancelToken, Error, ErrorKind, Result};
@@ -101,6 +103,9 @@ impl FilmTurn<'_> {
         }
         let verified = VerifiedOutput::of_report(&report)?;
         let fate = self.settle(seen, &verified)?;
+        if let SourceFate::Replaced { film } = &fate {
+            self.bring_captions(&report, film);
+        }
         Ok(FileOutcome::Done {
             bytes_in: report.input.bytes,
             bytes_out: report.output.bytes,
@@ -183,6 +188,18 @@ impl FilmTurn<'_> {
             _ => {}
         }
         Ok(fate)
+    }
+
+    /// Captions that were written beside the output go with it to where it is now.
+    fn bring_captions(&self, report: &Report, film: &Path) {
+        for captions in &report.captions {
+            let to = film.with_extension(format!("{}.srt", captions.channel));
+            if to != captions.path
+                && let Err(error) = rename_free(&captions.path, &to)
+            {
+                self.warn(error.to_string());
+            }
+        }
     }
 
     /// Goes on from an output of an earlier run, which is decoded and compared with the film first.

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::names::has_suffix;
+use crate::base::text::{bytes, duration};
 use crate::config::path_text::lossy;
 use crate::media::MediaInfo;
 use crate::plan::main_video;
-use crate::report::{bytes, duration};
 
 /// What rules ask of a film.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -21,8 +21,13 @@ const UNKNOWN: f64 = 38.0;
 /// What a chunk one further back counts.
 const FADE: f64 = 0.85;
 
-/// The CRF of probes for the curve's usual target: what they say there varies least.
+/// The CRF of probes for the curve's usual target, and for those near it: what they say there varies least.
 const PROBE_CRF: f64 = 36.0;
+
+/// How far apart the CRFs of probes are: a film that is encoded for another target needs none where its target is less than
+/// half of that away. Replayed over the encodes of benches/forecast with probes at 36, a target of 95 takes as many encodes
+/// as 93 does.
+const PROBE_STEP: f64 = 18.0;
 
 /// How many chunks the usual offset of probes counts for: the square of what chunks of one film differ by (a standard
 /// deviation of 0.075 in distance) over that of what films do (0.085), both after motion and detail; see benches/forecast.
@@ -67,7 +72,8 @@ pub fn slope_of(curve: &Curve, tries: impl Iterator<Item = Observation>) -> Opti
 /// The CRF at which probes are made.
 pub fn probe_crf(rules: &SearchRules) -> Crf {
     let curve = &rules.curve;
-    rules.nearest(PROBE_CRF + (curve.distance(rules.target) - curve.distance(curve.usual_target)) / curve.slope)
+    let away = (curve.distance(rules.target) - curve.distance(curve.usual_target)) / curve.slope;
+    rules.nearest(PROBE_CRF + (away / PROBE_STEP).round() * PROBE_STEP)
 }
 
 /// The farthest back the nearest chunk is that a chunk may learn from.

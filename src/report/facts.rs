@@ -178,8 +178,12 @@ pub struct QualityReport {
     pub tolerance: Option<f64>,
     /// The score of the chunk with the lowest one.
     pub worst_chunk: Option<f64>,
-    /// Frames that were encoded for each frame that was kept: the price of the search.
+    /// Frames that were encoded for each frame that was kept, by this run or by earlier ones: the price of the search.
     pub encodes_a_chunk: Option<f64>,
+    /// Encodes of chunks and of their ends that this run made, fast ones that only tell where to begin included.
+    pub encodes_made: Option<u64>,
+    /// Those it did not make because what they come to was remembered from an earlier run.
+    pub encodes_remembered: Option<u64>,
     /// Why the scores compare only among themselves, where they do.
     pub relative: Option<&'static str>,
     /// Arithmetic mean of the scores, where they were measured.

@@ -6,9 +6,7 @@
 mod facts;
 mod page;
 mod plots;
-mod text;
 
 pub use facts::{
     CaptionReport, ChunkReport, DolbyVisionReport, FileReport, QualityReport, Report, StreamReport, VideoReport,
 };
-pub use text::{bytes, duration};

@@ -3,8 +3,9 @@
 use std::fmt::Write;
 
 use super::facts::{ChunkReport, Report};
-use super::{bytes, duration, plots};
+use super::plots;
 use crate::base::Result;
+use crate::base::text::{bytes, duration};
 
 const STYLE: &str = "\
 body{font:15px/1.45 system-ui,sans-serif;color:#222;background:#fff;max-width:1080px;margin:2em auto;padding:0 1em}

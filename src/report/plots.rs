@@ -6,7 +6,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 
 use super::facts::Report;
-use super::text::duration;
+use crate::base::text::duration;
 use crate::base::{Error, ErrorKind, Result};
 
 const WIDTH: u32 = 1080;

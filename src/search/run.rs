@@ -27,6 +27,8 @@ pub(crate) struct ChunkedFilm {
     pub(crate) time: Duration,
     /// Frames an earlier run encoded.
     pub(crate) resumed: u64,
+    /// Encodes of chunks that this run made, and those it needed not make.
+    pub(crate) encodes: (u64, u64),
     /// By chunk.
     pub(crate) records: Vec<ChunkRecord>,
     pub(crate) target: Target,
@@ -40,7 +42,7 @@ impl ChunkedFilm {
     /// the chunks that are finished.
     pub(crate) fn encode(plan: SearchInput<'_>, teller: &Teller<'_>, cancel: &CancelToken) -> Result<Self> {
         let begun = Instant::now();
-        let (mut hung, mut resumed) = (0, None);
+        let (mut hung, mut resumed, mut encodes) = (0, None, (0, 0));
         loop {
             let (prepared, reopen) = plan.prepare()?;
             if hung == 0 {
@@ -50,8 +52,10 @@ impl ChunkedFilm {
             let progress = Arc::new(Progress::default());
             let film = Self::attempt(&plan, (prepared, &reopen), (teller, &progress, begun), cancel);
             let resumed = *resumed.get_or_insert(progress.resumed());
+            let (made, remembered) = progress.encodes();
+            encodes = (encodes.0 + made, encodes.1 + remembered);
             match film {
-                Ok(film) => return Ok(ChunkedFilm { resumed, ..film }),
+                Ok(film) => return Ok(ChunkedFilm { resumed, encodes, ..film }),
                 Err(error) if hung < HUNG_ENCODERS && is_of_an_encoder(&error) && plan.can_leave_an_encoder() => {
                     hung += 1;
                     let message = format!(
@@ -87,6 +91,7 @@ impl ChunkedFilm {
             stages,
             time: begun.elapsed(),
             resumed: progress.resumed(),
+            encodes: progress.encodes(),
             records,
             target: plan.target.clone(),
             stride,

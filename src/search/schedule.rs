@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use super::chunk::{Chunk, ChunkFrames};
 use super::film::Film;
-use super::probes::ProbeMemory;
 use super::relief::Relief;
+use super::remembered::{RememberedTry, TryMemory};
 use super::template::TryTemplate;
 use super::workers::{Cost, LocalWorkers, Note, Order, Tried, TryJob, TryKind, Workers};
 use crate::base::{Error, ErrorKind, Result};
@@ -18,9 +18,7 @@ use crate::event::Event;
 use crate::flow::StageContext;
 use crate::media::Crf;
 use crate::meter::{Scores, Stride};
-use crate::plan::{
-    ChunkFacts, KeptChunk, Piece, ScheduleAction, ScheduleEvent, Scheduler, ScoredFrames, TryEnd, WatchSpec,
-};
+use crate::plan::{ChunkFacts, KeptChunk, ScheduleAction, ScheduleEvent, Scheduler, ScoredFrames, TryEnd};
 use crate::stages::progress::Progress;
 use crate::stages::spec::factory;
 use crate::store::job::{ChunkFile, ChunkRecord, Job};
@@ -41,10 +39,10 @@ pub(crate) struct Schedule {
     /// Chunks that are not finished.
     pub(crate) works: BTreeMap<usize, Work>,
     pub(crate) done: bool,
-    /// Probes that were made before.
-    pub(super) probes: Option<ProbeMemory>,
-    /// Of those that run, by chunk, what they were asked.
-    pub(super) probing: BTreeMap<usize, TryJob>,
+    /// What was made before.
+    pub(super) remembered: Option<TryMemory>,
+    /// What workers are at, by chunk.
+    pub(super) asked: BTreeMap<usize, TryJob>,
     /// Workers that rest.
     pub(super) relief: Relief,
     /// What is known without a worker and is still to be told, with the worker that was to find it out.
@@ -62,10 +60,17 @@ pub(crate) struct Work {
     held: Vec<(u64, ChunkFile)>,
     /// Position of the first frame of the try that runs.
     from: u64,
-    /// Tries that were begun in this run.
+    /// Tries that were begun in this run, and frames their encoders gave out.
     begun: u32,
+    spent: u64,
     /// Why the last order failed.
     error: Option<Error>,
+}
+
+impl Work {
+    fn of(chunk: Arc<Chunk>) -> Self {
+        Work { chunk, counted: false, fresh: None, held: Vec::new(), from: 0, begun: 0, spent: 0, error: None }
+    }
 }
 
 impl Schedule {
@@ -111,7 +116,11 @@ impl Schedule {
             Note::Free(worker) if self.relief.rests(worker, self.workers.count()) => return Ok(()),
             Note::Free(worker) => ScheduleEvent::WorkerFree { worker },
             Note::Tried { chunk, cost, tried } => self.tried(chunk, cost, *tried)?,
-            Note::Ceiling { chunk, score: Ok(score) } => ScheduleEvent::CeilingMeasured { chunk, score },
+            Note::Ceiling { chunk, score: Ok(score) } => {
+                let end = TryEnd::Whole(ScoredFrames { stride: 1, harmonic_mean: score, frames: Vec::new() });
+                self.remember(chunk, RememberedTry { end, frames: 0, bytes: 0 });
+                ScheduleEvent::CeilingMeasured { chunk, score }
+            }
             Note::Ceiling { chunk, score: Err(error) } => {
                 self.work(chunk)?.error = Some(error.with_chunk(chunk));
                 ScheduleEvent::Failed { chunk, retryable: false }
@@ -137,14 +146,19 @@ impl Schedule {
             self.progress.add_resumed(chunk.len(), record.bytes);
         } else {
             let chunk = Arc::new(chunk);
-            let work = Work { chunk, counted: false, fresh: None, held: Vec::new(), from: 0, begun: 0, error: None };
-            self.works.insert(index, work);
+            self.works.insert(index, Work::of(chunk));
         }
         self.tell(ScheduleEvent::ChunkArrived { chunk: facts, finished })
     }
 
     fn work(&mut self, chunk: usize) -> Result<&mut Work> {
         self.works.get_mut(&chunk).ok_or_else(unknown)
+    }
+
+    fn remember(&mut self, chunk: usize, tried: RememberedTry) {
+        if let (Some(remembered), Some(job)) = (&self.remembered, self.asked.remove(&chunk)) {
+            remembered.keep(&job, &tried);
+        }
     }
 
     /// What a try or a probe came to.
@@ -154,43 +168,43 @@ impl Schedule {
         // Probes were never counted.
         if std::mem::take(&mut work.counted) {
             progress.try_ended(cost.frames);
+            work.spent += cost.frames;
         }
         let first = work.chunk.first_frame() + std::mem::take(&mut work.from);
-        let Cost { frames, bytes } = cost;
-        Ok(match tried {
+        let (probe, end) = match tried {
             Ok(Tried::Whole { scores, file }) => {
                 work.fresh = Some(file);
-                ScheduleEvent::Tried { chunk, end: TryEnd::Whole(scored(&scores, first)?), frames, bytes }
+                (false, TryEnd::Whole(scored(&scores, first)?))
             }
-            Ok(Tried::Stopped { estimate }) => {
-                ScheduleEvent::Tried { chunk, end: TryEnd::Stopped { estimate }, frames, bytes }
-            }
-            Ok(Tried::Probed { scores }) => {
-                let scores = scored(&scores, first)?;
-                if let (Some(probes), Some(job)) = (&self.probes, self.probing.remove(&chunk)) {
-                    probes.keep(&job, &scores, bytes);
-                }
-                ScheduleEvent::Probed { chunk, scores, bytes }
-            }
+            Ok(Tried::Stopped { estimate }) => (false, TryEnd::Stopped { estimate }),
+            Ok(Tried::Probed { scores }) => (true, TryEnd::Whole(scored(&scores, first)?)),
             Err(error) => {
                 let retryable = error.kind() == ErrorKind::Encode;
                 tracing::error!(chunk, %error, retryable, "a try failed");
                 work.error = Some(error);
-                ScheduleEvent::Failed { chunk, retryable }
+                return Ok(ScheduleEvent::Failed { chunk, retryable });
             }
-        })
+        };
+        progress.made_encode();
+        let tried = RememberedTry { end, frames: cost.frames, bytes: cost.bytes };
+        self.remember(chunk, tried.clone());
+        tried.event(chunk, probe, false)
     }
 
     fn act(&mut self, action: ScheduleAction) -> Result<()> {
         match action {
             ScheduleAction::Probe { worker, chunk, crf, parallelism } => self.probe(worker, chunk, crf, parallelism),
-            ScheduleAction::Try { worker, chunk, piece, stride, watch, parallelism } => {
-                self.try_at(worker, chunk, piece, (stride, parallelism), watch)
+            ScheduleAction::Try { worker, chunk, piece, stride, watch, again, parallelism } => {
+                let of = Arc::clone(&self.work(chunk)?.chunk);
+                let mut job = self.template.job(TryKind::Try, &of)?;
+                (job.from, job.encode.quality, job.encode.parallelism) = (piece.from, piece.crf, parallelism);
+                (job.metric.stride, job.watch) = (Stride::new(stride)?, watch);
+                if !again && self.is_remembered(worker, &job)? { Ok(()) } else { self.try_at(worker, of, job) }
             }
             ScheduleAction::MeasureCeiling { worker, chunk } => {
                 let of = Arc::clone(&self.work(chunk)?.chunk);
                 let job = self.template.job(TryKind::Ceiling, &of)?;
-                self.workers.submit(worker, Order { job, chunk: of, file: None })
+                if self.is_remembered(worker, &job)? { Ok(()) } else { self.submit(worker, job, of, None) }
             }
             ScheduleAction::Journal { record } => {
                 tracing::info!(?record, "learnt");
@@ -227,29 +241,38 @@ impl Schedule {
         if chunk.eight_bit {
             job.depth = 8;
         }
-        if let Some(probes) = &self.probes {
-            if let Some((scores, bytes)) = probes.known(&job) {
-                tracing::debug!(chunk = index, "a probe was made before");
-                self.known.push_back((worker, ScheduleEvent::Probed { chunk: index, scores, bytes }));
-                return Ok(());
-            }
-            self.probing.insert(index, job.clone());
-        }
-        self.workers.submit(worker, Order { job, chunk, file: None })
+        if self.is_remembered(worker, &job)? { Ok(()) } else { self.submit(worker, job, chunk, None) }
     }
 
-    fn try_at(
-        &mut self,
-        worker: usize,
-        index: usize,
-        Piece { from, crf }: Piece,
-        (stride, parallelism): (u32, u32),
-        watch: Option<WatchSpec>,
-    ) -> Result<()> {
-        let chunk = Arc::clone(&self.work(index)?.chunk);
-        let mut job = self.template.job(TryKind::Try, &chunk)?;
-        (job.from, job.encode.quality, job.encode.parallelism) = (from, crf, parallelism);
-        (job.metric.stride, job.watch) = (Stride::new(stride)?, watch);
+    /// Answers a job that was done in an earlier run; whether it was.
+    fn is_remembered(&mut self, worker: usize, job: &TryJob) -> Result<bool> {
+        let Some(tried) = self.remembered.as_ref().and_then(|remembered| remembered.known(job)) else {
+            return Ok(false);
+        };
+        let (chunk, kind) = (job.span.chunk, job.kind);
+        tracing::debug!(chunk, ?kind, crf = %job.encode.quality, from = job.from, "it was made before");
+        let event = match (kind, &tried.end) {
+            (TryKind::Ceiling, TryEnd::Whole(scores)) => {
+                ScheduleEvent::CeilingMeasured { chunk, score: scores.harmonic_mean }
+            }
+            _ => {
+                self.progress.remembered_encode();
+                tried.event(chunk, kind == TryKind::Probe, true)?
+            }
+        };
+        self.known.push_back((worker, event));
+        Ok(true)
+    }
+
+    fn submit(&mut self, worker: usize, job: TryJob, chunk: Arc<Chunk>, file: Option<ChunkFile>) -> Result<()> {
+        if self.remembered.is_some() {
+            self.asked.insert(chunk.index(), job.clone());
+        }
+        self.workers.submit(worker, Order { job, chunk, file })
+    }
+
+    fn try_at(&mut self, worker: usize, chunk: Arc<Chunk>, job: TryJob) -> Result<()> {
+        let (index, from, crf) = (chunk.index(), job.from, job.encode.quality);
         let params = job.video_params();
         let header = IvfHeader {
             width: u16::try_from(params.width).unwrap_or(0),
@@ -263,11 +286,11 @@ impl Schedule {
         work.begun += 1;
         let begun = Event::ChunkBegun { index, attempt: work.begun, crf: crf.as_f64() };
         self.progress.tell(begun);
-        self.workers.submit(worker, Order { job, chunk, file })
+        self.submit(worker, job, chunk, file)
     }
 
     fn keep(&mut self, kept: KeptChunk) -> Result<()> {
-        let Work { chunk, held, .. } = self.works.remove(&kept.chunk).ok_or_else(unknown)?;
+        let Work { chunk, held, spent, .. } = self.works.remove(&kept.chunk).ok_or_else(unknown)?;
         let froms = || held.iter().map(|(from, _)| *from);
         if !kept.pieces.iter().map(|piece| piece.from).eq(froms()) {
             return Err(unknown());
@@ -275,8 +298,7 @@ impl Schedule {
         let ends: Vec<u64> = froms().skip(1).chain([chunk.len()]).collect();
         let pieces = held.into_iter().zip(ends).map(|((from, file), end)| (file, end.saturating_sub(from))).collect();
         let record = self.job.finish(ChunkRecord::of(&chunk.span, kept), pieces)?;
-        let tried = record.tries.iter().map(|t| t.frames).sum();
-        self.progress.add_kept(record.frames, record.bytes, tried);
+        self.progress.add_kept(record.frames, record.bytes, spent);
         self.progress.tell(record.event());
         Ok(())
     }

@@ -10,9 +10,9 @@ use super::feed::{ChunkFeed, FeedFound, FeedPass, Keep};
 use super::film::{Film, SearchFound};
 use super::layout::Room;
 use super::memory::FrameBudget;
-use super::probes::ProbeMemory;
 use super::reading::FilmSource;
 use super::relief::Relief;
+use super::remembered::TryMemory;
 use super::schedule::Schedule;
 use super::template::TryTemplate;
 use super::trial::{EncodeTries, ScoreTries, TryUnit};
@@ -236,8 +236,8 @@ impl SearchInput<'_> {
             film: Film::default(),
             works: BTreeMap::new(),
             done: false,
-            probes: ProbeMemory::open(self.settings.cache_file.as_deref(), self.settings.source()),
-            probing: BTreeMap::new(),
+            remembered: TryMemory::open(self.settings.cache(), self.settings.source()),
+            asked: BTreeMap::new(),
             known: VecDeque::new(),
             relief: Relief::default(),
         };

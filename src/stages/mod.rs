@@ -8,6 +8,7 @@ pub(crate) mod decode_back;
 pub(crate) mod demux;
 pub(crate) mod describe;
 pub(crate) mod digest;
+pub(crate) mod disks;
 pub(crate) mod mux;
 pub(crate) mod pairing;
 pub(crate) mod picture;

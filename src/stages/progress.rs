@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::disks::{DiskWatch, DiskWord};
 use crate::base::{Result, Timestamp};
 use crate::event::{Event, Sink};
 use crate::flow::{Health, RunHandle, Running, StageReport};
@@ -34,6 +35,9 @@ pub(crate) struct Progress {
     position_ns: AtomicI64,
     /// Bytes that are kept.
     bytes: AtomicU64,
+    /// Encodes of chunks that ended, and those that were not made because what they come to was remembered.
+    made: AtomicU64,
+    remembered: AtomicU64,
     /// To be told.
     events: Mutex<Vec<Event>>,
 }
@@ -79,6 +83,21 @@ impl Progress {
     /// Pictures an earlier run encoded.
     pub(crate) fn resumed(&self) -> u64 {
         self.resumed.load(Ordering::Relaxed)
+    }
+
+    /// Notes that an encode of a chunk ended.
+    pub(crate) fn made_encode(&self) {
+        self.made.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes that what an encode of a chunk comes to was remembered.
+    pub(crate) fn remembered_encode(&self) {
+        self.remembered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Encodes of chunks that ended, and those that were remembered.
+    pub(crate) fn encodes(&self) -> (u64, u64) {
+        (self.made.load(Ordering::Relaxed), self.remembered.load(Ordering::Relaxed))
     }
 
     /// Has the run tell something.
@@ -223,12 +242,15 @@ pub(crate) struct Teller<'a> {
     pub(crate) stall_timeout: Duration,
     pub(crate) pulse: &'a Pulse,
     pub(crate) job: &'a JobProgress,
+    /// Where it writes to.
+    pub(crate) disks: &'a DiskWatch,
 }
 
 impl Teller<'_> {
     /// Waits for the stages of a run, telling how far they are; `counts` where they encode.
     pub(crate) fn wait(&self, running: Running, progress: &Progress, counts: bool) -> Result<Vec<StageReport>> {
         self.pulse.set(running.handle());
+        let handle = running.handle();
         let begun = Instant::now();
         let mut last = Instant::now();
         let tell = || {
@@ -242,6 +264,11 @@ impl Teller<'_> {
             if last.elapsed() >= EVERY {
                 last = Instant::now();
                 tell();
+            }
+            match self.disks.look(Instant::now()) {
+                Some(DiskWord::Warning(message)) => self.sink.event(&Event::Warning { message }),
+                Some(DiskWord::Stop(error)) => handle.fail(error),
+                None => {}
             }
         });
         tell();

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
@@ -276,32 +277,124 @@ fn samples_of_a_film_give_it_its_crf() {
 }
 
 #[test]
-fn a_film_that_is_encoded_again_is_not_probed_again_and_comes_out_the_same() {
+fn what_encodes_came_to_is_remembered_and_films_come_out_the_same() {
     let folder = scratch();
     let Some(clip) = small(folder.path()) else { return };
-    let run = |name: &str, cached: bool| {
+    // The output's bytes; chunks, encodes that were made, and those that were remembered.
+    let run = |name: &str, target: &str, cached: bool| {
         let mut command = if cached { remembering(folder.path()) } else { drapto() };
-        let output = folder.path().join(format!("{name}.mkv"));
-        command.arg("encode").args([&clip, &output]).args([
-            "--target-vmaf",
-            "85",
-            "--preset",
-            "8",
-            "--chunk-size",
-            "2",
-        ]);
-        let out = command.arg("--keep-temp").output().expect("drapto runs");
+        let (output, report) = (folder.path().join(format!("{name}.mkv")), folder.path().join("report.json"));
+        command.arg("encode").args([&clip, &output]).arg("--report").arg(&report);
+        let out = command.args(["--target-vmaf", target, "--preset", "8", "--chunk-size", "2"]).output();
+        let out = out.expect("drapto runs");
         assert!(out.status.success(), "{}", said(&out));
-        let job = names(folder.path()).into_iter().find(|n| n.starts_with(&format!(".{name}.drapto")));
-        let logs = folder.path().join(job.expect("a job")).join("logs");
-        let log: String = names(&logs).iter().map(|n| std::fs::read_to_string(logs.join(n)).expect("a log")).collect();
-        (std::fs::read(&output).expect("the output"), log.matches("a probe was made before").count())
+        let told: Value = serde_json::from_slice(&std::fs::read(&report).expect("a report")).expect("JSON");
+        let count = |key: &str| told["quality"][key].as_u64().expect("a number");
+        let encodes = (array(&told, "chunks").len() as u64, count("encodes_made"), count("encodes_remembered"));
+        (std::fs::read(&output).expect("the output"), encodes)
     };
-    let (first, none) = run("first", true);
-    let (again, known) = run("again", true);
-    let (without, _) = run("without", false);
-    assert!(none == 0 && known > 0, "{known} probes are remembered");
+    let (first, (chunks, made, none)) = run("first", "85", true);
+    assert!(none == 0 && made >= 2 * chunks, "{made} encodes of {chunks} chunks, each of which is probed");
+    let (again, (_, fewer, known)) = run("again", "85", true);
+    // What is kept is made again, with its ends; nothing else is.
+    assert!(known == made && fewer < made && fewer >= chunks, "{made}, then {fewer} and {known} remembered");
+    let (without, (_, all, none)) = run("without", "85", false);
+    assert_eq!((all, none), (made, 0));
     assert!(first == again && first == without);
+    let (other, (_, _, known)) = run("other", "83", true);
+    assert!(known >= chunks, "{known} of {chunks} probes are remembered for another target");
+    let (without, _) = run("other-without", "83", false);
+    assert!(other == without);
+}
+
+#[test]
+fn a_source_is_looked_at_once() {
+    let folder = scratch();
+    let Some(clip) = small(folder.path()) else { return };
+    let looked_at_before = |name: &str, more: &[&str]| {
+        let mut command = remembering(folder.path());
+        let output = folder.path().join(format!("{name}.mkv"));
+        let job = folder.path().join(format!("temp-{name}"));
+        std::fs::create_dir(&job).expect("a folder");
+        command
+            .arg("encode")
+            .args([&clip, &output])
+            .args(FAST)
+            .args(more)
+            .args(["--keep-temp", "--temp-dir"])
+            .arg(&job);
+        let out = command.output().expect("drapto runs");
+        assert!(out.status.success(), "{}", said(&out));
+        let log: String = walk_text(&job);
+        assert!(log.contains("encode"), "{log}");
+        (log.contains("looked at in an earlier run"), std::fs::read(&output).expect("the output"))
+    };
+    // Without the look for bars less is known than the second run asks for.
+    assert!(!looked_at_before("first", &["--crop", "off"]).0);
+    let (before, second) = looked_at_before("second", &[]);
+    assert!(!before);
+    let (before, third) = looked_at_before("third", &[]);
+    assert!(before && second == third);
+    let file = std::fs::File::options().append(true).open(&clip).expect("the clip");
+    file.set_modified(std::time::SystemTime::now()).expect("a time");
+    assert!(!looked_at_before("changed", &[]).0, "it may be another film now");
+}
+
+/// All texts in files below a folder.
+fn walk_text(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let text = |path: PathBuf| match path.is_dir() {
+        true => walk_text(&path),
+        false => std::fs::read(&path).map_or(String::new(), |bytes| String::from_utf8_lossy(&bytes).into_owned()),
+    };
+    entries.map(text).collect()
+}
+
+#[cfg(unix)]
+#[test]
+fn a_watched_folder_has_its_films_encoded_as_they_come_until_it_is_told_to_stop() {
+    let folder = scratch();
+    let Some(clip) = fixture("tenframes") else { return };
+    let (films, out) = (folder.path().join("films"), folder.path().join("out"));
+    std::fs::create_dir(&films).expect("a folder");
+    let mut command = remembering(folder.path());
+    command.arg("encode").args([&films, &out]).args(FAST).arg("--watch").stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().expect("drapto runs");
+    let begun = Instant::now();
+    let waits_for = |name: &str| {
+        while !out.join(name).is_file() && begun.elapsed() < Duration::from_secs(120) {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        assert!(out.join(name).is_file(), "{name} is not encoded after {:?}", begun.elapsed());
+    };
+    std::fs::copy(&clip, films.join("one.mkv")).expect("a copy");
+    waits_for("one.mkv");
+    std::fs::copy(&clip, films.join("two.mkv")).expect("a copy");
+    waits_for("two.mkv");
+    let stopped = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
+    assert!(stopped.success());
+    let told = Instant::now();
+    while child.try_wait().expect("a child").is_none() {
+        assert!(told.elapsed() < Duration::from_secs(10), "it goes on");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    verified(&films.join("two.mkv"), &out.join("two.mkv"));
+}
+
+#[test]
+fn captions_go_with_the_film_that_takes_the_place_of_its_source() {
+    let folder = scratch();
+    let Some(clip) = fixture("captionsmp4") else { return };
+    let films = folder.path().join("films");
+    std::fs::create_dir(&films).expect("a folder");
+    std::fs::copy(&clip, films.join("film.mp4")).expect("a copy");
+    let mut command = remembering(folder.path());
+    let out = command.arg("batch").arg(&films).args(FAST).args(["--replace-source", "--extract-captions"]).output();
+    let out = out.expect("drapto runs");
+    assert!(out.status.success(), "{}", said(&out));
+    let there = names(&films);
+    assert!(there.contains(&"film.mkv".to_owned()) && there.contains(&"film.cc1.srt".to_owned()), "{there:?}");
+    assert!(!there.iter().any(|name| name.contains("av1") || name.ends_with(".mp4")), "{there:?}");
 }
 
 /// What a film holds in pictures, by their hashes.

@@ -1,4 +1,5 @@
-//! What a film is expected to take, from what earlier ones took.
+//! What a film is expected to take, from what earlier ones took: each part of the work by itself, as they follow different
+//! things. How hard a film is for the encoder is taken from the bits its source spends on a pixel.
 
 use drapto::batch::{BatchItem, FilmFacts, ItemVerdict};
 use drapto::cache::{Cache, PerformanceKey};
@@ -23,8 +24,18 @@ const TARGET: f64 = 1.6;
 /// Bits a pixel of films at a VMAF of 93, before anything was measured: 0.02 to 0.06 over nine films of 360p to 720p.
 const BITS_A_PIXEL: f64 = 0.04;
 
-/// Seconds a film takes whatever its length: it is opened, looked at and read back.
+/// Seconds a film takes whatever its length: it is opened and looked at.
 const A_FILM_S: f64 = 0.3;
+
+/// Bits that sources spend on a pixel where they are as hard as most: 0.03 to 0.3 over the same films.
+const USUAL_SOURCE_BITS: f64 = 0.1;
+
+/// The exponent with which bytes of outputs follow those of sources.
+const BYTES_POWER: f64 = 0.5;
+
+/// The parts of the work that follow one another: what encodes, which is a search where there is a target, and what is read
+/// back and compared.
+const PARTS: [&str; 2] = ["encode", "verify"];
 
 /// What the film of `item` will take.
 pub fn expect(cache: Option<&Cache>, item: &BatchItem, settings: &EncodeSettings) -> Option<Expectation> {
@@ -34,21 +45,43 @@ pub fn expect(cache: Option<&Cache>, item: &BatchItem, settings: &EncodeSettings
 
 fn expected(cache: Option<&Cache>, facts: &FilmFacts, settings: &EncodeSettings) -> Option<Expectation> {
     let frames = frames(facts)?;
-    let pixels = facts.width.saturating_mul(facts.height);
+    let film = FilmKind::new((facts.width, facts.height), facts.bytes, frames);
     let estimate = |stage| {
-        let key = key(settings, stage, pixels);
+        let key = key(settings, stage, film);
         let prior = key.prior();
         (cache.map_or(prior, |cache| cache.estimate(&key)), prior.seconds_per_frame)
     };
-    let (time, _) = estimate("film");
-    let longer = if time.matched == 0 { prior(settings) } else { 1.0 };
+    let [encode, verify] = PARTS.map(|stage| estimate(stage).0);
+    let longer = if encode.matched == 0 { prior(settings) } else { 1.0 };
     let (size, usual) = estimate("bytes");
-    let a_frame = usual_bytes(pixels) * size.seconds_per_frame / usual;
+    let a_frame = film.usual_bytes() * size.seconds_per_frame / usual;
     Some(Expectation {
-        seconds: A_FILM_S + frames * time.seconds_per_frame * longer,
+        seconds: A_FILM_S + frames * (encode.seconds_per_frame * longer + verify.seconds_per_frame),
         bytes: ((frames * a_frame) as u64).min(facts.bytes),
-        films: time.matched,
+        films: encode.matched,
     })
+}
+
+/// What of a film decides how long a frame of it takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct FilmKind {
+    pixels: u32,
+    complexity: f64,
+}
+
+impl FilmKind {
+    fn new((width, height): (u32, u32), bytes: u64, frames: f64) -> Self {
+        let pixels = width.saturating_mul(height).max(1);
+        let bits = bytes as f64 * 8.0 / (frames.max(1.0) * f64::from(pixels));
+        // What is hardly compressed says nothing of its pictures.
+        let complexity = (bits / USUAL_SOURCE_BITS).clamp(1.0 / 16.0, 16.0);
+        FilmKind { pixels, complexity }
+    }
+
+    /// Bytes a frame has before anything was measured.
+    fn usual_bytes(self) -> f64 {
+        f64::from(self.pixels) * BITS_A_PIXEL / 8.0 * self.complexity.powf(BYTES_POWER)
+    }
 }
 
 /// What a film took is remembered, as if it had had the machine alone; `at_once` films shared it.
@@ -57,21 +90,28 @@ pub fn record(cache: &Cache, report: &Report, settings: &EncodeSettings, at_once
     if frames < 1.0 || report.encode_fps <= 0.0 {
         return;
     }
-    let pixels = report.video.source_width.saturating_mul(report.video.source_height);
-    let seconds = (report.wall_s - A_FILM_S).max(report.wall_s / 10.0);
-    cache.record(&key(settings, "film", pixels), seconds / frames / f64::from(at_once.max(1)));
+    let film = FilmKind::new((report.video.source_width, report.video.source_height), report.input.bytes, frames);
+    if is_whole(report) {
+        let encode = frames / report.encode_fps;
+        let verify = (report.wall_s - encode - A_FILM_S).max(report.wall_s / 100.0);
+        for (stage, seconds) in PARTS.into_iter().zip([encode, verify]) {
+            cache.record(&key(settings, stage, film), seconds / frames / f64::from(at_once.max(1)));
+        }
+    }
     // Sizes are remembered as times: by how much more than usual they are.
-    let key = key(settings, "bytes", pixels);
-    let more = report.output.bytes as f64 / frames / usual_bytes(pixels);
+    let key = key(settings, "bytes", film);
+    let more = report.output.bytes as f64 / frames / film.usual_bytes();
     cache.record(&key, more * key.prior().seconds_per_frame);
 }
 
-/// Bytes a frame has before anything was measured.
-fn usual_bytes(pixels: u32) -> f64 {
-    f64::from(pixels.max(1)) * BITS_A_PIXEL / 8.0
+/// Whether the run did all of the work: it neither went on from an earlier one nor remembered what encodes come to.
+fn is_whole(report: &Report) -> bool {
+    let chunks = report.chunks.len() as u64;
+    let made = report.quality.encodes_made.is_none_or(|made| made >= chunks);
+    made && report.quality.encodes_remembered.unwrap_or(0) == 0
 }
 
-fn key(settings: &EncodeSettings, stage: &str, pixels: u32) -> PerformanceKey {
+fn key(settings: &EncodeSettings, stage: &str, film: FilmKind) -> PerformanceKey {
     // Films at a target and at a CRF are other work.
     let quality = match &settings.quality {
         Quality::Target(target) => format!("{}{}", target.per.name(), target.vmaf),
@@ -80,9 +120,9 @@ fn key(settings: &EncodeSettings, stage: &str, pixels: u32) -> PerformanceKey {
     PerformanceKey {
         stage: stage.to_owned(),
         encoder: format!("{} {quality}", drapto::process::encoder()),
-        pixels: pixels.max(1),
+        pixels: film.pixels,
         preset: settings.preset,
-        complexity: 1.0,
+        complexity: film.complexity,
         // Bytes are not shared among cores.
         cores: if stage == "bytes" { 1 } else { cores(settings) },
     }
@@ -120,13 +160,14 @@ mod tests {
         };
         let first = expected(Some(&cache), &facts, &settings).unwrap();
         assert_eq!(first.films, 0);
-        assert!((first.bytes as f64 / (2500.0 * 1280.0 * 720.0 * BITS_A_PIXEL / 8.0) - 1.0).abs() < 0.01, "{first:?}");
+        let film = FilmKind::new((1280, 720), 1 << 30, 2500.0);
+        assert!((first.bytes as f64 / (2500.0 * film.usual_bytes()) - 1.0).abs() < 0.01, "{first:?}");
         // Films that were four times as large and took twice as long.
         for _ in 0..6 {
-            let time = key(&settings, "film", 1280 * 720);
-            cache.record(&time, 2.0 * TARGET * time.prior().seconds_per_frame);
-            let size = key(&settings, "bytes", 1280 * 720);
-            cache.record(&size, 4.0 * size.prior().seconds_per_frame);
+            for (stage, more) in [("encode", 2.0 * TARGET), ("verify", 2.0), ("bytes", 4.0)] {
+                let key = key(&settings, stage, film);
+                cache.record(&key, more * key.prior().seconds_per_frame);
+            }
         }
         let then = expected(Some(&cache), &facts, &settings).unwrap();
         assert!((then.bytes as f64 / first.bytes as f64 - 4.0).abs() < 0.5, "{first:?} {then:?}");

@@ -24,8 +24,7 @@ pub struct Remembered {
 impl Remembered {
     /// The user's cache, where it is wanted and there is one to be had.
     pub fn open(settings: &EncodeSettings, warnings: &mut Vec<String>) -> Self {
-        let place = settings.cache_file.as_deref().filter(|_| !settings.no_cache);
-        let opened = place.map(Cache::open);
+        let opened = settings.cache().map(Cache::open);
         let cache = match opened {
             Some(Ok((cache, said))) => {
                 warnings.extend(said);

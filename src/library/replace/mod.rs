@@ -323,9 +323,8 @@ fn sync_folder(disk: &mut impl SettleDisk, folder: &Path) -> Result<()> {
 /// # Errors
 /// `Output` where it cannot have it, or something has it already.
 pub(super) fn rename_aside(film: &Path, suffix: &str, root: &Path) -> Result<PathBuf> {
-    let cannot = |why: &str| Error::new(ErrorKind::Output, format!("cannot rename it: {why}")).with_file(film);
     if !is_within(film, root) {
-        return Err(cannot("it is outside of the folder, reached by a link"));
+        return Err(cannot_rename(film, "it is outside of the folder, reached by a link"));
     }
     let end = film.extension().map_or(OsString::new(), |end| {
         let mut dotted = OsString::from(".");
@@ -336,14 +335,25 @@ pub(super) fn rename_aside(film: &Path, suffix: &str, root: &Path) -> Result<Pat
     name.push(suffix);
     name.push(end);
     let to = film.with_file_name(name);
-    let mut disk = RealDisk;
-    match give_name(film, &to, true, &mut disk) {
-        Ok(true) => {}
-        Ok(false) => return Err(cannot(&format!("{} is there already", to.display()))),
-        Err(e) => return Err(failed("rename it", film, e)),
-    }
-    sync_folder(&mut disk, folder(film))?;
+    rename_free(film, &to)?;
     Ok(to)
+}
+
+/// Gives a file the name `to`, which nothing has.
+///
+/// # Errors
+/// `Output` where it cannot have it, or something has it already.
+pub(super) fn rename_free(file: &Path, to: &Path) -> Result<()> {
+    let mut disk = RealDisk;
+    match give_name(file, to, true, &mut disk) {
+        Ok(true) => sync_folder(&mut disk, folder(file)),
+        Ok(false) => Err(cannot_rename(file, &format!("{} is there already", to.display()))),
+        Err(e) => Err(failed("rename it", file, e)),
+    }
+}
+
+fn cannot_rename(file: &Path, why: &str) -> Error {
+    Error::new(ErrorKind::Output, format!("cannot rename it: {why}")).with_file(file)
 }
 
 /// Removes `output` where it is a copy of `film` to the last byte: an earlier run brought it from another disk and was

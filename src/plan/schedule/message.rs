@@ -102,6 +102,8 @@ pub enum ScheduleEvent {
         frames: u64,
         /// Their bytes.
         bytes: u64,
+        /// It is remembered and was not made now: what it came to is known, and its bytes are not there.
+        remembered: bool,
     },
     /// The source of a chunk was scored against itself.
     CeilingMeasured {
@@ -146,6 +148,8 @@ pub enum ScheduleAction {
         stride: u32,
         /// What may stop it; nothing where it is made to its end.
         watch: Option<WatchSpec>,
+        /// It decides nothing: its bytes are wanted, so that it has to be made even if what it comes to is remembered.
+        again: bool,
         /// Of the encoder. No bytes depend on it.
         parallelism: u32,
     },

@@ -11,7 +11,7 @@ use super::super::watch::WatchSpec;
 use super::message::{ChunkFacts, ScheduleAction, ScheduleEvent, ScheduleRules, TryEnd};
 use super::record::ScheduleRecord;
 use super::title::{TitleState, decide};
-use super::work::{ChunkWork, Next, WorkerTask, unknown};
+use super::work::{ChunkWork, Next, TryCost, WorkerTask, unknown};
 use crate::base::Result;
 use crate::media::Crf;
 
@@ -72,15 +72,18 @@ impl Scheduler {
                 work.probed(&scores, bytes);
                 out.push(ScheduleAction::Journal { record: ScheduleRecord::Probe { chunk, scores, bytes } });
             }
-            ScheduleEvent::Tried { chunk, end, frames, bytes } => {
+            ScheduleEvent::Tried { chunk, end, frames, bytes, remembered } => {
                 let title = self.is_decided().then(|| self.title.as_ref().and_then(TitleState::floor));
                 let rules = self.rules.search.clone();
                 let (running, work) = self.ended_of(chunk, |running| matches!(running, WorkerTask::Try { .. }))?;
                 let WorkerTask::Try { piece, stride, again } = running else { return Err(unknown()) };
                 let whole = matches!(end, TryEnd::Whole(_));
-                let learnt = work.tried((piece, stride, again), end, (frames, bytes), (title, &rules))?;
+                let cost = TryCost { frames, bytes, remembered };
+                let learnt = work.tried((piece, stride, again), end, cost, (title, &rules))?;
                 out.extend(learnt.record.map(|record| ScheduleAction::Journal { record }));
                 match learnt.hold {
+                    // What is held until now is given up when the bytes of what is remembered are made.
+                    _ if remembered => {}
                     Some(from) => out.push(ScheduleAction::Hold { chunk, from }),
                     None if whole => out.push(ScheduleAction::Discard { chunk }),
                     None => {}
@@ -301,7 +304,7 @@ impl Scheduler {
     ) -> Result<()> {
         let worker = self.give(chunk, WorkerTask::Try { piece, stride, again })?;
         let parallelism = self.parallelism();
-        out.push(ScheduleAction::Try { worker, chunk, piece, stride, watch, parallelism });
+        out.push(ScheduleAction::Try { worker, chunk, piece, stride, watch, again, parallelism });
         Ok(())
     }
 

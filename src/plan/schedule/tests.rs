@@ -10,7 +10,7 @@ use super::*;
 use film::{Conduct, Dice, SimFilm, is_plausible};
 
 fn conduct(workers: usize, seed: u64, fails: Option<usize>) -> Conduct {
-    Conduct { workers, dice: Dice(seed), fails }
+    Conduct { workers, dice: Dice(seed), fails, remembers: None }
 }
 
 /// What one worker decides that nothing disturbs, and the lines of its journal.
@@ -64,6 +64,16 @@ proptest! {
     }
 
     #[test]
+    fn a_run_that_remembers_some_of_its_tries_decides_the_same(
+        film in any_film(), workers in 1usize..=6, seed in any::<u64>(), one_in in 1usize..4,
+        fails in proptest::option::of(2usize..9),
+    ) {
+        let (expected, _) = undisturbed(&film);
+        let mut conduct = Conduct { remembers: Some(one_in), ..conduct(workers, seed, fails) };
+        prop_assert!(check(&film, &expected, &mut conduct, &mut Vec::new(), None)?);
+    }
+
+    #[test]
     fn a_run_that_is_killed_again_and_again_decides_the_same(
         film in any_film(), seed in any::<u64>(), damage in any::<bool>(),
     ) {
@@ -72,6 +82,7 @@ proptest! {
         for run in 0.. {
             prop_assert!(run < 500, "it comes to no end");
             let mut conduct = conduct(1 + dice.below(6), dice.next(), Some(6));
+            conduct.remembers = (dice.below(3) == 0).then_some(2);
             if check(&film, &expected, &mut conduct, &mut journal, Some(dice.below(9)))? {
                 break;
             }
@@ -146,7 +157,7 @@ fn after_a_try(frames: Vec<f64>) -> Vec<ScheduleAction> {
     scheduler.on(ScheduleEvent::WorkerFree { worker: 0 }).unwrap();
     let harmonic_mean = frames.len() as f64 / frames.iter().map(|f| 1.0 / (f + 1.0)).sum::<f64>() - 1.0;
     let end = TryEnd::Whole(ScoredFrames { stride: 3, harmonic_mean, frames });
-    scheduler.on(ScheduleEvent::Tried { chunk: 0, end, frames: 300, bytes: 1 }).unwrap()
+    scheduler.on(ScheduleEvent::Tried { chunk: 0, end, frames: 300, bytes: 1, remembered: false }).unwrap()
 }
 
 #[test]

@@ -101,6 +101,14 @@ pub(super) enum Next {
     },
 }
 
+/// What the encoder gave out for a try, and whether that was now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TryCost {
+    pub(super) frames: u64,
+    pub(super) bytes: u64,
+    pub(super) remembered: bool,
+}
+
 /// What was learnt of a try.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Learnt {
@@ -348,7 +356,7 @@ impl ChunkWork {
         &mut self,
         (piece, stride, again): (Piece, u32, bool),
         end: TryEnd,
-        (frames, bytes): (u64, u64),
+        TryCost { frames, bytes, remembered }: TryCost,
         (title, rules): (Option<Option<TitleFloor>>, &SearchRules),
     ) -> Result<Learnt> {
         let open = self.search.as_ref().filter(|_| title.is_none() && !again);
@@ -371,10 +379,13 @@ impl ChunkWork {
         let tried = TryRecord { chunk, from, crf, tier, stride, whole, score, frames, bytes, reason };
         if searching {
             let record = Some(ScheduleRecord::Try { tried: tried.clone(), frames: scored.clone() });
-            return Ok(Learnt { record, hold: self.observe(tried, scored, true, &rules.curve) });
+            return Ok(Learnt { record, hold: self.observe(tried, scored, !remembered, &rules.curve) });
         }
-        if !whole {
-            return Err(Error::new(ErrorKind::Encode, "internal error: a try that nothing watched was stopped"));
+        if !whole || remembered {
+            return Err(Error::new(
+                ErrorKind::Encode,
+                "internal error: a try whose bytes are wanted came without them",
+            ));
         }
         // A chunk whose bytes are made again was decided before: that decides nothing anew.
         let of_best = self.best.as_mut().filter(|best| best.scores.stride == stride);

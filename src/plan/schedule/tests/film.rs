@@ -151,11 +151,12 @@ impl SimFilm {
         for (at, score) in (0..).step_by(stride as usize).zip(&scores.frames) {
             if let Verdict::Stop { estimate } = watch.observe(at, *score) {
                 let (frames, bytes) = (at + 1, size(at + 1));
-                return ScheduleEvent::Tried { chunk, end: TryEnd::Stopped { estimate }, frames, bytes };
+                let end = TryEnd::Stopped { estimate };
+                return ScheduleEvent::Tried { chunk, end, frames, bytes, remembered: false };
             }
         }
         let (frames, end) = (self.chunks[chunk].facts.frames - piece.from, TryEnd::Whole(scores));
-        ScheduleEvent::Tried { chunk, end, frames, bytes: size(frames) }
+        ScheduleEvent::Tried { chunk, end, frames, bytes: size(frames), remembered: false }
     }
 
     /// Runs it to its end, or until `lines` more are in the journal.
@@ -170,6 +171,8 @@ pub struct Conduct {
     pub dice: Dice,
     /// One order in so many fails, each chunk's at most once.
     pub fails: Option<usize>,
+    /// One try in so many is remembered, those whose bytes are wanted left out.
+    pub remembers: Option<usize>,
 }
 
 /// What came of a run.
@@ -260,7 +263,7 @@ impl<'a> Sim<'a> {
                     }
                 }
             };
-            if let ScheduleEvent::Tried { chunk, end: TryEnd::Whole(_), .. } = event {
+            if let ScheduleEvent::Tried { chunk, end: TryEnd::Whole(_), remembered: false, .. } = event {
                 assert!(self.fresh.contains_key(&chunk));
             }
             if !self.tell(event) || self.run.done {
@@ -304,10 +307,14 @@ impl<'a> Sim<'a> {
                 let bytes = 100 * scores.frames.len() as u64 + chunk as u64;
                 self.give(worker, ScheduleEvent::Probed { chunk, scores, bytes });
             }
-            ScheduleAction::Try { worker, chunk, piece, stride, watch, parallelism } => {
+            ScheduleAction::Try { worker, chunk, piece, stride, watch, again, parallelism } => {
                 assert!(parallelism > 0 && piece.from < self.film.chunks[chunk].facts.frames);
-                self.fresh.insert(chunk, piece);
-                let event = self.film.try_at(chunk, piece, stride, watch);
+                let mut event = self.film.try_at(chunk, piece, stride, watch);
+                let from_memory = !again && self.conduct.remembers.is_some_and(|n| self.conduct.dice.below(n) == 0);
+                match &mut event {
+                    ScheduleEvent::Tried { remembered, .. } if from_memory => *remembered = true,
+                    _ => drop(self.fresh.insert(chunk, piece)),
+                }
                 self.give(worker, event);
             }
             ScheduleAction::MeasureCeiling { worker, chunk } => {
