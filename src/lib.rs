@@ -71,7 +71,7 @@ pub(crate) mod syntax;
 pub(crate) mod verify;
 pub(crate) mod video;
 
-pub use analyze::{crop, inspect, probe};
+pub use analyze::{crop, inspect, loudness, probe};
 pub use base::{CancelToken, Error, ErrorKind, Result, Timestamp};
 pub use config::{EncodeSettings, Quality, SettingValues, setting, settings, template};
 pub use encode::{bench, plan};
@@ -90,12 +90,13 @@ pub use verify::{Verification, VmafOptions, verify, vmaf};
 
 /// What functions find and what stands in the fields of reports, facts, settings and events, as plain data.
 pub mod data {
-    pub use crate::analyze::{DolbyVisionFacts, PictureReport, ProbeReport};
+    pub use crate::analyze::{DolbyVisionFacts, PictureReport, ProbeReport, TrackLoudness};
     pub use crate::audio::AudioStats;
     pub use crate::base::{Rational, Rounding, Span};
     pub use crate::config::{
-        AudioMode, BatchSettings, BitDepth, CrfBySize, Crop, Deinterlace, DolbyVisionMode, Hwaccel, Ionice, Origin,
-        Per, PictureSettings, SampleSettings, SampleTier, Scale, Setting, SettingKind, Target,
+        AudioMode, BatchSettings, BitDepth, CrfBySize, Crop, Deinterlace, DolbyVisionMode, Hwaccel, Ionice,
+        LoudnessGoal, LoudnessGroup, LoudnessSettings, Origin, Per, PictureSettings, SampleSettings, SampleTier, Scale,
+        Setting, SettingKind, Target,
     };
     pub use crate::container::provenance::{
         Provenance, ProvenanceChunk, ProvenancePiece, ProvenanceScore, ProvenanceTarget,
@@ -109,9 +110,10 @@ pub mod data {
         Tag, TagEntry, TagTargets, Transfer, VideoInfo,
     };
     pub use crate::meter::{FrameScore, MetricKind, Model, Stride};
-    pub use crate::plan::{CropReport, Curve, Distance, Observation, Piece, SlopeBounds, Tier, TryRecord};
+    pub use crate::plan::{CropReport, Curve, Distance, Loudness, Observation, Piece, SlopeBounds, Tier, TryRecord};
     pub use crate::report::{
-        CaptionReport, ChunkReport, DolbyVisionReport, FileReport, QualityReport, StreamReport, VideoReport,
+        CaptionReport, ChunkReport, DolbyVisionReport, FileReport, LoudnessReport, QualityReport, StreamReport,
+        VideoReport,
     };
     pub use crate::search::{SampleReport, Scene, SceneChunk, ScenesReport};
     pub use crate::source::DecodeStats;

@@ -2,7 +2,9 @@
 #![deny(unsafe_code)]
 
 use super::*;
-use crate::audio::ffi::Decoder;
+use crate::audio::ffi::OpusDecoder;
+use crate::audio::timeline::{is_jump, position_of};
+use crate::av::AudioFrame;
 use crate::base::{Error, ErrorKind, Rational};
 use crate::syntax::opus::{opus_head_facts, packet_samples};
 
@@ -21,7 +23,7 @@ const LAYOUTS: [(&str, &[usize]); 9] = [
 
 fn config(channels: u32, layout: &str, rate: u32) -> AudioConfig {
     let plan = LayoutPlan::for_source(channels, layout).unwrap();
-    AudioConfig { plan, bitrate: None, source_rate: rate, start: None }
+    AudioConfig { plan, bitrate: None, source_rate: rate, start: None, level: None }
 }
 
 fn millis(ms: i64) -> Option<Timestamp> {
@@ -68,11 +70,11 @@ fn hear(config: AudioConfig, frames: impl IntoIterator<Item = Sound>) -> Heard {
         encoder.push(frame, &mut sink).unwrap();
     }
     let stats = encoder.finish(&mut sink).unwrap();
-    let mut decoder = Decoder::new(&head);
+    let mut decoder = OpusDecoder::new(&head).unwrap();
     let channels = usize::from(head.channels);
     let mut pcm = Vec::new();
     for (i, packet) in packets.iter().enumerate() {
-        let decoded = decoder.decode(&packet.data);
+        let decoded = decoder.decode(&packet.data).unwrap();
         assert_eq!(packet_samples(&packet.data), Some((decoded.len() / channels) as u32));
         let last = i + 1 == packets.len();
         assert!(last || packet.trim.discard_padding_ns() == 0, "only the last packet is cut");

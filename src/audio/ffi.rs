@@ -7,7 +7,7 @@ use std::ptr::NonNull;
 use opusic_sys as sys;
 
 use crate::base::{Error, ErrorKind, Result};
-use crate::syntax::opus::{ChannelMapping, OPUS_RATE};
+use crate::syntax::opus::{ChannelMapping, OPUS_RATE, OpusHead};
 
 /// Samples a channel in one packet: 20 ms.
 pub(super) const FRAME: usize = 960;
@@ -135,19 +135,22 @@ impl Drop for OpusEncoder {
     }
 }
 
-/// An `OpusMSDecoder`, by which the tests hear what was encoded.
-#[cfg(test)]
-pub(super) struct Decoder {
+/// An `OpusMSDecoder`, by which what was encoded is heard.
+pub(super) struct OpusDecoder {
     raw: NonNull<sys::OpusMSDecoder>,
     channels: usize,
 }
 
-#[cfg(test)]
-impl Decoder {
+// SAFETY: an OpusMSDecoder is plain memory that no thread owns; it is used through `&mut` only.
+unsafe impl Send for OpusDecoder {}
+
+impl OpusDecoder {
     /// A decoder for what an `OpusHead` describes.
-    pub(super) fn new(head: &crate::syntax::opus::OpusHead) -> Self {
+    pub(super) fn new(head: &OpusHead) -> Result<Self> {
         let channels = usize::from(head.channels);
-        assert_eq!(head.mapping.table.len(), channels);
+        if head.mapping.table.len() != channels {
+            return Err(Error::new(ErrorKind::Encode, "an Opus header whose mapping has other channels"));
+        }
         let mut code = 0;
         // SAFETY: the table has an entry for each channel, and the pointers are valid for the call.
         let raw = unsafe {
@@ -160,25 +163,25 @@ impl Decoder {
                 &mut code,
             )
         };
-        assert_eq!(code, sys::OPUS_OK);
-        Decoder { raw: NonNull::new(raw).expect("a decoder"), channels }
+        check(code, "cannot create an Opus decoder")?;
+        let raw = NonNull::new(raw).ok_or_else(|| Error::new(ErrorKind::Encode, "cannot create an Opus decoder"))?;
+        Ok(OpusDecoder { raw, channels })
     }
 
     /// All samples of one packet, interleaved.
-    pub(super) fn decode(&mut self, packet: &[u8]) -> Vec<f32> {
+    pub(super) fn decode(&mut self, packet: &[u8]) -> Result<Vec<f32>> {
         let mut pcm = vec![0.0f32; 5_760 * self.channels];
         // SAFETY: the decoder is valid; the buffer holds 5760 samples of every channel, as it is told.
         let samples = unsafe {
             let (data, len) = (packet.as_ptr(), packet.len() as i32);
             sys::opus_multistream_decode_float(self.raw.as_ptr(), data, len, pcm.as_mut_ptr(), 5_760, 0)
         };
-        pcm.truncate(check(samples, "cannot decode").expect("a packet") as usize * self.channels);
-        pcm
+        pcm.truncate(check(samples, "cannot decode Opus")? as usize * self.channels);
+        Ok(pcm)
     }
 }
 
-#[cfg(test)]
-impl Drop for Decoder {
+impl Drop for OpusDecoder {
     fn drop(&mut self) {
         // SAFETY: we own the decoder and drop it once.
         unsafe { sys::opus_multistream_decoder_destroy(self.raw.as_ptr()) }

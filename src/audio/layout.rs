@@ -5,6 +5,8 @@
 //! channels staying silent; only what has no place is folded into its neighbours.
 #![deny(unsafe_code)]
 
+use ebur128::Channel;
+
 use crate::av::{ChannelLayout, Mix};
 use crate::base::{Error, ErrorKind, Result};
 
@@ -180,6 +182,27 @@ impl LayoutPlan {
     /// The default bit rate in bits a second.
     pub fn bitrate(&self) -> u32 {
         TARGETS[self.target].bitrate
+    }
+
+    /// What each channel counts in loudness, by where its speaker stands (ITU-R BS.1770-4, table 3): surrounds from 60 to 120
+    /// degrees 1.5 dB more, those behind as those in front, the LFE not at all. A pair of surrounds alone stands at 110.
+    pub(super) fn loudness_channels(&self) -> Vec<Channel> {
+        let speakers = TARGETS[self.target].speakers;
+        let beside = speakers.contains(&S::SL);
+        let channel = |speaker: &Speaker| match *speaker {
+            S::FL => Channel::Left,
+            S::FR => Channel::Right,
+            S::FC => Channel::Center,
+            S::SL => Channel::Mp090,
+            S::SR => Channel::Mm090,
+            S::BL if beside => Channel::Mp135,
+            S::BR if beside => Channel::Mm135,
+            S::BL => Channel::LeftSurround,
+            S::BR => Channel::RightSurround,
+            S::BC => Channel::Mp180,
+            _ => Channel::Unused,
+        };
+        speakers.iter().map(channel).collect()
     }
 
     /// The gains from a frame's layout, which may change in mid-stream, to the planned one in Opus order.

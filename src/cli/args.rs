@@ -44,6 +44,8 @@ pub enum Command {
     Scenes(ScenesArgs),
     /// Show which part of a film's picture is not black bars.
     Crop(CropArgs),
+    /// Measure how loud each audio track is: integrated loudness, range, maxima, true peak.
+    Audio(AudioArgs),
     /// Score a file against its reference with VMAF, frames paired by their order.
     Vmaf(VmafArgs),
     /// Check that an output is a faithful encode of its source.
@@ -172,6 +174,15 @@ pub struct CropArgs {
     /// The film.
     pub input: PathBuf,
     /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct AudioArgs {
+    /// The film.
+    pub input: PathBuf,
+    /// Print JSON.
     #[arg(long)]
     pub json: bool,
 }
@@ -384,7 +395,9 @@ fn flag(index: usize, setting: &'static Setting, name: &'static str) -> Arg {
         SettingKind::OneOf(words) => arg.value_parser(PossibleValuesParser::new(words)),
         _ => arg.value_parser(move |text: &str| setting.check(text).map(|()| text.to_owned())),
     };
-    let arg = arg.value_name(setting.value_name);
+    // `--loudness -16`
+    let below_zero = matches!(setting.kind, SettingKind::Number { min, .. } if min < 0.0) || setting.key == "loudness";
+    let arg = arg.value_name(setting.value_name).allow_negative_numbers(below_zero);
     if matches!(setting.key, "target_vmaf" | "per") { arg.conflicts_with("crf") } else { arg }
 }
 

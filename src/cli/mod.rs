@@ -7,6 +7,7 @@
 #![deny(unsafe_code)]
 
 mod args;
+mod audio;
 mod batch;
 mod bench;
 mod board;
@@ -72,6 +73,7 @@ fn run(cli: Cli) -> Result<u8> {
         Command::Probe(args) => probe::run(&args),
         Command::Scenes(args) => scenes::run(&args),
         Command::Crop(args) => crop::run(&args),
+        Command::Audio(args) => audio::run(&args),
         Command::Vmaf(args) => vmaf::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Bench(args) => bench::run(&args),

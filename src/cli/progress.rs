@@ -175,6 +175,10 @@ impl Sink for ProgressSink {
                     self.say(&format!("encoding {name}{length}"));
                 }
             }
+            Event::Stage { name: "loudness" } => match &self.view {
+                View::Live(bar) => bar.set_message("measuring the sound"),
+                _ => self.say("measuring the sound"),
+            },
             Event::Stage { name: "verify" } => {
                 if let View::Live(bar) = &self.view {
                     bar.set_message("verifying");

@@ -7,6 +7,7 @@
 
 mod batch;
 mod file;
+mod loudness;
 mod migrations;
 mod parse;
 pub(crate) mod path_text;
@@ -21,6 +22,7 @@ pub use crate::media::{
     BitDepth, Crop, Deinterlace, DolbyVisionMode, Hwaccel, PictureSettings, SampleSettings, SampleTier, Scale,
 };
 pub use batch::BatchSettings;
+pub use loudness::{LoudnessGoal, LoudnessGroup, LoudnessSettings};
 pub use parse::size;
 pub(crate) use parse::{parameters, parameters_text};
 pub use registry::{setting, settings};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::BatchSettings;
 use super::path_text::{as_text, lossy, lossy_if_any};
-use super::{Hwaccel, PictureSettings, SampleSettings};
+use super::{Hwaccel, LoudnessGoal, LoudnessSettings, PictureSettings, SampleSettings};
 use crate::base::{Error, ErrorKind, Rational, Result};
 use crate::media::Crf;
 
@@ -249,12 +249,21 @@ fn check_replacement(settings: &EncodeSettings) -> Result<()> {
 type TogetherCheck = fn(&EncodeSettings) -> Result<()>;
 
 /// Which settings cannot be together whatever else is set, by name.
-pub(super) const TOGETHER: [(&[&str], TogetherCheck); 4] = [
+pub(super) const TOGETHER: [(&[&str], TogetherCheck); 5] = [
     (&["video.film_grain", "video.preset"], check_grain),
     (&["quality.crf_min", "quality.crf_max"], |s| of_target(s, Target::check_range)),
     (&["batch.replace_source", "batch.directory"], check_replacement),
+    (&["audio.loudness", "audio.mode"], check_loudness),
     (&["quality.floor", "quality.per", "quality.target_vmaf"], |s| of_target(s, Target::check_floor)),
 ];
+
+fn check_loudness(settings: &EncodeSettings) -> Result<()> {
+    if settings.audio == AudioMode::Copy && settings.loudness.goal != LoudnessGoal::Off {
+        let message = "tracks that are copied stay as loud as they are; the loudness needs audio opus";
+        return Err(Error::new(ErrorKind::Usage, message));
+    }
+    Ok(())
+}
 
 fn of_target(settings: &EncodeSettings, check: fn(&Target) -> Result<()>) -> Result<()> {
     match &settings.quality {
@@ -300,6 +309,8 @@ pub struct EncodeSettings {
     pub svt: Vec<(String, String)>,
     /// What becomes of audio tracks.
     pub audio: AudioMode,
+    /// How loud they are made.
+    pub loudness: LoudnessSettings,
     /// Whether an existing output may be replaced.
     pub overwrite: bool,
     /// Whether the file does not say how its video track was made.
@@ -372,6 +383,7 @@ impl EncodeSettings {
             encoder: Self::ENCODER.to_owned(),
             svt: Vec::new(),
             audio: AudioMode::default(),
+            loudness: LoudnessSettings::default(),
             overwrite: false,
             no_provenance: false,
             accept_damage: false,

@@ -8,6 +8,7 @@ mod bench;
 mod captions;
 mod damage;
 mod known;
+mod loudness;
 mod outcome;
 mod pass;
 mod paths;

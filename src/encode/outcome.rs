@@ -75,6 +75,7 @@ impl Run<'_> {
                 .collect(),
             captions: Vec::new(),
             samples: None,
+            loudness: Vec::new(),
             quality: searched.map_or_else(|| quality(&findings), |s| s.quality()),
             chunks: searched.map_or_else(|| chunks(&findings), |s| s.chunks()),
             stages,

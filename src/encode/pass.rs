@@ -24,7 +24,7 @@ use crate::flow::{Bound, Graph, Outlet, Port, Promise};
 use crate::media::{Frame, MediaInfo};
 use crate::meter::MetricSpec;
 use crate::pixel::Converter;
-use crate::plan::PicturePlan;
+use crate::plan::{PicturePlan, SoundLevel};
 use crate::search::{Film, chunks};
 use crate::source::{AudioDecoder, Source, VideoDecoder, video_options};
 use crate::stages::demux::{Demux, DemuxFindings, Route};
@@ -56,6 +56,8 @@ pub(super) struct PassPlan<'a> {
     pub(super) decisions: &'a [StreamDecision],
     /// What its files say of themselves, all but of the main video.
     pub(super) said: &'a FileDescription,
+    /// What is done to the loudness of streams.
+    pub(super) levels: &'a BTreeMap<usize, SoundLevel>,
     pub(super) outputs: Vec<PassOutput<'a>>,
 }
 
@@ -128,7 +130,7 @@ pub(super) struct OutputFindings {
 /// # Errors
 /// Of opening decoders and encoders.
 pub(super) fn build(graph: &mut Graph, plan: PassPlan<'_>, mut source: Source) -> Result<PassPromises> {
-    let mut tracks = Tracks::new(plan.info, plan.decisions, plan.said)?;
+    let mut tracks = Tracks::new(plan.info, plan.decisions, plan.said, plan.levels)?;
     let muxes: Vec<(Outlet<MuxMessage>, Port<MuxMessage>)> =
         plan.outputs.iter().map(|_| graph.channel(PACKETS)).collect();
     let everywhere = |track: usize| TrackOut(muxes.iter().map(|(mux, _)| (mux.clone(), track)).collect());

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::captions::CaptionFiles;
 use super::damage;
 use super::known::facts_of;
+use super::loudness::{LevelledTracks, Levelling};
 use super::pass::{FinishedPicture, OutputFindings, PassFindings, PassOutput, PassPlan, build};
 use super::paths::{check_paths, stand_in};
 use super::sampled::{self, Sampling};
@@ -26,7 +27,7 @@ use crate::stages::describe::{FileDescription, describe};
 use crate::stages::disks::DiskWatch;
 use crate::stages::progress::{JobProgress, Progress, Pulse, Teller};
 use crate::stages::spec::factory;
-use crate::stages::streams::{Action, StreamDecision, Task, decide, in_track_order, unknown_codecs};
+use crate::stages::streams::{Action, SoundWish, StreamDecision, Task, decide, in_track_order, unknown_codecs};
 use crate::store::PartialOutput;
 use crate::syntax::opus::OPUS_RATE;
 use crate::verify::{
@@ -96,6 +97,8 @@ fn encode_files(
     let info = facts.refine(&info);
     let decisions = decisions(first, &info)?;
     let main = main_stream(&info, &decisions).map_err(place)?;
+    let levelling = Levelling { settings: first, info: &info, facts: &facts, decisions: &decisions, sink, cancel };
+    let levelled = levelling.level().map_err(place)?;
     let sampling = Sampling { info: &info, facts: &facts, main, sink, cancel, pulse, disks: &disks };
     let (outputs, samples): (Vec<_>, Vec<_>) = sampling.resolve(outputs).map_err(place)?.into_iter().unzip();
     let parts = |fixed: bool| outputs.iter().filter(|o| matches!(o.quality, Quality::Crf(_)) == fixed).count();
@@ -106,9 +109,9 @@ fn encode_files(
             let codec = factory(settings)?.traits().codec;
             let picture = PicturePlan::new(&facts, main, &wanted(settings, codec)?)?;
             let decisions: Vec<_> = decisions.iter().map(|d| d.coded_as(codec)).collect();
-            let said = describe(&info, &decisions);
-            let (job, info, facts, disks) = (&job, &info, &facts, &disks);
-            Ok(Run { settings, sink, cancel, pulse, job, disks, info, decisions, said, facts, picture })
+            let said = levelled.said(describe(&info, &decisions));
+            let (job, info, facts, disks, levelled) = (&job, &info, &facts, &disks, &levelled);
+            Ok(Run { settings, sink, cancel, pulse, job, disks, info, decisions, said, facts, picture, levelled })
         })
         .collect::<Result<Vec<_>>>()
         .map_err(place)?;
@@ -166,7 +169,7 @@ pub fn plan(settings: &EncodeSettings, cancel: &CancelToken) -> Result<Vec<Strea
 fn decisions(settings: &EncodeSettings, info: &MediaInfo) -> Result<Vec<StreamDecision>> {
     let unknown = unknown_codecs(settings.source(), info);
     let codec = factory(settings)?.traits().codec;
-    let decisions: Vec<_> = decide(info, settings.audio, &unknown).iter().map(|d| d.coded_as(codec)).collect();
+    let decisions: Vec<_> = decide(info, SoundWish::of(settings), &unknown).iter().map(|d| d.coded_as(codec)).collect();
     let in_file = |kind, message: &str| Err(Error::new(kind, message).with_file(&settings.input));
     match main_stream(info, &decisions) {
         Err(error) => Err(error.with_file(&settings.input)),
@@ -270,8 +273,8 @@ fn pass(
         });
     }
     let mut graph = Graph::new(run.cancel);
-    let promises =
-        build(&mut graph, PassPlan { info: run.info, decisions: &run.decisions, said: &run.said, outputs }, source)?;
+    let (info, decisions, said, levels) = (run.info, &run.decisions, &run.said, &run.levelled.levels);
+    let promises = build(&mut graph, PassPlan { info, decisions, said, levels, outputs }, source)?;
     let stages = run.teller().wait(graph.start(), &progress, encodes)?;
     Ok((promises.found()?, stages, begun.elapsed()))
 }
@@ -333,6 +336,7 @@ pub(super) struct Run<'a> {
     pulse: &'a Pulse,
     job: &'a JobProgress,
     disks: &'a DiskWatch,
+    levelled: &'a LevelledTracks,
     pub(super) info: &'a MediaInfo,
     /// As of this file.
     pub(super) decisions: Vec<StreamDecision>,
@@ -396,7 +400,7 @@ impl Run<'_> {
     /// The report of a file that was written, once it was read back.
     fn verified(
         &self,
-        findings: Findings,
+        mut findings: Findings,
         file: PartialOutput,
         chunked: Option<&ChunkedFilm>,
         (mut stages, mut time): (Vec<StageReport>, Duration),
@@ -413,7 +417,10 @@ impl Run<'_> {
             stages.splice(0..0, chunked.stages.iter().cloned());
             time += chunked.time;
         }
-        Ok((self.report(findings, stages, verification, clock, time, chunked), file))
+        let (loudness, complaints) = self.levelled.measured(file.path(), &self.decisions, self.cancel)?;
+        findings.warnings.extend(complaints);
+        let report = self.report(findings, stages, verification, clock, time, chunked);
+        Ok((Report { loudness, ..report }, file))
     }
 
     fn expected(&self, findings: &Findings) -> Expected {

@@ -1,6 +1,6 @@
 //! The tracks of a pass: what each file is to hold, before the encoder says how its picture is coded.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::audio::{AudioConfig, AudioEncoder};
 use crate::base::{Error, ErrorKind, Result, Span};
@@ -9,7 +9,7 @@ use crate::media::{
     AudioTrackParams, FileParams, MediaInfo, StreamInfo, SubtitleTrackParams, TrackCodec, TrackKind, TrackParams,
     VideoTrackParams,
 };
-use crate::plan::Treatment;
+use crate::plan::{SoundLevel, Treatment};
 use crate::stages::describe::FileDescription;
 use crate::stages::streams::{StreamDecision, Task};
 use crate::syntax::opus;
@@ -23,12 +23,24 @@ pub(super) struct Tracks {
     pub(super) sources: Vec<usize>,
     /// Encoders, made early because the header needs their pre-skip.
     encoders: HashMap<usize, AudioEncoder>,
+    /// What is done to the loudness of a source's streams.
+    levels: BTreeMap<usize, SoundLevel>,
 }
 
 impl Tracks {
-    pub(super) fn new(info: &MediaInfo, decisions: &[StreamDecision], said: &FileDescription) -> Result<Self> {
-        let mut tracks =
-            Tracks { params: params(info, decisions, said), video: 0, sources: Vec::new(), encoders: HashMap::new() };
+    pub(super) fn new(
+        info: &MediaInfo,
+        decisions: &[StreamDecision],
+        said: &FileDescription,
+        levels: &BTreeMap<usize, SoundLevel>,
+    ) -> Result<Self> {
+        let mut tracks = Tracks {
+            params: params(info, decisions, said),
+            video: 0,
+            sources: Vec::new(),
+            encoders: HashMap::new(),
+            levels: levels.clone(),
+        };
         for track in &said.tracks {
             let Some(decision) = decisions.iter().find(|d| d.index == track.stream) else { continue };
             let Some(kind) = tracks.kind(decision, &info.streams[track.stream])? else { continue };
@@ -55,6 +67,7 @@ impl Tracks {
                     bitrate: None,
                     source_rate: audio.map_or(48_000, |a| a.sample_rate),
                     start: stream.start,
+                    level: self.levels.get(&stream.index).copied(),
                 })
                 .map_err(|e| e.with_stream(stream.index))?;
                 let track = opus::track(&encoder.head().to_bytes())

@@ -13,6 +13,7 @@ mod crop;
 mod curve;
 mod facts;
 mod fields;
+mod loudness;
 mod policy;
 mod prior;
 mod samples;
@@ -36,6 +37,7 @@ pub use facts::{
     SourceFacts,
 };
 pub use fields::{Fields, is_told, judge};
+pub use loudness::{LOUDNESS_TOLERANCE, LevelStep, Loudness, LoudnessTarget, SoundLevel, first_level, next_level};
 pub use policy::{ChunkSearch, Tier};
 pub use prior::{ChunkOutcome, LONGEST_LAG, forecast, lag, probe_crf, slope_of};
 pub use samples::{FilmMarks, SampleSpan, SampleStep, complexity, sample_spans, sample_step};

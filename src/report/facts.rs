@@ -9,7 +9,7 @@ use crate::config::EncodeSettings;
 use crate::config::path_text::lossy;
 use crate::flow::StageReport;
 use crate::media::{Color, HdrStatic, PoolStats};
-use crate::plan::{Piece, TryRecord};
+use crate::plan::{Loudness, Piece, TryRecord};
 use crate::search::SampleReport;
 use crate::source::DecodeStats;
 use crate::stages::streams::StreamDecision;
@@ -31,6 +31,9 @@ pub struct Report {
     /// Captions that were taken out of the picture and written beside the output; absent where there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub captions: Vec<CaptionReport>,
+    /// How loud audio tracks were and are, where that was asked for; absent where it was not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub loudness: Vec<LoudnessReport>,
     /// How quality was chosen and, where it was measured, what it is.
     pub quality: QualityReport,
     /// What samples of the film came to, where its rate factor follows from them.
@@ -163,6 +166,31 @@ pub struct StreamReport {
     pub decision: StreamDecision,
     /// For encoded audio: what happened to its time.
     pub audio: Option<crate::audio::AudioStats>,
+}
+
+/// How loud an audio track was and is.
+#[derive(Clone, Debug, Serialize)]
+pub struct LoudnessReport {
+    /// The source's stream.
+    pub stream: usize,
+    /// The integrated loudness that was asked for, in LUFS.
+    pub target_lufs: f64,
+    /// What this track was to come to: of tracks that are levelled together each keeps its distance from the others.
+    pub aim_lufs: f64,
+    /// The highest true peak that was asked for, in dB of full scale.
+    pub ceiling_dbtp: f64,
+    /// How loud it was.
+    pub before: Loudness,
+    /// How loud the track in the file is.
+    pub after: Option<Loudness>,
+    /// Decibels that were added.
+    pub gain_db: f64,
+    /// Whether a limiter held its peaks.
+    pub limited: bool,
+    /// Times that the track was encoded to find that out.
+    pub trials: u32,
+    /// Why it is not as it was asked for, where it is not.
+    pub note: Option<String>,
 }
 
 /// Quality.

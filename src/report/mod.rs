@@ -8,5 +8,6 @@ mod page;
 mod plots;
 
 pub use facts::{
-    CaptionReport, ChunkReport, DolbyVisionReport, FileReport, QualityReport, Report, StreamReport, VideoReport,
+    CaptionReport, ChunkReport, DolbyVisionReport, FileReport, LoudnessReport, QualityReport, Report, StreamReport,
+    VideoReport,
 };

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::audio::LayoutPlan;
 use crate::av::{codec_is_text_subtitle, has_decoder};
-use crate::config::AudioMode;
+use crate::config::{AudioMode, EncodeSettings};
 use crate::container::reader::codec_ids;
 use crate::container::{self, codec::CodecMapping};
 use crate::media::{MediaInfo, StreamInfo, StreamKind};
@@ -97,8 +97,23 @@ impl StreamDecision {
 /// How Matroska itself names a track that FFmpeg does not know: CodecID and CodecPrivate by stream index.
 pub(crate) type UnknownCodecs = std::collections::HashMap<usize, (String, Vec<u8>)>;
 
+/// What is asked of audio tracks.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SoundWish {
+    pub(crate) mode: AudioMode,
+    /// Whether their loudness is changed, for which they have to be encoded.
+    pub(crate) levelled: bool,
+}
+
+impl SoundWish {
+    /// Of a run.
+    pub(crate) fn of(settings: &EncodeSettings) -> Self {
+        SoundWish { mode: settings.audio, levelled: settings.loudness.target().is_some() }
+    }
+}
+
 /// Decides for every stream of `info`.
-pub(crate) fn decide(info: &MediaInfo, mode: AudioMode, unknown: &UnknownCodecs) -> Vec<StreamDecision> {
+pub(crate) fn decide(info: &MediaInfo, wish: SoundWish, unknown: &UnknownCodecs) -> Vec<StreamDecision> {
     let main = main_video(info);
     info.streams
         .iter()
@@ -108,7 +123,7 @@ pub(crate) fn decide(info: &MediaInfo, mode: AudioMode, unknown: &UnknownCodecs)
                     (Task::EncodeVideo, Action::Encoded, Some("av1".to_owned()), why_main(info))
                 }
                 StreamKind::Video => dropped("the output holds one video track, and this is not the main one"),
-                StreamKind::Audio => in_company(info, stream, audio(stream, mode)),
+                StreamKind::Audio => in_company(info, stream, audio(stream, wish)),
                 StreamKind::Subtitle => subtitle(stream, unknown.get(&stream.index)),
                 StreamKind::Attachment => attachment(info, stream),
                 _ if stream.holds_chapters => (Task::Drop, Action::Converted, Some("chapters".to_owned()), None),
@@ -141,13 +156,14 @@ fn dropped(reason: impl Into<String>) -> StreamVerdict {
     (Task::Drop, Action::Dropped, None, Some(reason.into()))
 }
 
-fn audio(stream: &StreamInfo, mode: AudioMode) -> StreamVerdict {
+fn audio(stream: &StreamInfo, SoundWish { mode, levelled }: SoundWish) -> StreamVerdict {
     let mapping =
         container::codec::for_copy(&stream.codec, &stream.extradata).map(|mapping| with_delay(mapping, stream));
     let copied = |mapping: CodecMapping, reason: Option<String>| {
         (Task::CopyAudio(mapping), Action::Kept, Some(stream.codec.clone()), reason)
     };
     if stream.codec == "opus"
+        && !levelled
         && let Some(mapping) = mapping
     {
         return copied(mapping, Some("already Opus".to_owned()));

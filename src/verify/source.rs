@@ -18,7 +18,7 @@ use crate::plan::{PicturePlan, SourceFacts};
 use crate::source::{AudioDecoder, Source, VideoDecoder, looked_at};
 use crate::stages::describe::describe;
 use crate::stages::digest::message_digest;
-use crate::stages::streams::{StreamDecision, Task, decide, in_track_order, unknown_codecs};
+use crate::stages::streams::{SoundWish, StreamDecision, Task, decide, in_track_order, unknown_codecs};
 use crate::stages::treat::{Treat, dolby_vision_record, messages};
 
 /// How far the length of a track may be off when both sides were measured by their timestamps: below this the
@@ -42,7 +42,9 @@ fn verify_of_file(source: &Path, output: &Path, cancel: &CancelToken) -> Result<
     let facts = analysis.facts(Looks { crop: true, fields: true }).map_err(place)?;
     let info = facts.refine(&info);
     let codec = codec_of(output);
-    let decisions = decide(&info, mode_of(output), &unknown_codecs(source, &info));
+    // Of sound that was encoded no more is asked where it was Opus before.
+    let wish = SoundWish { mode: mode_of(output), levelled: false };
+    let decisions = decide(&info, wish, &unknown_codecs(source, &info));
     let decisions: Vec<_> = decisions.iter().map(|d| d.coded_as(codec)).collect();
     let plan = plan(&facts, &main, output).map_err(place)?;
     let mut input = Source::open(source, cancel)?;

@@ -15,6 +15,7 @@ mod errors;
 mod hdr;
 mod jobs;
 mod kills;
+mod loudness;
 mod overnight;
 mod picture;
 mod probe;

@@ -60,6 +60,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("libvmaf_sys", &["meter"]),
     ("vmaf_head_sys", &[]),
     ("opus", &["audio"]),
+    ("ebur128", &["audio"]),
     ("hdr10plus", &["av", "hdr"]),
     ("dolby_vision", &["hdr"]),
     ("opusic_sys", &["audio"]),

@@ -1,11 +1,10 @@
-//! Sound, outputs and what is kept on the way.
+//! Outputs and what is kept on the way.
 // A row's `set` is one assignment, whose value may be refused: `Ok(place = value?)`.
 #![allow(clippy::unit_arg)]
 
 use std::time::Duration;
 
-use super::row::{BASE, word};
-use crate::config::AudioMode;
+use super::row::BASE;
 use crate::config::parse::{choice, flag, whole};
 use crate::config::setting::{Setting, SettingKind};
 
@@ -13,20 +12,6 @@ use crate::config::setting::{Setting, SettingKind};
 const ENCODERS: &[&str] = &["svt-av1", "libx264"];
 
 pub(super) const SETTINGS: &[Setting] = &[
-    Setting {
-        name: "audio.mode",
-        key: "audio",
-        place: "audio.mode",
-        flag: Some("audio"),
-        value_name: "MODE",
-        kind: SettingKind::OneOf(&["opus", "copy"]),
-        default: "opus",
-        help: "Encode audio tracks to Opus, or copy them where Matroska can carry the codec",
-        example: "\"opus\"",
-        set: |s, v| Ok(s.audio = choice::<AudioMode>("audio", v, &["opus", "copy"])?),
-        get: |s| word(&s.audio),
-        ..BASE
-    },
     Setting {
         name: "output.overwrite",
         key: "overwrite",

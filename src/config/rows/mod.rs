@@ -2,6 +2,7 @@
 //!
 //! Owns each setting's declaration. Refuses to look any up: that is [`registry`](super::registry)'s.
 
+mod audio;
 mod batch;
 mod files;
 mod picture;
@@ -14,5 +15,7 @@ use super::setting::Setting;
 
 /// All rows, in the order of the help.
 pub(super) fn all() -> Vec<Setting> {
-    [quality::SETTINGS, samples::SETTINGS, run::SETTINGS, picture::SETTINGS, files::SETTINGS, batch::SETTINGS].concat()
+    let groups =
+        [quality::SETTINGS, samples::SETTINGS, run::SETTINGS, picture::SETTINGS, audio::SETTINGS, files::SETTINGS];
+    groups.into_iter().chain([batch::SETTINGS]).flatten().copied().collect()
 }
