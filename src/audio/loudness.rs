@@ -3,6 +3,8 @@
 //! All of it is measured: a gate that looks for speech, as Dolby's dialogue intelligence is, is not here.
 #![deny(unsafe_code)]
 
+use std::collections::VecDeque;
+
 use ebur128::{EbuR128, Mode};
 
 use super::layout::LayoutPlan;
@@ -11,7 +13,12 @@ use crate::plan::Loudness;
 use crate::syntax::opus::OPUS_RATE;
 
 /// How often momentary and short-term loudness are looked at, in samples: ten times a second (EBU Tech 3341, 2.2).
-const STEP: usize = OPUS_RATE as usize / 10;
+const STEP_MS: u32 = 100;
+const STEP: usize = (OPUS_RATE * STEP_MS / 1000) as usize;
+
+/// Steps of momentary loudness, 400 ms, and of short-term loudness, 3 s.
+const MOMENTARY: usize = 4;
+const SHORT_TERM: usize = 30;
 
 /// Measures interleaved samples at 48 kHz.
 pub struct LoudnessMeter {
@@ -19,6 +26,8 @@ pub struct LoudnessMeter {
     channels: usize,
     /// Frames since momentary and short-term loudness were looked at.
     since: usize,
+    /// Power of the last steps, as far as 3 s go back.
+    steps: VecDeque<f64>,
     momentary_max: f64,
     short_term_max: f64,
 }
@@ -34,7 +43,8 @@ impl LoudnessMeter {
         let mut meter = EbuR128::new(channels as u32, OPUS_RATE, mode).map_err(failed)?;
         meter.set_channel_map(&plan.loudness_channels()).map_err(failed)?;
         let lowest = f64::NEG_INFINITY;
-        Ok(LoudnessMeter { meter, channels, since: 0, momentary_max: lowest, short_term_max: lowest })
+        let steps = VecDeque::with_capacity(SHORT_TERM + 1);
+        Ok(LoudnessMeter { meter, channels, since: 0, steps, momentary_max: lowest, short_term_max: lowest })
     }
 
     /// Takes whole frames of samples.
@@ -61,8 +71,17 @@ impl LoudnessMeter {
     }
 
     fn look(&mut self) -> Result<()> {
-        self.momentary_max = self.momentary_max.max(self.meter.loudness_momentary().map_err(failed)?);
-        self.short_term_max = self.short_term_max.max(self.meter.loudness_shortterm().map_err(failed)?);
+        // The meter would add up all of a window each time; steps of one length add up to the same.
+        let step = self.meter.loudness_window(STEP_MS).map_err(failed)?;
+        self.steps.push_front(10.0_f64.powf(step / 10.0));
+        self.steps.truncate(SHORT_TERM);
+        let mean = |count: usize| {
+            let power = self.steps.iter().take(count).sum::<f64>() / count as f64;
+            // Of a window that is not full yet nothing is known.
+            if self.steps.len() < count { f64::NEG_INFINITY } else { 10.0 * power.log10() }
+        };
+        self.momentary_max = self.momentary_max.max(mean(MOMENTARY));
+        self.short_term_max = self.short_term_max.max(mean(SHORT_TERM));
         Ok(())
     }
 
