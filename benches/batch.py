@@ -3,8 +3,9 @@
 
     benches/batch.py [FOLDER OF FILMS]      default: the film folder of the shared clips
 
-Prints a table of Markdown. `DRAPTO=<program>` names the program, default target/release/drapto. Whole runs of small
-films and of real ones: some minutes. Nothing else should run beside it.
+Prints a table of Markdown. `DRAPTO=<program>` names the program, default target/release/drapto; `ONLY=estimates,remembered`
+measures these alone (overhead and second_run are the others). Whole runs of small films and of real ones: a quarter of an
+hour. Nothing else should run beside it.
 """
 import json
 import os
@@ -136,7 +137,9 @@ def remembered(work):
 def main():
     print("| what | measured |\n| --- | --- |")
     with tempfile.TemporaryDirectory() as work:
-        for part in (overhead, second_run, estimates, remembered):
+        parts = {part.__name__: part for part in (overhead, second_run, estimates, remembered)}
+        for name in os.environ.get("ONLY", ",".join(parts)).split(","):
+            part = parts[name]
             folder = pathlib.Path(work) / part.__name__
             folder.mkdir()
             part(folder)

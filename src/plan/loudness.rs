@@ -64,7 +64,7 @@ const HEADROOM: f64 = 0.3;
 const CLEARANCE: f64 = 0.05;
 
 /// The most that is added to a track, in dB: what is so soft is noise.
-const MOST_GAIN: f64 = 40.0;
+pub const MOST_GAIN: f64 = 40.0;
 
 /// By how much a gain may be more than what the measured loudness asks for, in dB, to make up for what a limiter takes.
 const MOST_MAKE_UP: f64 = 6.0;

@@ -37,7 +37,9 @@ pub use facts::{
     SourceFacts,
 };
 pub use fields::{Fields, is_told, judge};
-pub use loudness::{LOUDNESS_TOLERANCE, LevelStep, Loudness, LoudnessTarget, SoundLevel, first_level, next_level};
+pub use loudness::{
+    LOUDNESS_TOLERANCE, LevelStep, Loudness, LoudnessTarget, MOST_GAIN, SoundLevel, first_level, next_level,
+};
 pub use policy::{ChunkSearch, Tier};
 pub use prior::{ChunkOutcome, LONGEST_LAG, forecast, lag, probe_crf, slope_of};
 pub use samples::{FilmMarks, SampleSpan, SampleStep, complexity, sample_spans, sample_step};
