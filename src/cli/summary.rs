@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use drapto::Report;
-use drapto::data::{Action, LoudnessReport, StreamKind, VideoReport};
+use drapto::data::{Action, StreamKind, VideoReport};
 
 use super::text;
 
@@ -77,7 +77,7 @@ pub fn summary(report: &Report) -> String {
         line(&format!("{:?}", d.kind).to_lowercase(), format!("{what}{language} {to}{why}"));
     }
     for loudness in &report.loudness {
-        line("loudness", levelled(loudness));
+        line("loudness", format!("stream {}: {}", loudness.stream, loudness.words()));
     }
     let checks = report.verification.checks.len();
     line("verified", format!("{checks} checks passed"));
@@ -92,16 +92,6 @@ pub fn summary(report: &Report) -> String {
         ),
     );
     out
-}
-
-/// How loud a track was and is.
-fn levelled(track: &LoudnessReport) -> String {
-    let lufs = |value: Option<f64>| value.map_or("silent".to_owned(), |lufs| format!("{lufs:.1}"));
-    let Some(after) = &track.after else { return "not measured".to_owned() };
-    let peak = after.true_peak_dbtp.map_or(String::new(), |peak| format!(", true peak {peak:.1} dBTP"));
-    let limited = if track.limited { ", limited" } else { "" };
-    let (before, now) = (lufs(track.before.integrated_lufs), lufs(after.integrated_lufs));
-    format!("stream {}: {before} → {now} LUFS{peak}{limited}", track.stream)
 }
 
 /// What was done to the picture.

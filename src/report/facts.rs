@@ -193,6 +193,19 @@ pub struct LoudnessReport {
     pub note: Option<String>,
 }
 
+impl LoudnessReport {
+    /// `-18.2 → -23.0 LUFS, true peak -4.1 dBTP, limited`
+    pub fn words(&self) -> String {
+        let after = self.after.unwrap_or_default();
+        let (Some(before), Some(now)) = (self.before.integrated_lufs, after.integrated_lufs) else {
+            return "silent".to_owned();
+        };
+        let peak = after.true_peak_dbtp.map_or(String::new(), |peak| format!(", true peak {peak:.1} dBTP"));
+        let limited = if self.limited { ", limited" } else { "" };
+        format!("{before:.1} → {now:.1} LUFS{peak}{limited}")
+    }
+}
+
 /// Quality.
 #[derive(Clone, Debug, Serialize)]
 pub struct QualityReport {

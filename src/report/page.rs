@@ -92,6 +92,9 @@ fn facts(out: &mut String, report: &Report) {
     if let Some(encodes) = q.encodes_a_chunk {
         fact("encodes a frame", format!("{encodes:.2}"));
     }
+    for track in &report.loudness {
+        fact(&format!("loudness, stream {}", track.stream), track.words());
+    }
     fact("time", format!("{}, {:.1} fps", duration(report.wall_s), report.encode_fps));
     if let Some(utilisation) = report.utilisation {
         fact("processor", format!("{:.0} % of {} cores", utilisation * 100.0, report.cores));
