@@ -281,6 +281,9 @@ pub struct EncodeSettings {
     /// Where it is read, if that is another place: in a file that stands for what cannot be sought in.
     #[serde(skip)]
     pub(crate) read_from: Option<PathBuf>,
+    /// Cores of the machine that are this encode's, where others run beside it; `None` for all.
+    #[serde(skip)]
+    pub(crate) cores: Option<u32>,
     /// Whether the input is the pattern of numbered pictures' names, as `shot%03d.png`.
     pub sequence: bool,
     /// How many of those are shown in a second.
@@ -371,6 +374,7 @@ impl EncodeSettings {
             input: input.into(),
             output: output.into(),
             read_from: None,
+            cores: None,
             sequence: false,
             frame_rate: Rational::positive(25, 1).unwrap_or(Rational::ONE),
             quality: Quality::Target(Target::default()),

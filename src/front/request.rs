@@ -45,13 +45,15 @@ pub struct EncodeRequest {
     pub outputs: Vec<OutputRequest>,
     /// Settings of all outputs. Where they come from is not written into JSON.
     pub settings: SettingValues,
+    /// Cores that are this job's, where others of a batch run beside it.
+    pub(crate) cores: Option<u32>,
 }
 
 impl EncodeRequest {
     /// A request with default settings.
     pub fn new(input: impl Into<PathBuf>, output: impl Into<PathBuf>) -> Self {
         let mut request =
-            EncodeRequest { input: input.into(), outputs: Vec::new(), settings: SettingValues::default() };
+            EncodeRequest { input: input.into(), outputs: Vec::new(), settings: SettingValues::default(), cores: None };
         request.add_output(output);
         request
     }
@@ -109,7 +111,7 @@ impl EncodeRequest {
         let found = found.ok_or_else(|| Error::new(ErrorKind::Usage, format!("there is no output {output}")))?;
         let (settings, warnings) = self.settings.with_output(&found.settings).resolve(&self.input, &found.path)?;
         settings.check_crf(crate::video::CRF_STEP)?;
-        Ok((settings, warnings))
+        Ok((EncodeSettings { cores: self.cores, ..settings }, warnings))
     }
 
     /// Checks the request without looking at its files; gives sentences about what was set and has no meaning.
@@ -238,6 +240,6 @@ impl TryFrom<RequestText> for EncodeRequest {
         let outputs = outputs
             .map(|o| Ok(OutputRequest { path: o.path, settings: read(&o.settings, Origin::Output)? }))
             .collect::<Result<_>>()?;
-        Ok(EncodeRequest { input: text.input, outputs, settings: read(&text.settings, Origin::Request)? })
+        Ok(EncodeRequest { input: text.input, outputs, settings: read(&text.settings, Origin::Request)?, cores: None })
     }
 }

@@ -117,8 +117,9 @@ impl FilmTurn<'_> {
 
     fn request(&self) -> Result<EncodeRequest> {
         let mut request = self.options.request(&self.item.input, &self.item.output)?;
-        // Neither means anything at a fixed CRF.
         let target = matches!(request.resolve(0)?.0.quality, Quality::Target(_));
+        // At a fixed CRF there is one encoder, which has a part of the cores.
+        request.cores = self.share.map(|share| share.cores);
         if let Some(share) = self.share.filter(|_| target) {
             let size = self.item.facts.as_ref().map_or((0, 0), |facts| (facts.width, facts.height));
             let share = share.for_picture(size.0, size.1);

@@ -25,6 +25,8 @@ pub struct BatchLease {
 pub struct LeaseShare {
     /// Encoders at once (`run.workers`).
     pub workers: u32,
+    /// Processor cores, for encodes of one encoder.
+    pub cores: u32,
     /// Memory for frames, encoders and meters together, in bytes (`run.max_memory`).
     pub bytes: u64,
 }
@@ -32,22 +34,25 @@ pub struct LeaseShare {
 impl BatchLease {
     /// Of a machine with so many processor cores, of whose memory the batch may take `bytes`.
     pub fn new(cores: usize, bytes: u64) -> Self {
-        Self::of_encoders(u32::try_from(usual_encoders(cores)).unwrap_or(u32::MAX), bytes)
+        Self::of_encoders(u32::try_from(usual_encoders(cores)).unwrap_or(u32::MAX), cores, bytes)
     }
 
     /// Of so many encoders at once, over all films.
-    pub fn of_encoders(workers: u32, bytes: u64) -> Self {
-        BatchLease { whole: LeaseShare { workers, bytes }, held: LeaseShare { workers: 0, bytes: 0 } }
+    pub fn of_encoders(workers: u32, cores: usize, bytes: u64) -> Self {
+        let cores = u32::try_from(cores).unwrap_or(u32::MAX);
+        BatchLease { whole: LeaseShare { workers, cores, bytes }, held: LeaseShare { workers: 0, cores: 0, bytes: 0 } }
     }
 
     /// Takes a part for one film, where `films` films, this one included, are to share what is free.
     #[must_use]
     pub fn take(&mut self, films: usize) -> LeaseShare {
         let films = u32::try_from(films.max(1)).unwrap_or(u32::MAX);
-        let free = self.whole.workers.saturating_sub(self.held.workers);
+        let part = |whole: u32, held: u32| whole.saturating_sub(held).div_ceil(films).max(1);
         let bytes = self.whole.bytes.saturating_sub(self.held.bytes) / u64::from(films);
-        let share = LeaseShare { workers: free.div_ceil(films).max(1), bytes };
+        let workers = part(self.whole.workers, self.held.workers);
+        let share = LeaseShare { workers, cores: part(self.whole.cores, self.held.cores), bytes };
         self.held.workers = self.held.workers.saturating_add(share.workers);
+        self.held.cores = self.held.cores.saturating_add(share.cores);
         self.held.bytes = self.held.bytes.saturating_add(share.bytes);
         share
     }
@@ -55,6 +60,7 @@ impl BatchLease {
     /// Gives back what [`take`](Self::take) gave.
     pub fn give_back(&mut self, share: LeaseShare) {
         self.held.workers = self.held.workers.saturating_sub(share.workers);
+        self.held.cores = self.held.cores.saturating_sub(share.cores);
         self.held.bytes = self.held.bytes.saturating_sub(share.bytes);
     }
 
@@ -90,7 +96,8 @@ mod tests {
         assert_eq!(workers(&split(16, 2)), [3, 2]);
         assert_eq!(workers(&split(16, 3)), [2, 2, 1]);
         assert_eq!(workers(&split(2, 4)), [1, 1, 1, 1]);
-        assert!(split(16, 2).iter().all(|s| s.bytes == 4 * GIB));
+        assert!(split(16, 2).iter().all(|s| s.bytes == 4 * GIB && s.cores == 8));
+        assert_eq!(split(3, 2).iter().map(|s| s.cores).collect::<Vec<_>>(), [2, 1]);
     }
 
     #[test]
@@ -103,12 +110,12 @@ mod tests {
         assert_eq!(third, first);
         lease.give_back(second);
         lease.give_back(third);
-        assert_eq!(lease.take(1), LeaseShare { workers: 5, bytes: 8 * GIB });
+        assert_eq!(lease.take(1), LeaseShare { workers: 5, cores: 16, bytes: 8 * GIB });
     }
 
     #[test]
     fn encoders_give_way_where_there_is_not_the_memory() {
-        let share = LeaseShare { workers: 3, bytes: 4 * GIB };
+        let share = LeaseShare { workers: 3, cores: 8, bytes: 4 * GIB };
         assert_eq!(share.for_picture(1280, 720).workers, 3);
         assert_eq!(share.for_picture(1920, 1080).workers, 1);
         assert_eq!(share.for_picture(7680, 4320).workers, 1);
@@ -124,6 +131,7 @@ mod tests {
             let mut lease = whole.clone();
             let mut held: Vec<LeaseShare> = Vec::new();
             let most = whole.whole.workers.max(jobs as u32);
+            let most_cores = whole.whole.cores.max(jobs as u32);
             for begun in 0..films {
                 // As a batch does: the oldest ends when all are busy.
                 if held.len() == jobs {
@@ -132,7 +140,8 @@ mod tests {
                 held.push(lease.take((jobs - held.len()).min(films - begun)));
                 prop_assert!(held.iter().map(|s| s.bytes).sum::<u64>() <= bytes);
                 prop_assert!(held.iter().map(|s| s.workers).sum::<u32>() <= most);
-                prop_assert!(held.iter().all(|s| s.workers >= 1));
+                prop_assert!(held.iter().all(|s| s.workers >= 1 && s.cores >= 1));
+                prop_assert!(held.iter().map(|s| s.cores).sum::<u32>() <= most_cores);
             }
             for share in held {
                 lease.give_back(share);

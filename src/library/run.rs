@@ -113,7 +113,7 @@ fn lease(options: &BatchOptions) -> BatchLease {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     match options.resolve() {
         Ok(settings) => match settings.workers {
-            Some(workers) => BatchLease::of_encoders(workers, memory_of(&settings)),
+            Some(workers) => BatchLease::of_encoders(workers, cores, memory_of(&settings)),
             None => BatchLease::new(cores, memory_of(&settings)),
         },
         // Each film will say what is wrong.

@@ -22,7 +22,8 @@ pub(crate) fn factory(settings: &EncodeSettings) -> Result<&'static dyn EncoderF
 /// # Errors
 /// As [`factory`].
 pub(crate) fn encode_spec(settings: &EncodeSettings, shown: &Shown) -> Result<EncodeSpec> {
-    let scale = factory(settings)?.traits().scale;
+    let traits = factory(settings)?.traits();
+    let scale = traits.scale;
     let asked = match settings.quality {
         Quality::Crf(crf) => crf.or_else(|| settings.crf_by_size.of(shown.width, shown.height)),
         Quality::Target(_) => None,
@@ -30,6 +31,8 @@ pub(crate) fn encode_spec(settings: &EncodeSettings, shown: &Shown) -> Result<En
     let quality = asked.unwrap_or_else(|| scale.default_for(shown.width, shown.height));
     Ok(EncodeSpec {
         film_grain: settings.picture.film_grain,
+        // Of others the bytes would follow from who runs beside them.
+        parallelism: settings.cores.filter(|_| traits.same_bytes_in_parallel).unwrap_or(0),
         parameters: settings.svt.clone(),
         ..EncodeSpec::new(settings.encoder.clone(), quality, settings.preset)
     })
