@@ -10,8 +10,8 @@ use crate::config::{EncodeSettings, LoudnessGroup};
 use crate::event::{Event, Sink};
 use crate::media::{MediaInfo, Sound, StreamInfo};
 use crate::plan::{
-    LOUDNESS_TOLERANCE, LevelStep, Loudness, LoudnessTarget, MOST_GAIN, SoundLevel, SourceFacts, first_level,
-    next_level,
+    LOUDNESS_TOLERANCE, LevelAim, LevelStep, Loudness, LoudnessTarget, MOST_GAIN, SoundLevel, SourceFacts, TriedLevel,
+    first_level, next_level,
 };
 use crate::report::LoudnessReport;
 use crate::source::{AudioDecoder, Source};
@@ -155,15 +155,19 @@ impl Levelling<'_> {
             return Ok((report, None));
         };
         // A track of a programme keeps its distance from the others.
-        let aim = (own + level.gain_db, level.gain_db);
-        report.aim_lufs = aim.0;
+        let true_peak_dbtp = before.true_peak_dbtp.unwrap_or(f64::NEG_INFINITY);
+        let aim = LevelAim { lufs: own + level.gain_db, gain_db: level.gain_db, true_peak_dbtp };
+        report.aim_lufs = aim.lufs;
         if level.gain_db >= MOST_GAIN {
             report.note = Some(format!("it is so soft that {MOST_GAIN} dB, the most that is added, do not do"));
         }
         // Also where no limiter works: Opus took 0.8 LU of short bursts of noise.
+        let mut trials = Vec::new();
         loop {
-            report.trials += 1;
-            match next_level((level, report.trials), self.try_level(&track, level)?, aim, target) {
+            let tried = TriedLevel { level, found: self.try_level(&track, level)? };
+            tracing::info!(stream = report.stream, ?tried, "loudness");
+            trials.push(tried);
+            match next_level(&trials, aim, target) {
                 LevelStep::Keep => break,
                 LevelStep::Again(next) => level = next,
                 LevelStep::Miss(why) => {
@@ -172,6 +176,7 @@ impl Levelling<'_> {
                 }
             }
         }
+        report.trials = trials.len() as u32;
         (report.gain_db, report.limited) = (level.gain_db, level.limit_dbtp.is_some());
         Ok((report, Some(level)))
     }

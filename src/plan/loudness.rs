@@ -55,13 +55,18 @@ pub enum LevelStep {
 pub const LOUDNESS_TOLERANCE: f64 = 0.1;
 
 /// Trials of a track, at most.
-pub const MOST_TRIALS: u32 = 5;
+const MOST_TRIALS: usize = 8;
+
+/// How much louder a track gets with a decibel of gain while a limiter works: 0.43 of a loud trailer; and the least that is
+/// believed.
+const USUAL_SLOPE: f64 = 0.6;
+const LEAST_SLOPE: f64 = 0.25;
 
 /// What a lossy codec may add to a peak, in dB, as long as nobody has measured it.
-const HEADROOM: f64 = 0.3;
+const HEADROOM: f64 = 0.6;
 
 /// How much lower than measured to need a limit is set.
-const CLEARANCE: f64 = 0.05;
+const CLEARANCE: f64 = 0.1;
 
 /// The most that is added to a track, in dB: what is so soft is noise.
 pub const MOST_GAIN: f64 = 40.0;
@@ -82,41 +87,65 @@ pub fn first_level(
     Some(SoundLevel { gain_db, limit_dbtp: near.then_some(limit) })
 }
 
-/// What follows from a trial of `level`, the `trial`-th, that came to `found` where `aim_lufs` was to be reached.
-pub fn next_level(
-    (level, trial): (SoundLevel, u32),
-    found: Loudness,
-    (aim_lufs, first_gain_db): (f64, f64),
-    target: LoudnessTarget,
-) -> LevelStep {
-    let Some(loud) = found.integrated_lufs else {
-        return LevelStep::Miss("nothing is heard of it once it is encoded".to_owned());
-    };
+/// A level that was tried, and what it came to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TriedLevel {
+    /// The level.
+    pub level: SoundLevel,
+    /// How loud the track is with it.
+    pub found: Loudness,
+}
+
+/// What a track is to come to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LevelAim {
+    /// Integrated loudness, in LUFS.
+    pub lufs: f64,
+    /// The gain that would bring it there, by what was measured of it.
+    pub gain_db: f64,
+    /// Its true peak before that, in dB of full scale.
+    pub true_peak_dbtp: f64,
+}
+
+/// What follows from trials of a track, the last of them last.
+pub fn next_level(trials: &[TriedLevel], aim: LevelAim, target: LoudnessTarget) -> LevelStep {
+    let nothing = || LevelStep::Miss("nothing is heard of it once it is encoded".to_owned());
+    let Some(TriedLevel { level, found }) = trials.last() else { return nothing() };
+    let Some(loud) = found.integrated_lufs else { return nothing() };
     let peak = found.true_peak_dbtp.unwrap_or(f64::NEG_INFINITY);
-    let (off, over) = (aim_lufs - loud, peak - target.ceiling_dbtp);
+    let (off, over) = (aim.lufs - loud, peak - target.ceiling_dbtp);
     if off.abs() <= LOUDNESS_TOLERANCE && over <= 0.0 {
         return LevelStep::Keep;
     }
-    let most = (first_gain_db + MOST_MAKE_UP).min(MOST_GAIN);
-    let gain_db = (level.gain_db + off).min(most);
-    let limit_dbtp = match level.limit_dbtp {
-        Some(limit) if over > 0.0 => Some(limit - over - CLEARANCE),
-        None if over > 0.0 => Some(target.ceiling_dbtp - HEADROOM - over.max(0.0)),
-        limit => limit,
-    };
+    let most = (aim.gain_db + MOST_MAKE_UP).min(MOST_GAIN);
+    let gain_db = (level.gain_db + off / slope(trials)).min(most);
+    // A limit above all peaks was none.
+    let given = (aim.true_peak_dbtp + level.gain_db).min(level.limit_dbtp.unwrap_or(f64::INFINITY));
+    let limit_dbtp = if over > 0.0 { Some(given - over - CLEARANCE) } else { level.limit_dbtp };
     let next = SoundLevel { gain_db, limit_dbtp };
-    if trial >= MOST_TRIALS || next == level {
-        let why = if off.abs() > LOUDNESS_TOLERANCE {
-            format!(
-                "{loud:.1} LUFS is as near to {aim_lufs:.1} as a limiter at {:.1} dBTP leaves it",
-                target.ceiling_dbtp
-            )
-        } else {
-            format!("its true peak is {peak:.1} dBTP, not {:.1}", target.ceiling_dbtp)
-        };
-        return LevelStep::Miss(why);
+    if trials.len() >= MOST_TRIALS || next == *level {
+        let ceiling = target.ceiling_dbtp;
+        return LevelStep::Miss(match off.abs() > LOUDNESS_TOLERANCE {
+            true => format!("{loud:.1} LUFS is as near to {:.1} as a limiter at {ceiling:.1} dBTP leaves it", aim.lufs),
+            false => format!("its true peak is {peak:.1} dBTP, not {ceiling:.1}"),
+        });
     }
     LevelStep::Again(next)
+}
+
+/// How much louder a track gets with a decibel of gain: one, where nothing is limited; what the last two trials show where
+/// only the gain was another, else what is usual.
+fn slope(trials: &[TriedLevel]) -> f64 {
+    let [.., last] = trials else { return 1.0 };
+    let Some(limit) = last.level.limit_dbtp else { return 1.0 };
+    let [.., before, _] = trials else { return USUAL_SLOPE };
+    let run = last.level.gain_db - before.level.gain_db;
+    let same = before.level.limit_dbtp.is_some_and(|other| (other - limit).abs() <= 2.0 * CLEARANCE);
+    let rise = last.found.integrated_lufs.zip(before.found.integrated_lufs).map(|(now, then)| now - then);
+    match rise.filter(|_| same && run.abs() >= LOUDNESS_TOLERANCE / 2.0) {
+        Some(rise) => (rise / run).clamp(LEAST_SLOPE, 1.0),
+        None => USUAL_SLOPE,
+    }
 }
 
 #[cfg(test)]
@@ -134,32 +163,34 @@ mod tests {
     /// A track whose limiter takes a part of what is above its limit, and whose codec adds to peaks.
     fn settled(integrated: f64, peak: f64, codec: f64, takes: f64, target: LoudnessTarget) -> (Loudness, LevelStep) {
         let mut level = first_level(Some(integrated), Some(peak), target).unwrap();
-        let first = level.gain_db;
-        for trial in 1.. {
+        let aim = LevelAim { lufs: target.lufs, gain_db: level.gain_db, true_peak_dbtp: peak };
+        let mut trials = Vec::new();
+        loop {
             let over = level.limit_dbtp.map_or(0.0, |limit| (peak + level.gain_db - limit).max(0.0));
             let found = loudness(integrated + level.gain_db - takes * over, peak + level.gain_db - over + codec);
-            match next_level((level, trial), found, (target.lufs, first), target) {
+            trials.push(TriedLevel { level, found });
+            match next_level(&trials, aim, target) {
                 LevelStep::Again(next) => level = next,
                 step => return (found, step),
             }
         }
-        unreachable!()
     }
 
     #[test]
     fn a_soft_track_gets_a_gain_and_no_limiter() {
         let level = first_level(Some(-30.0), Some(-20.0), EBU).unwrap();
         assert_eq!(level, SoundLevel { gain_db: 7.0, limit_dbtp: None });
-        assert_eq!(next_level((level, 1), loudness(-23.02, -12.9), (-23.0, 7.0), EBU), LevelStep::Keep);
+        let tried = TriedLevel { level, found: loudness(-23.02, -12.9) };
+        let aim = LevelAim { lufs: -23.0, gain_db: 7.0, true_peak_dbtp: -20.0 };
+        assert_eq!(next_level(&[tried], aim, EBU), LevelStep::Keep);
     }
 
     #[test]
     fn silence_is_left_alone() {
         assert_eq!(first_level(None, None, EBU), None);
-        assert!(matches!(
-            next_level((SoundLevel { gain_db: 1.0, limit_dbtp: None }, 1), Loudness::default(), (-23.0, 1.0), EBU),
-            LevelStep::Miss(_)
-        ));
+        let tried = TriedLevel { level: SoundLevel { gain_db: 1.0, limit_dbtp: None }, found: Loudness::default() };
+        let aim = LevelAim { lufs: -23.0, gain_db: 1.0, true_peak_dbtp: -20.0 };
+        assert!(matches!(next_level(&[tried], aim, EBU), LevelStep::Miss(_)));
     }
 
     #[test]
@@ -171,12 +202,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn tracks_whose_limiter_takes_little_come_to_the_target_below_the_ceiling(
-            integrated in -50.0..-5.0_f64, above in 3.0..25.0_f64, codec in 0.0..1.5_f64, takes in 0.0..0.12_f64,
+        fn tracks_whose_limiter_takes_a_part_come_to_the_target_below_the_ceiling(
+            integrated in -44.0..-5.0_f64, above in 3.0..25.0_f64, codec in 0.0..1.5_f64, takes in 0.0..0.55_f64,
             lufs in -27.0..-12.0_f64,
         ) {
             let peak = (integrated + above).min(2.0);
             let target = LoudnessTarget { lufs, ceiling_dbtp: -1.0 };
+            // What a limiter takes has to be made up for, which it takes a part of again.
+            let over = (peak + lufs - integrated - (target.ceiling_dbtp - HEADROOM - codec)).max(0.0);
+            prop_assume!(takes * over / (1.0 - takes) < 0.8 * MOST_MAKE_UP);
             let (found, step) = settled(integrated, peak, codec, takes, target);
             prop_assert_eq!(&step, &LevelStep::Keep, "{:?}", found);
         }

@@ -38,7 +38,8 @@ pub use facts::{
 };
 pub use fields::{Fields, is_told, judge};
 pub use loudness::{
-    LOUDNESS_TOLERANCE, LevelStep, Loudness, LoudnessTarget, MOST_GAIN, SoundLevel, first_level, next_level,
+    LOUDNESS_TOLERANCE, LevelAim, LevelStep, Loudness, LoudnessTarget, MOST_GAIN, SoundLevel, TriedLevel, first_level,
+    next_level,
 };
 pub use policy::{ChunkSearch, Tier};
 pub use prior::{ChunkOutcome, LONGEST_LAG, forecast, lag, probe_crf, slope_of};
