@@ -31,7 +31,7 @@ help: ## this list
 	@echo 'make encode IN=film.mkv OUT=film.av1.mkv   the same with a film of yours; ARGS="..." passes options'
 	@echo 'make install PREFIX=/usr/local             the program with manual pages and completions, and the C library'
 	@echo 'make test                                  all tests, after the same set-up'
-	@echo 'make test-long                              tests that take longer (half an hour, 3 GB of disk)'
+	@echo 'make test-long                              tests that take longer (more than an hour, 3 GB of disk)'
 	@echo 'make bench                                 the frame path alone, then drapto against its peers'
 	@echo 'make lint                                  formatting and clippy, as in CI'
 	@echo 'make clean                                 removes what was built'
