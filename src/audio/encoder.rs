@@ -1,12 +1,11 @@
 //! One audio track: frames in, Opus packets out.
 #![deny(unsafe_code)]
 
-use serde::Serialize;
-
 use super::ffi::{FRAME, OpusEncoder};
 use super::layout::LayoutPlan;
 use super::leveller::Leveller;
-use super::timed::{TimeStats, TimedSound, place};
+use super::stats::AudioStats;
+use super::timed::{TimedSound, place};
 use super::timeline::sample_base;
 use crate::base::{Result, Span, Timestamp};
 use crate::media::{Packet, PacketData, Sound, Trim};
@@ -26,37 +25,6 @@ pub struct AudioConfig {
     pub start: Option<Timestamp>,
     /// What is done to its loudness, if anything.
     pub level: Option<SoundLevel>,
-}
-
-/// What happened to a track's sound. Counts of samples are samples a channel at 48 kHz.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct AudioStats {
-    /// Decoded frames with sound in them; 0 means that the track is empty and has no packets.
-    pub frames: u64,
-    /// Packets made.
-    pub packets: u64,
-    /// Bytes of all packets.
-    pub bytes: u64,
-    /// Samples that play, inserted silence included.
-    pub samples: u64,
-    /// Gaps filled with silence.
-    pub gaps: u64,
-    /// Samples of silence put in.
-    pub inserted_samples: u64,
-    /// Overlaps cut.
-    pub overlaps: u64,
-    /// Samples cut away.
-    pub trimmed_samples: u64,
-    /// Timestamps that jumped alone and were not believed.
-    pub stray_timestamps: u64,
-    /// Changes of sample format, rate or layout in mid-stream.
-    pub format_changes: u64,
-    /// Samples that were no numbers or far over full scale.
-    pub damaged_samples: u64,
-    /// Whether neither the first frame nor the container said when the sound starts, so that 0 was taken.
-    pub start_unknown: bool,
-    /// Whether channels were added up or left out at any time.
-    pub downmixed: bool,
 }
 
 /// Where packets go; an error stops the encoder and is handed on.
@@ -122,34 +90,7 @@ impl AudioEncoder {
 
     /// What happened so far.
     pub fn stats(&self) -> AudioStats {
-        let TimeStats {
-            frames,
-            samples,
-            gaps,
-            inserted_samples,
-            overlaps,
-            trimmed_samples,
-            stray_timestamps,
-            format_changes,
-            damaged_samples,
-            start_unknown,
-            downmixed,
-        } = self.sound.stats();
-        AudioStats {
-            frames,
-            packets: self.packets.count,
-            bytes: self.packets.bytes,
-            samples,
-            gaps,
-            inserted_samples,
-            overlaps,
-            trimmed_samples,
-            stray_timestamps,
-            format_changes,
-            damaged_samples,
-            start_unknown,
-            downmixed,
-        }
+        AudioStats { packets: self.packets.count, bytes: self.packets.bytes, ..self.sound.stats() }
     }
 
     /// Takes the next decoded frame.

@@ -14,12 +14,14 @@ mod ffi;
 mod layout;
 mod leveller;
 mod loudness;
+mod stats;
 mod timed;
 mod timeline;
 mod trial;
 
-pub use encoder::{AudioConfig, AudioEncoder, AudioStats, PacketSink};
+pub use encoder::{AudioConfig, AudioEncoder, PacketSink};
 pub use ffi::opus_version;
 pub use layout::LayoutPlan;
 pub use loudness::LoudnessMeter;
+pub use stats::AudioStats;
 pub use trial::{LevelTrial, SoundMeter};

@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 use super::layout::LayoutPlan;
+use super::stats::AudioStats;
 use super::timeline::{Seam, confirms, is_jump, position_of, sample_base, seam};
 use crate::av::{AudioFrame, Resampler};
 use crate::base::{Result, Span, Timestamp};
@@ -13,22 +14,6 @@ const MAX_SAMPLE: f32 = 4.0;
 
 /// Where samples go, interleaved, in the order of the plan's channels; an error stops the sound and is handed on.
 pub type PcmSink<'a> = &'a mut dyn FnMut(&[f32]) -> Result<()>;
-
-/// What happened to the time of a track's sound. Counts of samples are samples a channel at 48 kHz.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct TimeStats {
-    pub(super) frames: u64,
-    pub(super) samples: u64,
-    pub(super) gaps: u64,
-    pub(super) inserted_samples: u64,
-    pub(super) overlaps: u64,
-    pub(super) trimmed_samples: u64,
-    pub(super) stray_timestamps: u64,
-    pub(super) format_changes: u64,
-    pub(super) damaged_samples: u64,
-    pub(super) start_unknown: bool,
-    pub(super) downmixed: bool,
-}
 
 /// The sound of one track in time.
 ///
@@ -47,7 +32,7 @@ pub(super) struct TimedSound {
     /// Output samples still to be cut after an overlap.
     skip: u64,
     scratch: Vec<f32>,
-    stats: TimeStats,
+    stats: AudioStats,
 }
 
 impl TimedSound {
@@ -63,7 +48,7 @@ impl TimedSound {
             held: None,
             skip: 0,
             scratch: Vec::new(),
-            stats: TimeStats::default(),
+            stats: AudioStats::default(),
         }
     }
 
@@ -89,9 +74,9 @@ impl TimedSound {
         }
     }
 
-    /// What happened so far.
-    pub(super) fn stats(&self) -> TimeStats {
-        TimeStats { format_changes: self.resampler.changes(), downmixed: self.resampler.did_downmix(), ..self.stats }
+    /// What happened so far; of packets nothing is known here.
+    pub(super) fn stats(&self) -> AudioStats {
+        AudioStats { format_changes: self.resampler.changes(), downmixed: self.resampler.did_downmix(), ..self.stats }
     }
 
     /// Takes the next decoded frame.
