@@ -32,8 +32,9 @@ pub fn summary(report: &Report) -> String {
     line(
         "video",
         format!(
-            "{} → AV1  {}x{}{}  {} bit  CRF {}  {} frames",
+            "{} → {}  {}x{}{}  {} bit  CRF {}  {} frames",
             v.source_codec,
+            codec(v.codec),
             v.width,
             v.height,
             treatment(v),
@@ -92,6 +93,16 @@ pub fn summary(report: &Report) -> String {
         ),
     );
     out
+}
+
+/// What people call a codec.
+fn codec(name: &str) -> &str {
+    match name {
+        "av1" => "AV1",
+        "h264" => "H.264",
+        "hevc" => "H.265",
+        other => other,
+    }
 }
 
 /// What was done to the picture.

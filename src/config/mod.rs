@@ -27,6 +27,6 @@ pub use parse::size;
 pub(crate) use parse::{parameters, parameters_text};
 pub use registry::{setting, settings};
 pub use setting::{Setting, SettingKind};
-pub use settings::{AudioMode, CrfBySize, EncodeSettings, Ionice, Per, Quality, Target};
+pub use settings::{AudioMode, CrfBySize, EncodeSettings, Ionice, Per, Quality, Target, VideoCodec};
 pub use template::template;
 pub use values::{Origin, SettingValues};

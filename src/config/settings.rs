@@ -298,7 +298,7 @@ pub struct EncodeSettings {
     pub crf_by_size: CrfBySize,
     /// Whether pictures are scored against their source at a fixed CRF, too, by VMAF.
     pub measure: bool,
-    /// SVT-AV1 preset, 0 (slowest) to 13 (fastest).
+    /// Speed, from 0 (slowest) to 13 (fastest) of SVT-AV1, to 9 of libx264 and libx265 (`placebo` to `ultrafast`).
     pub preset: u8,
     /// What is done to the picture before it is encoded.
     pub picture: PictureSettings,
@@ -306,7 +306,9 @@ pub struct EncodeSettings {
     pub hwaccel: Hwaccel,
     /// Whether a film that is AV1 already is encoded again, instead of being left alone.
     pub reencode: bool,
-    /// The video encoder by name: `svt-av1`, or `libx264` at a fixed CRF.
+    /// The codec that was asked for by name; `None` where it is the encoder's.
+    pub codec: Option<VideoCodec>,
+    /// The video encoder by name: `svt-av1`, `libx264`, `libx265`.
     pub encoder: String,
     /// Further SVT-AV1 parameters by the encoder's own names, applied last.
     pub svt: Vec<(String, String)>,
@@ -361,12 +363,48 @@ pub struct EncodeSettings {
     pub stall_timeout: Duration,
 }
 
+/// A codec of the picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VideoCodec {
+    /// AV1, by SVT-AV1.
+    #[default]
+    Av1,
+    /// H.264, by libx264.
+    H264,
+    /// H.265, by libx265.
+    Hevc,
+}
+
+impl VideoCodec {
+    /// FFmpeg's name of the codec.
+    pub fn name(self) -> &'static str {
+        match self {
+            VideoCodec::Av1 => "av1",
+            VideoCodec::H264 => "h264",
+            VideoCodec::Hevc => "hevc",
+        }
+    }
+
+    /// The encoder of it.
+    pub fn encoder(self) -> &'static str {
+        match self {
+            VideoCodec::Av1 => EncodeSettings::ENCODER,
+            VideoCodec::H264 => "libx264",
+            VideoCodec::Hevc => "libx265",
+        }
+    }
+}
+
 impl EncodeSettings {
     /// The default encoder.
     pub const ENCODER: &str = "svt-av1";
 
     /// The default preset.
     pub const PRESET: u8 = 6;
+
+    /// The default preset of libx264 and libx265, which they call `medium`.
+    pub const MEDIUM: u8 = 4;
 
     /// Default settings for encoding `input` to `output`.
     pub fn new(input: impl Into<PathBuf>, output: impl Into<PathBuf>) -> Self {
@@ -384,6 +422,7 @@ impl EncodeSettings {
             picture: PictureSettings::default(),
             hwaccel: Hwaccel::default(),
             reencode: false,
+            codec: None,
             encoder: Self::ENCODER.to_owned(),
             svt: Vec::new(),
             audio: AudioMode::default(),

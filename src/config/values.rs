@@ -275,6 +275,9 @@ impl SettingValues {
         if let Some(path) = self.last(TEMP_DIR).and_then(|(_, origin)| self.temp_dir.get(&origin)) {
             all.temp_dir = Some(path.clone());
         }
+        if self.last("video.preset").is_none() && all.encoder != EncodeSettings::ENCODER {
+            all.preset = EncodeSettings::MEDIUM;
+        }
         self.check_together(&all)?;
         all.check()?;
         debug_assert_eq!(fixed, matches!(all.quality, Quality::Crf(_)));

@@ -1,4 +1,4 @@
-//! Files: Matroska, MP4 and IVF, written behind one trait, and read back by readers of their own.
+//! Files: Matroska (and WebM, a part of it), MP4 and IVF, written behind one trait, and read back by readers of their own.
 //!
 //! Owns the formats, the order of packets in a file and the codecs as each format stores them. Refuses to decode or
 //! encode, to choose tracks, and to know what a source is. What a file is to hold is told in the words of
@@ -13,17 +13,17 @@ use std::path::Path;
 use crate::base::Result;
 use crate::media::FileParams;
 
+mod format;
 mod interleave;
 pub mod ivf;
 pub mod language;
 pub mod mkv;
-// Written and read back by tests only, until `encode` has a choice of containers.
-#[cfg_attr(not(feature = "internals"), allow(dead_code))]
 pub mod mp4;
 mod muxer;
 pub mod provenance;
 mod whole;
 
+pub use format::Format;
 pub use interleave::{DEFAULT_HOLD_BYTES, Interleaver};
 pub use ivf::{IvfHeader, IvfMuxer, IvfReader, IvfWriter, read_header};
 pub use mkv::{Writer, chapters, codec, ebml, elements, reader, tags};
@@ -31,26 +31,17 @@ pub use mp4::{Mp4Muxer, Mp4Options};
 pub use muxer::{Lane, MuxStats, Muxer, TrackStats};
 pub use whole::is_cut_short;
 
-/// The formats that are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(not(feature = "internals"), allow(dead_code))] // as above
-pub enum Format {
-    /// Matroska: any codec, subtitles, chapters, attachments, tags.
-    Matroska,
-    /// MP4 through libavformat: video and sound, chapters and a title.
-    Mp4,
-    /// IVF: one AV1 track, without the times of its pictures.
-    Ivf,
-}
-
-/// A muxer of `format` that writes to `file`, from its start; `path` names it in errors.
+/// A muxer of `format` that writes to `file`, from its start; `path` names it in errors, and is where an MP4 is read back
+/// from when its index is put before its media.
 ///
 /// # Errors
 /// Kind `Output` where the file cannot be written, `Encode` for a description the format cannot hold.
 pub fn muxer(format: Format, file: File, path: Option<&Path>, params: &FileParams) -> Result<Box<dyn Muxer>> {
     Ok(match format {
         Format::Matroska => Box::new(Writer::new(file, path, params)?),
-        Format::Mp4 => Box::new(Mp4Muxer::new(file, path, params, Mp4Options::default())?),
+        Format::WebM => Box::new(Writer::webm(file, path, params)?),
+        // Where a muxer cannot go back into the file by its name, the index stays at the end.
+        Format::Mp4 => Box::new(Mp4Muxer::new(file, path, params, Mp4Options { index_first: path.is_some() })?),
         Format::Ivf => Box::new(IvfMuxer::new(file, params)?),
     })
 }

@@ -53,9 +53,8 @@ const SCORED: Bound = Bound::new(32, 16 << 20);
 /// Everything a pass starts from.
 pub(super) struct PassPlan<'a> {
     pub(super) info: &'a MediaInfo,
+    /// What becomes of each stream, as Matroska holds it.
     pub(super) decisions: &'a [StreamDecision],
-    /// What its files say of themselves, all but of the main video.
-    pub(super) said: &'a FileDescription,
     /// What is done to the loudness of streams.
     pub(super) levels: &'a BTreeMap<usize, SoundLevel>,
     pub(super) outputs: Vec<PassOutput<'a>>,
@@ -65,13 +64,29 @@ pub(super) struct PassPlan<'a> {
 pub(super) struct PassOutput<'a> {
     pub(super) settings: &'a EncodeSettings,
     pub(super) picture: &'a PicturePlan,
+    /// What becomes of each stream in this file.
+    pub(super) decisions: &'a [StreamDecision],
     /// What this file says of itself.
     pub(super) said: &'a FileDescription,
+    pub(super) format: Format,
     pub(super) file: File,
+    /// Where it is while it is written.
     pub(super) path: PathBuf,
     /// The picture track, where it is encoded already.
     pub(super) finished: Option<FinishedPicture>,
     pub(super) progress: Arc<Progress>,
+}
+
+impl PassOutput<'_> {
+    /// What becomes of a source stream in this file.
+    pub(super) fn decision(&self, stream: usize) -> Option<&StreamDecision> {
+        self.decisions.iter().find(|d| d.index == stream)
+    }
+
+    /// The number of the track that is made of a source stream.
+    fn number(&self, stream: usize) -> Option<usize> {
+        self.said.tracks.iter().position(|track| track.stream == stream)
+    }
 }
 
 /// A picture track whose chunks are in a job directory.
@@ -130,48 +145,25 @@ pub(super) struct OutputFindings {
 /// # Errors
 /// Of opening decoders and encoders.
 pub(super) fn build(graph: &mut Graph, plan: PassPlan<'_>, mut source: Source) -> Result<PassPromises> {
-    let mut tracks = Tracks::new(plan.info, plan.decisions, plan.said, plan.levels)?;
+    let mut tracks = Tracks::new(plan.info, plan.decisions, plan.levels)?;
     let muxes: Vec<(Outlet<MuxMessage>, Port<MuxMessage>)> =
         plan.outputs.iter().map(|_| graph.channel(PACKETS)).collect();
-    let everywhere = |track: usize| TrackOut(muxes.iter().map(|(mux, _)| (mux.clone(), track)).collect());
-
-    let (mut routes, mut audio, mut found) = (Vec::new(), BTreeMap::new(), DemuxFindings::default());
+    let outlets: Vec<Outlet<MuxMessage>> = muxes.iter().map(|(outlet, _)| outlet.clone()).collect();
+    let mut routes = Routes {
+        graph: &mut *graph,
+        source: &source,
+        plan: &plan,
+        outlets,
+        audio: BTreeMap::new(),
+        found: DemuxFindings::default(),
+    };
+    let mut all = Vec::new();
     for decision in plan.decisions {
-        let track = tracks.number(decision.index);
-        routes.push(match (&decision.task, track) {
-            (Task::EncodeAudio(_), Some(track)) => {
-                let (outlet, packets) = graph.channel::<InputPacket>(PACKETS);
-                let stage = EncodeSound {
-                    stream: decision.index,
-                    decoder: AudioDecoder::of(source.input(), &plan.info.streams[decision.index])?,
-                    encoder: tracks.encoder(decision.index)?,
-                    track: everywhere(track),
-                    start: None,
-                };
-                audio.insert(decision.index, graph.sink(("audio", decision.index), packets, stage));
-                Route::Sound { outlet, track: everywhere(track), begun: false }
-            }
-            (Task::CopyAudio(mapping), Some(track)) => Route::CopyAudio {
-                track: everywhere(track),
-                delay_ns: mapping.codec_delay_ns,
-                opus: mapping.codec_id == "A_OPUS",
-            },
-            (Task::CopySubtitle { codec_id, .. }, Some(track)) => {
-                Route::CopySubtitle { track: everywhere(track), webvtt: codec_id == "S_TEXT/WEBVTT" }
-            }
-            (Task::ConvertSubtitle, Some(track)) => match SubtitleConverter::open(source.input(), decision.index) {
-                Ok(converter) => Route::ConvertSubtitle { track: everywhere(track), converter },
-                // A film does not fail over a subtitle.
-                Err(error) => {
-                    everywhere(track).end()?;
-                    found.warn(format!("a subtitle track stays empty: {error}"));
-                    Route::Skip
-                }
-            },
-            _ => Route::Skip,
-        });
+        all.push(routes.of(decision, &mut tracks)?);
     }
-    let main = tracks.sources.get(tracks.video).copied().unwrap_or(0);
+    let Routes { audio, found, .. } = routes;
+    let mut routes = all;
+    let main = plan.decisions.iter().find(|d| matches!(d.task, Task::EncodeVideo)).map_or(0, |d| d.index);
     let mut pictures = PassPictures::new(graph, &plan, source.input(), main)?;
     if let Some(outlet) = pictures.packets.take() {
         routes[main] = Route::Decode(outlet);
@@ -183,14 +175,15 @@ pub(super) fn build(graph: &mut Graph, plan: PassPlan<'_>, mut source: Source) -
 
     let mut outputs = Vec::new();
     for (number, (output, (mux, messages))) in plan.outputs.into_iter().zip(muxes).enumerate() {
-        let row = PassRow { number, track: tracks.video, mux, main };
-        let PassOutput { file, path, .. } = &output;
+        let track = output.number(main).unwrap_or(0);
+        let row = PassRow { number, track, mux, main };
+        let PassOutput { format, file, path, .. } = &output;
         let start = plan.info.start_kept(output.settings.keep_start);
         let writer = Mux::new(
-            Format::Matroska,
+            *format,
             (file.try_clone().map_err(|e| cannot_write(path, e))?, path.clone()),
-            tracks.params_for(&output.picture.treatment, output.said, start),
-            (tracks.video, start),
+            tracks.params_of((output.decisions, output.said), &output.picture.treatment, start),
+            (track, start),
             Arc::clone(&output.progress),
         );
         let (picture, track) = row.build(graph, output, &mut pictures)?;
@@ -199,6 +192,78 @@ pub(super) fn build(graph: &mut Graph, plan: PassPlan<'_>, mut source: Source) -
     let demux = Demux { source, routes, main, found };
     let demux = graph.task("demux", move |context| demux.run(context));
     Ok(PassPromises { demux, decode: pictures.decoded, audio, outputs })
+}
+
+/// The ways of a source's packets while they are laid.
+struct Routes<'a, 'p> {
+    graph: &'a mut Graph,
+    source: &'a Source,
+    plan: &'a PassPlan<'p>,
+    /// To the muxer of each file.
+    outlets: Vec<Outlet<MuxMessage>>,
+    audio: BTreeMap<usize, Promise<AudioFindings>>,
+    found: DemuxFindings,
+}
+
+impl Routes<'_, '_> {
+    /// Where the packets of a stream go; those of the main video are for whoever decodes it.
+    fn of(&mut self, decision: &StreamDecision, tracks: &mut Tracks<'_>) -> Result<Route> {
+        let stream = decision.index;
+        let is_text = |task: &Task| matches!(task, Task::ConvertSubtitle);
+        let text = self.places(stream, is_text);
+        let as_is = self.places(stream, |task| !is_text(task));
+        let kept = if as_is.0.is_empty() { Route::Skip } else { self.kept(decision, as_is, tracks)? };
+        let text = if text.0.is_empty() { Route::Skip } else { self.text(stream, text)? };
+        Ok(match (kept, text) {
+            (kept, Route::Skip) => kept,
+            (Route::Skip, text) => text,
+            (kept, text) => Route::Both(Box::new([kept, text])),
+        })
+    }
+
+    /// The tracks that are made of a stream, in the files where what is made of it is so.
+    fn places(&self, stream: usize, so: impl Fn(&Task) -> bool) -> TrackOut {
+        let place = |(file, mux): (&PassOutput<'_>, &Outlet<MuxMessage>)| {
+            let number = file.number(stream).filter(|_| file.decision(stream).is_some_and(|d| so(&d.task)))?;
+            Some((mux.clone(), number))
+        };
+        TrackOut(self.plan.outputs.iter().zip(&self.outlets).filter_map(place).collect())
+    }
+
+    fn kept(&mut self, decision: &StreamDecision, track: TrackOut, tracks: &mut Tracks<'_>) -> Result<Route> {
+        let stream = decision.index;
+        Ok(match &decision.task {
+            Task::EncodeAudio(_) => {
+                let (outlet, packets) = self.graph.channel::<InputPacket>(PACKETS);
+                let stage = EncodeSound {
+                    stream,
+                    decoder: AudioDecoder::of(self.source.input(), &self.plan.info.streams[stream])?,
+                    encoder: tracks.encoder(stream)?,
+                    track: track.clone(),
+                    start: None,
+                };
+                self.audio.insert(stream, self.graph.sink(("audio", stream), packets, stage));
+                Route::Sound { outlet, track, begun: false }
+            }
+            Task::CopyAudio(mapping) => {
+                Route::CopyAudio { track, delay_ns: mapping.codec_delay_ns, opus: mapping.codec_id == "A_OPUS" }
+            }
+            Task::CopySubtitle { codec_id, .. } => Route::CopySubtitle { track, webvtt: codec_id == "S_TEXT/WEBVTT" },
+            _ => Route::Skip,
+        })
+    }
+
+    fn text(&mut self, stream: usize, track: TrackOut) -> Result<Route> {
+        match SubtitleConverter::open(self.source.input(), stream) {
+            Ok(converter) => Ok(Route::ConvertSubtitle { track, converter }),
+            // A film does not fail over a subtitle.
+            Err(error) => {
+                track.end()?;
+                self.found.warn(format!("a subtitle track stays empty: {error}"));
+                Ok(Route::Skip)
+            }
+        }
+    }
 }
 
 fn cannot_write(path: &std::path::Path, cause: std::io::Error) -> crate::base::Error {

@@ -16,6 +16,7 @@ use super::wanted::wanted;
 use crate::analyze::{Analysis, probe};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span};
 use crate::config::{EncodeSettings, Quality};
+use crate::container::Format;
 use crate::event::{Event, Silent, Sink};
 use crate::flow::{Graph, StageReport};
 use crate::media::{MediaInfo, StreamInfo};
@@ -63,7 +64,17 @@ pub(crate) fn encode_all(
         settings.check()?;
         // Refused before anything is looked at.
         video_options(&settings.hwaccel)?;
-        settings.check_crf(factory(settings)?.traits().scale.step)?;
+        let traits = factory(settings)?.traits();
+        settings.check_crf(traits.scale.step)?;
+        if let Some(codec) = settings.codec.filter(|codec| codec.name() != traits.codec) {
+            let message = format!("{} makes {}, and {} is asked for", traits.name, traits.codec, codec.name());
+            return Err(Error::new(ErrorKind::Usage, message));
+        }
+        let format = Format::of_name(&settings.output);
+        if !format.holds_video(traits.codec) {
+            let message = format!("{} cannot carry {}, which {} makes", format.name(), traits.codec, traits.name);
+            return Err(Error::new(ErrorKind::Usage, message).with_file(&settings.output));
+        }
     }
     together(outputs)?;
     check_paths(outputs, &[], &[])?;
@@ -86,7 +97,8 @@ fn encode_files(
     let analysis = Analysis::open(first.source(), cancel)?;
     let info = analysis.info().clone();
     // Refused before anything is looked at.
-    decisions(first, &info)?;
+    let formats: Vec<Format> = outputs.iter().map(|o| Format::of_name(&o.output)).collect();
+    decisions(first, &formats, &info)?;
     let size = std::fs::metadata(first.source()).map_or(0, |facts| facts.len());
     check_space(outputs, size, info.duration_s)?;
     let disks = disks(outputs);
@@ -95,7 +107,7 @@ fn encode_files(
     let mut captions = outputs.iter().map(CaptionFiles::create).collect::<Result<Vec<_>>>()?;
     let facts = facts_of(outputs, analysis).map_err(place)?;
     let info = facts.refine(&info);
-    let decisions = decisions(first, &info)?;
+    let decisions = decisions(first, &formats, &info)?;
     let main = main_stream(&info, &decisions).map_err(place)?;
     let levelling = Levelling { settings: first, info: &info, facts: &facts, decisions: &decisions, sink, cancel };
     let levelled = levelling.level().map_err(place)?;
@@ -106,12 +118,28 @@ fn encode_files(
     let mut runs = outputs
         .iter()
         .map(|settings| {
-            let codec = factory(settings)?.traits().codec;
-            let picture = PicturePlan::new(&facts, main, &wanted(settings, codec)?)?;
-            let decisions: Vec<_> = decisions.iter().map(|d| d.coded_as(codec)).collect();
-            let said = levelled.said(describe(&info, &decisions));
-            let (job, info, facts, disks, levelled) = (&job, &info, &facts, &disks, &levelled);
-            Ok(Run { settings, sink, cancel, pulse, job, disks, info, decisions, said, facts, picture, levelled })
+            let (codec, format) = (factory(settings)?.traits().codec, Format::of_name(&settings.output));
+            let picture = PicturePlan::new(&facts, main, &wanted(settings, codec, format)?)?;
+            let (job, info, facts, disks, levelled, shared) = (&job, &info, &facts, &disks, &levelled, &decisions);
+            let decisions: Vec<_> = shared.iter().map(|d| d.coded_as(codec).kept_in(format)).collect();
+            let said = levelled.said(describe(info, &decisions));
+            let run = Run {
+                settings,
+                sink,
+                cancel,
+                pulse,
+                job,
+                disks,
+                info,
+                format,
+                shared,
+                decisions,
+                said,
+                facts,
+                picture,
+                levelled,
+            };
+            Ok(run)
         })
         .collect::<Result<Vec<_>>>()
         .map_err(place)?;
@@ -159,17 +187,24 @@ fn together(outputs: &[EncodeSettings]) -> Result<()> {
 pub fn plan(settings: &EncodeSettings, cancel: &CancelToken) -> Result<Vec<StreamDecision>> {
     settings.check()?;
     let Some(spool) = stand_in(settings, &Silent, cancel)? else {
-        return decisions(settings, &probe(settings.source(), cancel)?);
+        return decided(settings, &probe(settings.source(), cancel)?);
     };
     let there = EncodeSettings { read_from: Some(spool.path().to_path_buf()), ..settings.clone() };
-    probe(there.source(), cancel).and_then(|info| decisions(&there, &info)).map_err(|e| spool.named(e))
+    probe(there.source(), cancel).and_then(|info| decided(&there, &info)).map_err(|e| spool.named(e))
 }
 
-/// What becomes of each stream.
-fn decisions(settings: &EncodeSettings, info: &MediaInfo) -> Result<Vec<StreamDecision>> {
+/// What becomes of each stream in the file of a run that has one.
+fn decided(settings: &EncodeSettings, info: &MediaInfo) -> Result<Vec<StreamDecision>> {
+    let format = Format::of_name(&settings.output);
+    Ok(decisions(settings, &[format], info)?.iter().map(|d| d.kept_in(format)).collect())
+}
+
+/// What becomes of each stream, as Matroska holds it, where its sound goes into files of these formats.
+fn decisions(settings: &EncodeSettings, formats: &[Format], info: &MediaInfo) -> Result<Vec<StreamDecision>> {
     let unknown = unknown_codecs(settings.source(), info);
     let codec = factory(settings)?.traits().codec;
-    let decisions: Vec<_> = decide(info, SoundWish::of(settings), &unknown).iter().map(|d| d.coded_as(codec)).collect();
+    let wish = SoundWish::of(settings, formats);
+    let decisions: Vec<_> = decide(info, wish, &unknown).iter().map(|d| d.coded_as(codec)).collect();
     let in_file = |kind, message: &str| Err(Error::new(kind, message).with_file(&settings.input));
     match main_stream(info, &decisions) {
         Err(error) => Err(error.with_file(&settings.input)),
@@ -264,17 +299,19 @@ fn pass(
         outputs.push(PassOutput {
             settings: run.settings,
             picture: &run.picture,
+            decisions: &run.decisions,
             said: &run.said,
+            format: run.format,
             file: file.file()?,
-            path: run.settings.output.clone(),
+            path: file.path().to_path_buf(),
             finished: chunked.as_ref().map(|c| FinishedPicture { job: Arc::clone(&c.job), film: c.film.clone() }),
             // The first file's pictures are counted, once.
             progress: if number == 0 { Arc::clone(&progress) } else { Arc::default() },
         });
     }
     let mut graph = Graph::new(run.cancel);
-    let (info, decisions, said, levels) = (run.info, &run.decisions, &run.said, &run.levelled.levels);
-    let promises = build(&mut graph, PassPlan { info, decisions, said, levels, outputs }, source)?;
+    let (info, decisions, levels) = (run.info, run.shared, &run.levelled.levels);
+    let promises = build(&mut graph, PassPlan { info, decisions, levels, outputs }, source)?;
     let stages = run.teller().wait(graph.start(), &progress, encodes)?;
     Ok((promises.found()?, stages, begun.elapsed()))
 }
@@ -338,6 +375,9 @@ pub(super) struct Run<'a> {
     disks: &'a DiskWatch,
     levelled: &'a LevelledTracks,
     pub(super) info: &'a MediaInfo,
+    pub(super) format: Format,
+    /// What becomes of each stream, as Matroska holds it: the same for all files.
+    shared: &'a [StreamDecision],
     /// As of this file.
     pub(super) decisions: Vec<StreamDecision>,
     /// What it says of itself.
@@ -407,7 +447,7 @@ impl Run<'_> {
         clock: &Stopwatch,
     ) -> Result<(Report, PartialOutput)> {
         file.sync()?;
-        let verification = verify_file(file.path(), &self.expected(&findings), self.cancel)?;
+        let verification = verify_file(file.path(), self.format, &self.expected(&findings), self.cancel)?;
         if !verification.pass {
             let error = failure(&verification);
             let kept = file.keep_as_failed()?;

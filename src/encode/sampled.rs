@@ -3,6 +3,7 @@
 use super::wanted::wanted;
 use crate::base::{CancelToken, Result};
 use crate::config::{EncodeSettings, Per, Quality};
+use crate::container::Format;
 use crate::event::{Event, Sink};
 use crate::media::{Crf, MediaInfo, StreamInfo};
 use crate::plan::{PicturePlan, SourceFacts};
@@ -35,7 +36,8 @@ impl Sampling<'_> {
             _ => return Ok((settings.clone(), None)),
         };
         let codec = factory(settings)?.traits().codec;
-        let picture = PicturePlan::new(self.facts, self.main, &wanted(settings, codec)?)?;
+        let picture =
+            PicturePlan::new(self.facts, self.main, &wanted(settings, codec, Format::of_name(&settings.output))?)?;
         let search = SearchInput { settings, target, info: self.info, facts: self.facts, picture: &picture };
         let teller = Teller {
             sink: self.sink,

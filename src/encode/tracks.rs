@@ -1,4 +1,4 @@
-//! The tracks of a pass: what each file is to hold, before the encoder says how its picture is coded.
+//! The tracks of a pass: what each of its files is to hold, before the encoder says how its picture is coded.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,44 +14,29 @@ use crate::stages::describe::FileDescription;
 use crate::stages::streams::{StreamDecision, Task};
 use crate::syntax::opus;
 
-/// The tracks in the source's order, the main video first: the same in every file of a pass.
-pub(super) struct Tracks {
-    pub(super) params: FileParams,
-    /// Number of the main video.
-    pub(super) video: usize,
-    /// Source stream index of each track.
-    pub(super) sources: Vec<usize>,
+/// The tracks that the files of a pass are filled from.
+pub(super) struct Tracks<'a> {
+    info: &'a MediaInfo,
+    /// How each source stream is coded, where it goes into a file; subtitles as Matroska has them.
+    kinds: BTreeMap<usize, TrackKind>,
     /// Encoders, made early because the header needs their pre-skip.
     encoders: HashMap<usize, AudioEncoder>,
     /// What is done to the loudness of a source's streams.
     levels: BTreeMap<usize, SoundLevel>,
 }
 
-impl Tracks {
+impl<'a> Tracks<'a> {
     pub(super) fn new(
-        info: &MediaInfo,
+        info: &'a MediaInfo,
         decisions: &[StreamDecision],
-        said: &FileDescription,
         levels: &BTreeMap<usize, SoundLevel>,
     ) -> Result<Self> {
-        let mut tracks = Tracks {
-            params: params(info, decisions, said),
-            video: 0,
-            sources: Vec::new(),
-            encoders: HashMap::new(),
-            levels: levels.clone(),
-        };
-        for track in &said.tracks {
-            let Some(decision) = decisions.iter().find(|d| d.index == track.stream) else { continue };
-            let Some(kind) = tracks.kind(decision, &info.streams[track.stream])? else { continue };
-            tracks.params.tracks.push(TrackParams {
-                kind,
-                language: track.language.clone(),
-                title: track.title.clone(),
-                disposition: track.disposition,
-                tags: track.tags.clone(),
-            });
-            tracks.sources.push(track.stream);
+        let mut tracks = Tracks { info, kinds: BTreeMap::new(), encoders: HashMap::new(), levels: levels.clone() };
+        for decision in decisions {
+            let Some(stream) = info.streams.get(decision.index) else { continue };
+            if let Some(kind) = tracks.kind(decision, stream)? {
+                tracks.kinds.insert(decision.index, kind);
+            }
         }
         Ok(tracks)
     }
@@ -94,32 +79,39 @@ impl Tracks {
                     _ => SubtitleTrackParams::new(TrackCodec::Matroska(codec_id.clone()), codec_private.clone()),
                 })
             }
-            Task::ConvertSubtitle => TrackKind::Subtitle(SubtitleTrackParams::new("subrip", Vec::new())),
+            Task::ConvertSubtitle => text(),
             Task::Attach | Task::Drop => return Ok(None),
         }))
     }
 
-    /// What a file is to hold whose picture is treated so, that says this of itself and begins at `start`: how it was
-    /// cropped is for whoever verifies it later.
-    pub(super) fn params_for(&self, treatment: &Treatment, said: &FileDescription, start: Span) -> FileParams {
-        let mut params = self.params.clone();
+    /// What a file is to hold: how its picture was cropped is for whoever verifies it later.
+    pub(super) fn params_of(
+        &self,
+        (decisions, said): (&[StreamDecision], &FileDescription),
+        treatment: &Treatment,
+        start: Span,
+    ) -> FileParams {
+        let mut params = params(self.info, decisions, said);
         for chapter in &mut params.chapters {
             (chapter.start, chapter.end) = (chapter.start.plus(start), chapter.end.plus(start));
         }
         params.editions.iter_mut().for_each(|edition| edition.later(start));
-        if let Some((video, said)) = params.tracks.get_mut(self.video).zip(said.tracks.get(self.video)) {
-            // The only track that differs from one file of a pass to the next.
-            video.tags.clone_from(&said.tags);
-            if treatment.is_cropped() {
-                video.tags.push((tags::CROP.to_owned(), treatment.crop.to_string()));
+        for said in &said.tracks {
+            let Some(kind) = self.kinds.get(&said.stream) else { continue };
+            let converted = decisions.iter().any(|d| d.index == said.stream && matches!(d.task, Task::ConvertSubtitle));
+            let mut track = TrackParams {
+                kind: if converted { text() } else { kind.clone() },
+                language: said.language.clone(),
+                title: said.title.clone(),
+                disposition: said.disposition,
+                tags: said.tags.clone(),
+            };
+            if matches!(kind, TrackKind::Video(_)) && treatment.is_cropped() {
+                track.tags.push((tags::CROP.to_owned(), treatment.crop.to_string()));
             }
+            params.tracks.push(track);
         }
         params
-    }
-
-    /// The number of the track that is made of a source stream.
-    pub(super) fn number(&self, stream: usize) -> Option<usize> {
-        self.sources.iter().position(|s| *s == stream)
     }
 
     /// The encoder of an audio stream; there is one a pass.
@@ -127,6 +119,11 @@ impl Tracks {
         let missing = || Error::new(ErrorKind::Encode, "no encoder was made for this stream").with_stream(stream);
         self.encoders.remove(&stream).ok_or_else(missing)
     }
+}
+
+/// Text, as subtitles are converted to it.
+fn text() -> TrackKind {
+    TrackKind::Subtitle(SubtitleTrackParams::new("subrip", Vec::new()))
 }
 
 fn params(info: &MediaInfo, decisions: &[StreamDecision], said: &FileDescription) -> FileParams {

@@ -1,8 +1,9 @@
-//! What the end of a file's name says: which names a Matroska file may have, and what the output of a film is called.
+//! What the end of a file's name says: which names an output may have, and what the output of a film is called.
 
 use std::path::{Path, PathBuf};
 
 use crate::base::{Error, ErrorKind, Result};
+use crate::container::Format;
 use crate::store::fitting;
 
 /// Matroska's own (RFC 9559 section 21).
@@ -23,14 +24,15 @@ fn extension(path: &Path) -> Option<String> {
     Some(path.extension()?.to_str()?.to_ascii_lowercase())
 }
 
-/// Refuses names that promise another format than Matroska. A name whose end is no format's (`Show.S01E01`) promises none.
+/// Refuses names that promise a format that is not written. A name whose end is no format's (`Show.S01E01`) promises none.
 ///
 /// # Errors
 /// `Usage`.
 pub(super) fn check(output: &Path) -> Result<()> {
-    match extension(output).filter(|end| OTHERS.contains(&end.as_str())) {
+    let other = |end: &String| OTHERS.contains(&end.as_str()) && Format::of_name(output) == Format::Matroska;
+    match extension(output).filter(other) {
         Some(end) => {
-            let message = format!("the output is a Matroska file, which is not what .{end} stands for; name it .mkv");
+            let message = format!("no file is written that .{end} stands for; name it .mkv, .webm or .mp4");
             Err(Error::new(ErrorKind::Usage, message).with_file(output))
         }
         None => Ok(()),
@@ -55,10 +57,23 @@ mod tests {
 
     #[test]
     fn names_of_other_formats_are_refused_and_names_of_none_are_not() {
-        for name in ["a.mp4", "a.WebM", "b/c.mov", "x.json"] {
+        for name in ["a.avi", "a.TS", "b/c.mov", "x.json"] {
             assert_eq!(check(Path::new(name)).unwrap_err().kind(), ErrorKind::Usage, "{name}");
         }
-        for name in ["a.mkv", "a.MKA", "a.mk3d", "Show.S01E01", "Mr. Bean", "film", "mp4", ".mp4", "a.mp4.mkv"] {
+        for name in [
+            "a.mkv",
+            "a.MKA",
+            "a.mk3d",
+            "a.mp4",
+            "a.WebM",
+            "a.m4v",
+            "Show.S01E01",
+            "Mr. Bean",
+            "film",
+            "mp4",
+            ".mp4",
+            "a.mp4.mkv",
+        ] {
             check(Path::new(name)).unwrap();
         }
     }

@@ -20,6 +20,7 @@ use dolby_vision::rpu::rpu_data_nlq::DoviELType;
 
 use crate::base::Result;
 use crate::media::{DolbyVision, EnhancementLayer, Flip, RpuConversion, RpuWindow, Transfer};
+use crate::syntax::nal::without_emulation_prevention;
 
 pub use record::{RECORD_BYTES, level, record};
 use t35::damaged;
@@ -36,17 +37,6 @@ fn parse(bytes: &[u8]) -> Result<DoviRpu> {
         return Err(damaged("its checksum is wrong"));
     }
     DoviRpu::parse_rpu(&rpu).map_err(|e| damaged(&format!("{e:#}")))
-}
-
-/// The bytes of a NAL unit's payload (ITU-T H.265 §7.4.2): 0, 0, 3 stands for 0, 0.
-fn without_emulation_prevention(bytes: &[u8]) -> Vec<u8> {
-    let mut zeros = 0;
-    let kept = bytes.iter().filter(|byte| {
-        let inserted = zeros >= 2 && **byte == 3;
-        zeros = if **byte == 0 { zeros + 1 } else { 0 };
-        !inserted
-    });
-    kept.copied().collect()
 }
 
 /// Whether an RPU's CRC-32 (MPEG-2: polynomial 0x04C11DB7, from all ones, not reflected) over all between its prefix and

@@ -42,6 +42,8 @@ pub(crate) enum Route {
         track: TrackOut,
         converter: SubtitleConverter,
     },
+    /// Into some files so, into others so.
+    Both(Box<[Route; 2]>),
 }
 
 /// Reads one source.
@@ -120,14 +122,30 @@ impl Demux {
     }
 
     fn route(&mut self, packet: InputPacket) -> Result<()> {
+        match self.routes.get_mut(packet.stream()) {
+            Some(route) => route.take(packet, &mut self.found),
+            None => {
+                self.found.unforeseen(&packet);
+                Ok(())
+            }
+        }
+    }
+
+    /// Tells the muxers how far the subtitle tracks are.
+    fn advance(&self, time: Timestamp) -> Result<()> {
+        self.routes.iter().try_for_each(|route| route.advance(time))
+    }
+
+    fn end_copied_tracks(&mut self) -> Result<()> {
+        self.routes.drain(..).try_for_each(|route| route.end(&mut self.found))
+    }
+}
+
+impl Route {
+    fn take(&mut self, packet: InputPacket, found: &mut DemuxFindings) -> Result<()> {
         let stream = packet.stream();
-        let found = &mut self.found;
-        let Some(route) = self.routes.get_mut(stream) else {
-            found.unforeseen(&packet);
-            return Ok(());
-        };
         let place = |error: Error| error.with_stream(stream);
-        match route {
+        match self {
             Route::Skip => Ok(()),
             Route::Decode(outlet) => outlet.send(packet),
             Route::Sound { outlet, begun, .. } => {
@@ -158,32 +176,38 @@ impl Demux {
                     Ok(())
                 }
             },
+            Route::Both(both) => {
+                let [one, other] = &mut **both;
+                one.take(packet.share()?, found)?;
+                other.take(packet, found)
+            }
         }
     }
 
-    /// Tells the muxers how far the subtitle tracks are.
     fn advance(&self, time: Timestamp) -> Result<()> {
-        self.routes.iter().try_for_each(|route| match route {
+        match self {
             Route::ConvertSubtitle { track, converter } if converter.is_late() => track.advance(late(time)),
             Route::Sound { track, begun: false, .. } => track.advance(late(time)),
             Route::CopySubtitle { track, .. } | Route::ConvertSubtitle { track, .. } => track.advance(time),
+            Route::Both(both) => both.iter().try_for_each(|route| route.advance(time)),
             Route::Skip | Route::Decode(_) | Route::Sound { .. } | Route::CopyAudio { .. } => Ok(()),
-        })
+        }
     }
 
-    fn end_copied_tracks(&mut self) -> Result<()> {
-        self.routes.drain(..).try_for_each(|route| match route {
+    fn end(self, found: &mut DemuxFindings) -> Result<()> {
+        match self {
             Route::CopyAudio { track, .. } | Route::CopySubtitle { track, .. } => track.end(),
             Route::ConvertSubtitle { track, mut converter } => {
                 match converter.finish() {
                     Ok(cues) => cues.into_iter().try_for_each(|cue| converted(cue, &track))?,
-                    Err(error) => self.found.warn(format!("a subtitle is left out: {error}")),
+                    Err(error) => found.warn(format!("a subtitle is left out: {error}")),
                 }
                 track.end()
             }
+            Route::Both(both) => both.into_iter().try_for_each(|route| route.end(found)),
             // Dropping the outlet is the flush.
             Route::Skip | Route::Decode(_) | Route::Sound { .. } => Ok(()),
-        })
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::audio::LayoutPlan;
 use crate::av::{codec_is_text_subtitle, has_decoder};
 use crate::config::{AudioMode, EncodeSettings};
 use crate::container::reader::codec_ids;
-use crate::container::{self, codec::CodecMapping};
+use crate::container::{self, Format, codec::CodecMapping};
 use crate::media::{MediaInfo, StreamInfo, StreamKind};
 use crate::plan::{main_video, why_main};
 
@@ -88,6 +88,36 @@ impl StreamDecision {
         decision
     }
 
+    /// The same in a file of `format`, which may hold less than Matroska does.
+    pub(crate) fn kept_in(&self, format: Format) -> Self {
+        if format == Format::Matroska {
+            return self.clone();
+        }
+        let name = format.name();
+        let text = codec_is_text_subtitle(&self.codec);
+        let (task, action, output_codec, reason) = match (&self.task, format) {
+            (Task::CopySubtitle { .. } | Task::ConvertSubtitle, Format::Mp4) if text => {
+                let reason = format!("{name} holds subtitles as mov_text");
+                (Task::ConvertSubtitle, Action::Converted, Some("mov_text".to_owned()), Some(reason))
+            }
+            (Task::CopySubtitle { .. } | Task::ConvertSubtitle, _) => {
+                dropped(format!("{name} cannot carry {}: Matroska can", self.codec))
+            }
+            (Task::Attach, _) if !format.holds_attachment(self.output_codec.as_deref().unwrap_or_default()) => {
+                dropped(format!("{name} holds no such attachments: Matroska does"))
+            }
+            (Task::Attach, Format::Mp4) => {
+                let reason = format!("{name} holds it as a cover, without its name");
+                (Task::Attach, Action::Converted, self.output_codec.clone(), Some(reason))
+            }
+            (Task::Drop, _) if self.kind == StreamKind::Data && self.action == Action::Dropped => {
+                dropped(format!("{name} has no place for it here"))
+            }
+            _ => return self.clone(),
+        };
+        StreamDecision { task, action, output_codec, reason, ..self.clone() }
+    }
+
     /// The Matroska CodecID of the track it makes; `None` where it makes none.
     pub(crate) fn codec_id(&self) -> Option<String> {
         self.task.codec_id(self.output_codec.as_deref())
@@ -98,22 +128,29 @@ impl StreamDecision {
 pub(crate) type UnknownCodecs = std::collections::HashMap<usize, (String, Vec<u8>)>;
 
 /// What is asked of audio tracks.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct SoundWish {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SoundWish<'a> {
     pub(crate) mode: AudioMode,
     /// Whether their loudness is changed, for which they have to be encoded.
     pub(crate) levelled: bool,
+    /// The formats of the files they go into, all of them.
+    pub(crate) formats: &'a [Format],
 }
 
-impl SoundWish {
-    /// Of a run.
-    pub(crate) fn of(settings: &EncodeSettings) -> Self {
-        SoundWish { mode: settings.audio, levelled: settings.loudness.target().is_some() }
+impl<'a> SoundWish<'a> {
+    /// Of a run into files of these formats.
+    pub(crate) fn of(settings: &EncodeSettings, formats: &'a [Format]) -> Self {
+        SoundWish { mode: settings.audio, levelled: settings.loudness.target().is_some(), formats }
+    }
+
+    /// The first of the formats that cannot hold sound of this codec.
+    fn refusing(&self, codec: &str) -> Option<Format> {
+        self.formats.iter().copied().find(|format| !format.holds_sound(codec))
     }
 }
 
 /// Decides for every stream of `info`.
-pub(crate) fn decide(info: &MediaInfo, wish: SoundWish, unknown: &UnknownCodecs) -> Vec<StreamDecision> {
+pub(crate) fn decide(info: &MediaInfo, wish: SoundWish<'_>, unknown: &UnknownCodecs) -> Vec<StreamDecision> {
     let main = main_video(info);
     info.streams
         .iter()
@@ -156,9 +193,12 @@ fn dropped(reason: impl Into<String>) -> StreamVerdict {
     (Task::Drop, Action::Dropped, None, Some(reason.into()))
 }
 
-fn audio(stream: &StreamInfo, SoundWish { mode, levelled }: SoundWish) -> StreamVerdict {
-    let mapping =
-        container::codec::for_copy(&stream.codec, &stream.extradata).map(|mapping| with_delay(mapping, stream));
+fn audio(stream: &StreamInfo, wish: SoundWish<'_>) -> StreamVerdict {
+    let SoundWish { mode, levelled, .. } = wish;
+    let refusing = wish.refusing(&stream.codec);
+    let mapping = container::codec::for_copy(&stream.codec, &stream.extradata)
+        .map(|mapping| with_delay(mapping, stream))
+        .filter(|_| refusing.is_none());
     let copied = |mapping: CodecMapping, reason: Option<String>| {
         (Task::CopyAudio(mapping), Action::Kept, Some(stream.codec.clone()), reason)
     };
@@ -181,7 +221,8 @@ fn audio(stream: &StreamInfo, SoundWish { mode, levelled }: SoundWish) -> Stream
         Ok(plan) => {
             let mut reason = plan.note.clone();
             if mode == AudioMode::Copy {
-                reason = Some(format!("Matroska cannot carry {} as it is", stream.codec));
+                let format = refusing.unwrap_or(Format::Matroska).name();
+                reason = Some(format!("{format} cannot carry {} as it is", stream.codec));
             }
             (Task::EncodeAudio(plan), Action::Encoded, Some("opus".to_owned()), reason)
         }

@@ -104,9 +104,12 @@ impl PartialOutput {
         }
     }
 
-    /// Gives the file the name `*.WORD.mkv`, or `*.WORD-N.mkv` from the second on; `None` where something has it.
+    /// Gives the file the name `*.WORD.mkv`, or `*.WORD-N.mkv` from the second on, with the end of its own format; `None`
+    /// where something has it.
     fn claim_numbered(&mut self, word: &str, number: u32) -> Result<Option<PathBuf>> {
-        let name = if number == 1 { format!("{word}.mkv") } else { format!("{word}-{number}.mkv") };
+        let end = self.target.extension().and_then(|end| end.to_str()).map(str::to_ascii_lowercase);
+        let end = end.filter(|end| ["webm", "mp4", "m4v"].contains(&end.as_str())).unwrap_or_else(|| "mkv".to_owned());
+        let name = if number == 1 { format!("{word}.{end}") } else { format!("{word}-{number}.{end}") };
         let name = with_extension(&self.target, &name);
         Ok(self.claim(&name)?.then_some(name))
     }

@@ -5,6 +5,7 @@
 #![deny(unsafe_code)]
 
 pub mod av1;
+pub mod hvcc;
 pub mod nal;
 mod obu;
 pub mod opus;

@@ -1,7 +1,8 @@
-//! NAL units of H.264 and H.265: how they follow each other, from start codes to lengths, and `avcC`.
+//! NAL units of H.264 and H.265: how they follow each other, from start codes to lengths, and `avcC` (`hvcC` has a file of
+//! its own).
 //!
 //! Start codes are those of Annex B (ITU-T H.264, H.265), lengths and `avcC` those of ISO/IEC 14496-15 §5.3. Refuses to look
-//! into slices. Nothing here removes emulation prevention: units go from file to file as they are.
+//! into slices. Units go from file to file as they are, with their emulation prevention.
 #![deny(unsafe_code)]
 
 use std::ops::Range;
@@ -88,6 +89,9 @@ pub mod h264 {
     }
 }
 
+/// `nal_unit_type` of an H.265 access unit delimiter (table 7-1).
+const HEVC_DELIMITER: u8 = 35;
+
 /// The `nal_unit_type` of an H.265 unit; `None` of an empty one.
 pub fn hevc_kind(nal: &[u8]) -> Option<u8> {
     nal.first().map(|b| b >> 1 & 0x3F)
@@ -101,10 +105,22 @@ pub fn hevc_kind(nal: &[u8]) -> Option<u8> {
 /// # Errors
 /// Kind `Encode` for bytes without a unit.
 pub fn h264_to_lengths(unit: &[u8]) -> Result<Vec<u8>> {
+    to_lengths(unit, |nal| h264::kind(nal) == Some(h264::DELIMITER))
+}
+
+/// As [`h264_to_lengths`], of H.265 (ISO/IEC 14496-15 §8.3.2).
+///
+/// # Errors
+/// Kind `Encode` for bytes without a unit.
+pub fn hevc_to_lengths(unit: &[u8]) -> Result<Vec<u8>> {
+    to_lengths(unit, |nal| hevc_kind(nal) == Some(HEVC_DELIMITER))
+}
+
+fn to_lengths(unit: &[u8], is_delimiter: impl Fn(&[u8]) -> bool) -> Result<Vec<u8>> {
     let mut out = Vec::with_capacity(unit.len() + 16);
     for nal in units(unit, Framing::AnnexB) {
         let bytes = without_trailing_zeros(nal.bytes(unit));
-        if matches!(h264::kind(bytes), None | Some(h264::DELIMITER)) {
+        if bytes.is_empty() || is_delimiter(bytes) {
             continue;
         }
         let length = u32::try_from(bytes.len()).map_err(|_| bad("a NAL unit is too large"))?;
@@ -112,7 +128,7 @@ pub fn h264_to_lengths(unit: &[u8]) -> Result<Vec<u8>> {
         out.extend_from_slice(bytes);
     }
     if out.is_empty() {
-        return Err(bad("an H.264 access unit without a NAL unit"));
+        return Err(bad("an access unit without a NAL unit"));
     }
     Ok(out)
 }
@@ -171,13 +187,19 @@ fn sps_format(sps: &[u8]) -> Option<(u8, u8, u8)> {
     (chroma <= 3 && luma <= 6 && chroma_depth <= 6).then_some((chroma as u8, luma as u8, chroma_depth as u8))
 }
 
-struct NalBits<'a> {
-    bytes: &'a [u8],
-    at: usize,
+/// Bits of a unit's payload, from the first of `bytes` on.
+pub(super) struct NalBits<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) at: usize,
 }
 
 impl NalBits<'_> {
-    fn bit(&mut self) -> Option<u32> {
+    /// `u(n)`, up to 32 bits.
+    pub(super) fn bits(&mut self, n: u32) -> Option<u32> {
+        (0..n).try_fold(0u32, |number, _| Some(number << 1 | self.bit()?))
+    }
+
+    pub(super) fn bit(&mut self) -> Option<u32> {
         let byte = self.bytes.get(self.at / 8)?;
         let bit = byte >> (7 - self.at % 8) & 1;
         self.at += 1;
@@ -185,7 +207,7 @@ impl NalBits<'_> {
     }
 
     /// `ue(v)` (§9.1).
-    fn golomb(&mut self) -> Option<u32> {
+    pub(super) fn golomb(&mut self) -> Option<u32> {
         let mut zeros = 0;
         while self.bit()? == 0 {
             zeros += 1;
@@ -197,12 +219,23 @@ impl NalBits<'_> {
     }
 }
 
+/// The bytes of a unit without those that keep start codes out of it (ITU-T H.265 §7.4.2): 0, 0, 3 stands for 0, 0.
+pub fn without_emulation_prevention(bytes: &[u8]) -> Vec<u8> {
+    let mut zeros = 0;
+    let kept = bytes.iter().filter(|byte| {
+        let inserted = zeros >= 2 && **byte == 3;
+        zeros = if **byte == 0 { zeros + 1 } else { 0 };
+        !inserted
+    });
+    kept.copied().collect()
+}
+
 /// `trailing_zero_8bits` belong to the byte stream, not to the unit (Annex B.1.2).
-fn without_trailing_zeros(nal: &[u8]) -> &[u8] {
+pub(super) fn without_trailing_zeros(nal: &[u8]) -> &[u8] {
     nal.iter().rposition(|b| *b != 0).and_then(|last| nal.get(..=last)).unwrap_or_default()
 }
 
-fn bad(message: &str) -> Error {
+pub(super) fn bad(message: &str) -> Error {
     Error::new(ErrorKind::Encode, message)
 }
 
@@ -242,6 +275,20 @@ mod tests {
             let stored = h264_to_lengths(&stream).unwrap();
             let read: Vec<_> = super::units(&stored, Framing::Lengths(4)).iter().map(|u| u.bytes(&stored).to_vec()).collect();
             prop_assert_eq!(read, units);
+        }
+
+        #[test]
+        fn emulation_prevention_is_undone(plain in prop::collection::vec(prop_oneof![Just(0u8), Just(1), Just(2), Just(3), Just(9)], 0..60)) {
+            let (mut kept, mut zeros) = (Vec::new(), 0);
+            for byte in &plain {
+                if zeros == 2 && *byte <= 3 {
+                    kept.push(3);
+                    zeros = 0;
+                }
+                zeros = if *byte == 0 { zeros + 1 } else { 0 };
+                kept.push(*byte);
+            }
+            prop_assert_eq!(without_emulation_prevention(&kept), plain);
         }
 
         #[test]

@@ -15,8 +15,8 @@ use crate::container::elements::segment_elements;
 use crate::container::reader::{FrameFacts, Reader, TrackFacts, VideoFacts};
 use crate::container::{language, tags};
 use crate::media::{
-    Attachment, ChapterAtom, ChromaLocation, Color, ColorRange, FieldOrder, HdrStatic, MediaInfo, SegmentElements,
-    StreamInfo, StreamKind, TagEntry,
+    Attachment, ChapterAtom, ChromaLocation, Color, ColorRange, FieldOrder, HdrStatic, MasteringDisplay, MediaInfo,
+    SegmentElements, StreamInfo, StreamKind, TagEntry,
 };
 use crate::stages::describe::FileDescription;
 use crate::stages::digest::{digest, message_digest};
@@ -59,6 +59,10 @@ pub(crate) struct ExpectedTrack {
     pub(crate) stream: usize,
     pub(crate) kind: StreamKind,
     pub(crate) codec_id: String,
+    /// FFmpeg's name of its codec.
+    pub(crate) codec: Option<String>,
+    /// What a decoder gives of it before the first sample that counts, in nanoseconds, where the source says so.
+    pub(crate) delay_ns: u64,
     pub(crate) audio: Option<ExpectedAudio>,
     /// Packets, where they were counted.
     pub(crate) packets: Option<u64>,
@@ -71,6 +75,11 @@ impl ExpectedTrack {
             stream: decision.index,
             kind: stream.kind,
             codec_id: decision.codec_id()?,
+            codec: decision.output_codec.clone(),
+            delay_ns: match &decision.task {
+                Task::CopyAudio(mapping) => mapping.codec_delay_ns,
+                _ => 0,
+            },
             audio: None,
             packets: None,
         })
@@ -113,8 +122,10 @@ pub(crate) fn expected_attachments(info: &MediaInfo, decisions: &[StreamDecision
 }
 
 /// What reading all frames of the file found.
-struct ReadBack {
-    times: Vec<i64>,
+#[derive(Default)]
+pub(super) struct ReadBack {
+    /// When each picture is shown, in ticks of the file's clock.
+    pub(super) times: Vec<i64>,
     digests: Vec<u64>,
     messages: Vec<u64>,
     first_is_key: bool,
@@ -133,8 +144,8 @@ struct FoundTrack {
     error: Option<String>,
 }
 
-/// Reads the file at `path` and checks it against `expected`.
-pub(crate) fn verify_file(path: &Path, expected: &Expected, cancel: &CancelToken) -> Result<Verification> {
+/// Reads the Matroska or WebM file at `path` and checks it against `expected`.
+pub(super) fn verify_matroska(path: &Path, expected: &Expected, cancel: &CancelToken) -> Result<Verification> {
     let mut result = Verification::default();
     let mut reader = match Reader::open(path) {
         Ok(reader) => reader,
@@ -161,12 +172,12 @@ pub(crate) fn verify_file(path: &Path, expected: &Expected, cancel: &CancelToken
         // Those who only have the source know when pictures are shown, not in which order they are decoded.
         found.times.sort_unstable();
     }
-    check_video(&mut result, expected, &found);
+    check_picture(&mut result, expected, &found, Rational::MILLI);
     check_provenance(&mut result, &provenance_tags(&reader), found.times.len());
     for ((want, facts), have) in expected.tracks.iter().zip(&tracks).zip(&found.tracks) {
         check_track_content(&mut result, want, facts, have);
     }
-    check_duration(&mut result, &reader, expected);
+    check_duration(&mut result, reader.duration_ns().unwrap_or(0.0) / 1e9, expected);
     Ok(result)
 }
 
@@ -245,17 +256,11 @@ fn check_picture_header(result: &mut Verification, want: &ExpectedVideo, track: 
     result.equal("colour in the container", &comparable(want.color), &comparable(have.color));
     result.equal("Dolby Vision record", &want.dolby_vision.map(|r| r.to_vec()), &have.dolby_vision);
     result.equal("content light level", &want.hdr.content_light, &have.content_light);
-    let near = |a: f64, b: f64| (a - b).abs() <= 1e-4 * a.abs().max(1.0);
     let mastering = match (&want.hdr.mastering_display, &have.mastering) {
         (None, None) => true,
         (Some(w), Some(h)) => {
-            let xy = |a: [Rational; 2], b: [f64; 2]| near(a[0].as_f64(), b[0]) && near(a[1].as_f64(), b[1]);
-            xy(w.red, h.red)
-                && xy(w.green, h.green)
-                && xy(w.blue, h.blue)
-                && xy(w.white, h.white)
-                && near(w.min_luminance.as_f64(), h.min_luminance)
-                && near(w.max_luminance.as_f64(), h.max_luminance)
+            let found = [h.red, h.green, h.blue, h.white].concat();
+            near_numbers(w, found.into_iter().chain([h.min_luminance, h.max_luminance]))
         }
         _ => false,
     };
@@ -281,6 +286,25 @@ fn check_picture_header(result: &mut Verification, want: &ExpectedVideo, track: 
     }
 }
 
+/// Whether two descriptions of a mastering display are the same, but for rounding.
+pub(super) fn same_mastering(want: Option<&MasteringDisplay>, have: Option<&MasteringDisplay>) -> bool {
+    match (want, have) {
+        (None, None) => true,
+        (Some(want), Some(have)) => near_numbers(want, numbers(have)),
+        _ => false,
+    }
+}
+
+fn near_numbers(want: &MasteringDisplay, have: impl Iterator<Item = f64>) -> bool {
+    numbers(want).zip(have).all(|(a, b)| (a - b).abs() <= 1e-4 * a.abs().max(1.0))
+}
+
+/// Chromaticities of red, green, blue and white, then the least and the greatest luminance.
+fn numbers(d: &MasteringDisplay) -> impl Iterator<Item = f64> {
+    let points = [d.red, d.green, d.blue, d.white].concat();
+    points.into_iter().chain([d.min_luminance, d.max_luminance]).map(Rational::as_f64)
+}
+
 /// Colour as Matroska can hold it: reserved code points and "unspecified" are the same there.
 fn comparable(color: Color) -> (u8, u8, u8, ColorRange, ChromaLocation) {
     let code = |c: u8| if c == 0 { 2 } else { c };
@@ -288,15 +312,8 @@ fn comparable(color: Color) -> (u8, u8, u8, ColorRange, ChromaLocation) {
 }
 
 fn read_frames(reader: &mut Reader, tracks: &[TrackFacts], decode: bool, cancel: &CancelToken) -> Result<ReadBack> {
-    let mut found = ReadBack {
-        times: Vec::new(),
-        digests: Vec::new(),
-        messages: Vec::new(),
-        first_is_key: false,
-        pictures: 0,
-        picture_error: None,
-        tracks: tracks.iter().map(|_| FoundTrack::default()).collect(),
-    };
+    let tracks_found = tracks.iter().map(|_| FoundTrack::default()).collect();
+    let mut found = ReadBack { tracks: tracks_found, ..ReadBack::default() };
     let video = tracks.iter().find(|t| t.kind == Some(StreamKind::Video)).filter(|_| decode);
     let mut pictures = video.map(video_decoder).transpose()?;
     let mut sound: Vec<Option<Decoder>> = tracks.iter().map(opus_decoder).collect();
@@ -307,28 +324,31 @@ fn read_frames(reader: &mut Reader, tracks: &[TrackFacts], decode: bool, cancel:
         track.packets += 1;
         track.first_ns.get_or_insert(frame.timestamp_ns);
         match tracks[at].kind {
-            Some(StreamKind::Video) => read_picture(&mut found, &tracks[at], &frame, &mut pictures),
+            Some(StreamKind::Video) => {
+                let codec = video_codec(&tracks[at].codec_id).unwrap_or_default();
+                let when = (frame.time().ticks(), frame.keyframe);
+                found.picture(codec, &frame.data, when, pictures.as_mut());
+            }
             Some(StreamKind::Audio) => read_sound(track, &frame, sound[at].as_mut()),
             _ => {}
         }
     }
-    if let Some(decoder) = &mut pictures {
-        let rest = decoder.send_end().and_then(|()| drain_video(decoder));
-        match rest {
-            Ok(frames) => found.pictures += frames,
-            Err(error) => found.picture_error = found.picture_error.or(Some(error.to_string())),
-        }
-    }
+    found.end_of_pictures(pictures.as_mut());
     Ok(found)
 }
 
 /// A decoder of the track's pictures.
 fn video_decoder(track: &TrackFacts) -> Result<Decoder> {
-    if track.codec_id == AV1 {
-        return Decoder::av1(Rational::MILLI, DecoderOptions::default());
-    }
     let unknown = || Error::new(ErrorKind::Unsupported, format!("pictures of {} cannot be decoded", track.codec_id));
-    Decoder::by_name(video_codec(&track.codec_id).ok_or_else(unknown)?, &track.codec_private, Rational::MILLI, 0)
+    video_decoder_of(video_codec(&track.codec_id).ok_or_else(unknown)?, &track.codec_private)
+}
+
+/// A decoder of pictures of FFmpeg's `codec`.
+pub(super) fn video_decoder_of(codec: &str, configuration: &[u8]) -> Result<Decoder> {
+    match codec {
+        "av1" => Decoder::av1(Rational::MILLI, DecoderOptions::default()),
+        codec => Decoder::by_name(codec, configuration, Rational::MILLI, 0),
+    }
 }
 
 fn opus_decoder(track: &TrackFacts) -> Option<Decoder> {
@@ -340,17 +360,35 @@ fn opus_decoder(track: &TrackFacts) -> Option<Decoder> {
     Decoder::by_name("opus", &track.codec_private, base, u32::from(head.channels)).ok()
 }
 
-fn read_picture(found: &mut ReadBack, track: &TrackFacts, frame: &FrameFacts, decoder: &mut Option<Decoder>) {
-    found.first_is_key |= found.times.is_empty() && frame.keyframe;
-    found.times.push(frame.time().ticks());
-    found.digests.push(digest(&frame.data));
-    // What is no AV1 has no metadata of single pictures; that it is no picture is found out by decoding it.
-    let messages = (track.codec_id == AV1).then(|| av1::messages(&frame.data).ok()).flatten();
-    found.messages.push(messages.map_or(0, |m| message_digest(&m)));
-    let Some(decoder) = decoder else { return };
-    match decoder.send_bytes(&frame.data, frame.time().ticks()).and_then(|()| drain_video(decoder)) {
-        Ok(frames) => found.pictures += frames,
-        Err(error) => drop(found.picture_error.get_or_insert_with(|| error.to_string())),
+impl ReadBack {
+    /// Takes a picture of FFmpeg's `codec` that is shown at a time, which may be a keyframe.
+    pub(super) fn picture(
+        &mut self,
+        codec: &str,
+        data: &[u8],
+        (time, keyframe): (i64, bool),
+        decoder: Option<&mut Decoder>,
+    ) {
+        self.first_is_key |= self.times.is_empty() && keyframe;
+        self.times.push(time);
+        self.digests.push(digest(data));
+        // What is no AV1 has no metadata of single pictures; that it is no picture is found out by decoding it.
+        let messages = (codec == "av1").then(|| av1::messages(data).ok()).flatten();
+        self.messages.push(messages.map_or(0, |m| message_digest(&m)));
+        let Some(decoder) = decoder else { return };
+        match decoder.send_bytes(data, time).and_then(|()| drain_video(decoder)) {
+            Ok(frames) => self.pictures += frames,
+            Err(error) => drop(self.picture_error.get_or_insert_with(|| error.to_string())),
+        }
+    }
+
+    /// Takes what the decoder still holds.
+    pub(super) fn end_of_pictures(&mut self, decoder: Option<&mut Decoder>) {
+        let Some(decoder) = decoder else { return };
+        match decoder.send_end().and_then(|()| drain_video(decoder)) {
+            Ok(frames) => self.pictures += frames,
+            Err(error) => drop(self.picture_error.get_or_insert_with(|| error.to_string())),
+        }
     }
 }
 
@@ -375,15 +413,17 @@ fn read_sound(track: &mut FoundTrack, frame: &FrameFacts, decoder: Option<&mut D
     }
 }
 
-fn check_video(result: &mut Verification, expected: &Expected, found: &ReadBack) {
+/// Whether the pictures are those that were promised, at their times on a clock with this time base.
+pub(super) fn check_picture(result: &mut Verification, expected: &Expected, found: &ReadBack, base: Rational) {
     let want = &expected.video;
     result.equal("frames", &want.times.len(), &found.times.len());
-    let to_ms = |t: &Timestamp| t.rescale(Rational::MILLI, Rounding::Nearest).ticks();
-    let wrong = want.times.iter().map(to_ms).zip(&found.times).enumerate().find(|(_, (w, h))| w != *h);
+    let on_clock = |t: &Timestamp| t.rescale(base, Rounding::Nearest).ticks();
+    let wrong = want.times.iter().map(on_clock).zip(&found.times).enumerate().find(|(_, (w, h))| w != *h);
     match wrong {
         None => result.check("timestamps", want.times.len() == found.times.len(), "all equal", "all equal"),
         Some((frame, (w, h))) => {
-            result.check("timestamps", false, format!("frame {frame} at {w} ms"), format!("{h} ms"));
+            let ms = |ticks: i64| ticks as f64 * base.as_f64() * 1e3;
+            result.check("timestamps", false, format!("frame {frame} at {} ms", ms(w)), format!("{} ms", ms(*h)));
         }
     }
     let carried = want.messages.iter().filter(|m| **m != 0).count();
@@ -416,11 +456,16 @@ fn check_video(result: &mut Verification, expected: &Expected, found: &ReadBack)
     }
 }
 
+/// Whether there are as many packets as were written.
+pub(super) fn check_track_packets(result: &mut Verification, want: &ExpectedTrack, have: u64) {
+    if let Some(packets) = want.packets {
+        result.equal(format!("packets of stream {}", want.stream), &packets, &have);
+    }
+}
+
 fn check_track_content(result: &mut Verification, want: &ExpectedTrack, facts: &TrackFacts, have: &FoundTrack) {
     let name = |what: &str| format!("{what} of stream {}", want.stream);
-    if let Some(packets) = want.packets {
-        result.equal(name("packets"), &packets, &have.packets);
-    }
+    check_track_packets(result, want, have.packets);
     let Some(audio) = want.audio else { return };
     if facts.codec_id == "A_OPUS" {
         let pre_skip = opus_head_facts(&facts.codec_private).map_or(0, |h| u64::from(h.pre_skip));
@@ -446,7 +491,8 @@ fn check_track_content(result: &mut Verification, want: &ExpectedTrack, facts: &
     }
 }
 
-fn check_duration(result: &mut Verification, reader: &Reader, expected: &Expected) {
+/// Whether a file that is `duration` seconds long ends when its last picture or sound does.
+pub(super) fn check_duration(result: &mut Verification, duration: f64, expected: &Expected) {
     let want = &expected.video;
     // Pictures may stand in another order than they are shown in.
     let shown = |t: &&Timestamp| t.as_nanos();
@@ -462,7 +508,6 @@ fn check_duration(result: &mut Verification, reader: &Reader, expected: &Expecte
         .filter_map(|t| t.audio)
         .filter_map(|a| Some(a.start?.as_secs_f64() + a.length?.as_secs_f64()));
     let end = sound_end.fold(picture_end, f64::max);
-    let duration = reader.duration_ns().unwrap_or(0.0) / 1e9;
     // Subtitles, and copied sound of which no length is known, may go on longer.
     let open_end = expected.tracks.iter().any(|t| match t.kind {
         StreamKind::Audio => t.audio.is_none_or(|a| a.length.is_none()),

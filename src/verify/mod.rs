@@ -5,12 +5,16 @@
 #![deny(unsafe_code)]
 
 mod check;
+mod file;
+mod mp4;
+mod output;
 mod provenance;
 mod source;
 mod verification;
 mod vmaf;
 
-pub(crate) use check::{Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, expected_attachments, verify_file};
+pub(crate) use check::{Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, expected_attachments};
+pub(crate) use file::verify_file;
 pub use source::verify;
 pub(crate) use verification::failure;
 pub use verification::{CheckResult, Verification};

@@ -3,17 +3,15 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
-use super::check::{Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, expected_attachments, verify_file};
-use super::provenance::provenance_tags;
+use super::check::{Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, expected_attachments};
+use super::file::verify_file;
+use super::output::OutputFacts;
 use super::verification::Verification;
 use crate::analyze::{Analysis, Looks};
 use crate::av::DecoderOptions;
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span, Timestamp};
 use crate::config::{AudioMode, Crop, Deinterlace, DolbyVisionMode, PictureSettings, Scale};
-use crate::container::codec::video_codec;
-use crate::container::reader::Reader;
-use crate::container::tags::CROP;
-use crate::media::{FieldOrder, Frame, MediaInfo, Rect, StreamInfo, StreamKind};
+use crate::media::{FieldOrder, Frame, MediaInfo, StreamInfo};
 use crate::plan::{PicturePlan, SourceFacts};
 use crate::source::{AudioDecoder, Source, VideoDecoder, looked_at};
 use crate::stages::describe::describe;
@@ -41,40 +39,39 @@ fn verify_of_file(source: &Path, output: &Path, cancel: &CancelToken) -> Result<
     let place = |e: Error| e.with_file(source);
     let facts = analysis.facts(Looks { crop: true, fields: true }).map_err(place)?;
     let info = facts.refine(&info);
-    let codec = codec_of(output);
-    // Of sound that was encoded no more is asked where it was Opus before.
-    let wish = SoundWish { mode: mode_of(output), levelled: false };
+    let said = OutputFacts::of(output, cancel);
+    let format = said.format;
+    // Of sound that was encoded no more is asked where it was Opus before. Sound that was copied is no Opus.
+    let mode = if said.opus_alone { AudioMode::Opus } else { AudioMode::Copy };
+    let wish = SoundWish { mode, levelled: false, formats: &[format] };
     let decisions = decide(&info, wish, &unknown_codecs(source, &info));
-    let decisions: Vec<_> = decisions.iter().map(|d| d.coded_as(codec)).collect();
-    let plan = plan(&facts, &main, output).map_err(place)?;
+    let decisions: Vec<_> = decisions.iter().map(|d| d.coded_as(said.codec).kept_in(format)).collect();
+    let plan = plan(&facts, &main, &said).map_err(place)?;
     let mut input = Source::open(source, cancel)?;
     input.expect(&facts.late);
     let decoded = decode(input, &info, &plan, &decisions).map_err(place)?;
     let mut expected = expected(&info, &decisions, &plan, decoded);
     // How the track was made only the output itself knows.
     if let Some(track) = expected.said.tracks.iter_mut().find(|t| t.stream == plan.stream.index) {
-        track.tags.extend(Reader::open(output).map(|output| provenance_tags(&output)).unwrap_or_default());
+        track.tags.extend(said.provenance.iter().cloned());
     }
-    let kept = info.start_kept(keeps_start(output, &expected, &info));
+    let kept = info.start_kept(keeps_start(said.first_picture_ns(output), &expected, &info));
     let expected = expected.later(kept);
-    verify_file(output, &expected, cancel)
+    verify_file(output, format, &expected, cancel)
 }
 
 /// What was done to the picture, as far as the output tells: how it was cropped by its tag, or where that is missing by
 /// its size, whether it was scaled by its size, whether Dolby Vision was carried by its record.
-fn plan(facts: &SourceFacts, main: &StreamInfo, output: &Path) -> Result<PicturePlan> {
-    let reader = Reader::open(output).ok();
-    let track = reader.as_ref().and_then(|r| r.tracks().iter().find(|t| t.video.is_some()));
-    let video = track.and_then(|t| t.video.as_ref());
+fn plan(facts: &SourceFacts, main: &StreamInfo, output: &OutputFacts) -> Result<PicturePlan> {
     let mut wanted = PictureSettings::default();
-    if video.is_some_and(|v| v.dolby_vision.is_none()) {
+    if output.dolby_vision == Some(false) {
         wanted.dolby_vision = DolbyVisionMode::Strip;
     }
-    if video.is_some_and(|v| matches!(v.field_order, FieldOrder::TopFirst | FieldOrder::BottomFirst)) {
+    if matches!(output.field_order, FieldOrder::TopFirst | FieldOrder::BottomFirst) {
         wanted.deinterlace = Deinterlace::Off;
     }
-    let size = video.and_then(|v| Some((u32::try_from(v.width).ok()?, u32::try_from(v.height).ok()?)));
-    if let Some(crop) = reader.as_ref().zip(track).and_then(|(r, t)| crop_of(r, t.uid)) {
+    let size = output.size;
+    if let Some(crop) = output.crop {
         wanted.crop = Crop::Rect(crop);
     }
     let cropped = match PicturePlan::new(facts, main, &wanted) {
@@ -102,41 +99,11 @@ fn plan(facts: &SourceFacts, main: &StreamInfo, output: &Path) -> Result<Picture
     PicturePlan::new(facts, main, &wanted)
 }
 
-/// Whether the output's first picture is shown when the source's own clock says.
-fn keeps_start(output: &Path, expected: &Expected, info: &MediaInfo) -> bool {
-    let first = || {
-        let mut reader = Reader::open(output).ok()?;
-        let video = reader.tracks().iter().find(|t| t.video.is_some())?.number;
-        loop {
-            let frame = reader.next_frame().ok()??;
-            if frame.track == video {
-                return i64::try_from(frame.timestamp_ns).ok();
-            }
-        }
-    };
-    let Some((first, found)) = expected.video.times.iter().min().zip(first()) else { return false };
+/// Whether the output's first picture, of which is known when it is shown, is shown when the source's own clock says.
+fn keeps_start(first_picture_ns: Option<i64>, expected: &Expected, info: &MediaInfo) -> bool {
+    let Some((first, found)) = expected.video.times.iter().min().zip(first_picture_ns) else { return false };
     let off = |start: Span| first.plus(start).as_nanos().abs_diff(found);
     off(info.start_kept(true)) < off(info.start_kept(false))
-}
-
-/// The part of the source's picture that a track says it shows.
-fn crop_of(output: &Reader, track: u64) -> Option<Rect> {
-    let (_, value) = output.tags(Some(track)).into_iter().find(|(name, _)| name == CROP)?;
-    value.parse().ok()
-}
-
-/// How the output's picture is coded, by FFmpeg's name; what is not known is to be AV1, and found not to be.
-fn codec_of(output: &Path) -> &'static str {
-    let reader = Reader::open(output).ok();
-    let video = reader.as_ref().and_then(|r| r.tracks().iter().find(|t| t.video.is_some()));
-    video.and_then(|track| video_codec(&track.codec_id)).filter(|codec| *codec == "h264").unwrap_or("av1")
-}
-
-/// Whether the output was made with audio copied: any track that is not Opus says so.
-fn mode_of(output: &Path) -> AudioMode {
-    let Ok(reader) = Reader::open(output) else { return AudioMode::Opus };
-    let copied = reader.tracks().iter().any(|t| t.kind == Some(StreamKind::Audio) && t.codec_id != "A_OPUS");
-    if copied { AudioMode::Copy } else { AudioMode::Opus }
 }
 
 struct Decoded {

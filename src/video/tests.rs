@@ -223,18 +223,25 @@ fn x264_really_gives_pictures_out_of_display_order() {
 }
 
 #[test]
-fn hdr10_metadata_reaches_the_stream_of_x264() {
-    let Some(factory) = libx264().filter(|factory| factory.traits().depths.contains(&10)) else { return };
-    let (color, hdr) = svt::tests::hdr10();
-    let video = VideoParams { bit_depth: 10, color, hdr, ..params(factory) };
-    let mut encoder = factory.open(&spec(factory), &video, &CancelToken::new()).unwrap();
-    let coded = drive(&mut *encoder, film(SIZE.0, SIZE.1, 10, 3), &[]);
-    // H.264 D.1: payload types 137 and 144, in SEI units (type 6).
-    let payload = |head: &[u8]| coded[0].data.windows(head.len()).position(|w| w == head).map(|at| at + head.len());
-    let display = payload(&[6, 137, 24]).expect("a mastering display");
-    assert_eq!(coded[0].data[display..][..4], [0x21, 0x34, 0x9b, 0xaa], "green at 8500, 39850");
-    let light = payload(&[6, 144, 4]).expect("light levels");
-    assert_eq!(coded[0].data[light..][..4], [3, 0xe8, 1, 0x90]);
+fn hdr10_metadata_reaches_the_streams_of_x264_and_x265() {
+    // The first byte of an SEI unit's header, its length, and whether the unit is among the parameter sets.
+    for (name, header, in_config) in [("libx264", &[6u8][..], false), ("libx265", &[0x4E, 1], true)] {
+        let found = factories().into_iter().find(|factory| factory.traits().name == name);
+        let Some(factory) = found.filter(|factory| factory.traits().depths.contains(&10)) else { continue };
+        let (color, hdr) = svt::tests::hdr10();
+        let video = VideoParams { bit_depth: 10, color, hdr, ..params(factory) };
+        let mut encoder = factory.open(&spec(factory), &video, &CancelToken::new()).unwrap();
+        let coded = drive(&mut *encoder, film(SIZE.0, SIZE.1, 10, 3), &[]);
+        let bytes = if in_config { encoder.codec_config().unwrap() } else { coded[0].data.to_vec() };
+        // H.264 D.1, H.265 D.2: payload types 137 and 144.
+        let payload = |kind: u8, length: u8| {
+            let head = [header, &[kind, length]].concat();
+            let at = bytes.windows(head.len()).position(|w| w == head).expect("a message");
+            bytes[at + head.len()..][..4].to_vec()
+        };
+        assert_eq!(payload(137, 24), [0x21, 0x34, 0x9b, 0xaa], "{name}: green at 8500, 39850");
+        assert_eq!(payload(144, 4), [3, 0xe8, 1, 0x90], "{name}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod batch;
 mod cache;
 mod cases;
 mod chunk_files;
+mod containers;
 mod crop;
 mod decode;
 mod encode;

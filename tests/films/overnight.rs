@@ -397,7 +397,7 @@ fn captions_go_with_the_film_that_takes_the_place_of_its_source() {
     assert!(!there.iter().any(|name| name.contains("av1") || name.ends_with(".mp4")), "{there:?}");
 }
 
-/// What a film holds in pictures, by their hashes.
+/// How many pictures of a film can be decoded.
 fn pictures(path: &Path) -> Option<usize> {
     let frames = ffprobe(path, &["-select_streams", "v:0", "-count_frames", "-show_streams"]);
     frames["streams"][0]["nb_read_frames"].as_str()?.parse().ok()
@@ -410,6 +410,8 @@ fn killed_batch(kills: usize) {
     let Some(clip) = fixture("tenframes") else { return };
     let whole = std::fs::read(&clip).expect("a film");
     let frames = pictures(&clip).expect("frames");
+    // A film that was decoded once need not be again while its bytes are the same.
+    let mut known = vec![whole];
     let mut seed = 0x2545_f491_4f6c_dd1d_u64;
     let mut random = |below: u64| {
         seed ^= seed << 13;
@@ -441,7 +443,13 @@ fn killed_batch(kills: usize) {
                     file.starts_with(&format!("{name}.")) && file.ends_with(".mkv")
                 };
                 let survives = there.iter().filter(of_film).any(|path| {
-                    std::fs::read(path).is_ok_and(|bytes| bytes == whole) || pictures(path) == Some(frames)
+                    let Ok(bytes) = std::fs::read(path) else { return false };
+                    if known.contains(&bytes) {
+                        return true;
+                    }
+                    let decodes = pictures(path) == Some(frames);
+                    known.extend(decodes.then_some(bytes));
+                    decodes
                 });
                 assert!(survives, "{name} after {killed} kills: {there:?}");
             }
@@ -455,6 +463,7 @@ fn killed_batch(kills: usize) {
         }
         std::fs::remove_dir_all(&films).expect("a removal");
     }
+    println!("no film was lost in {killed} kills");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::ptr::{self, NonNull};
 
 use ffmpeg_next::ffi as sys;
 
-use super::output_stream::{add_chapters, add_stream, set_tag};
+use super::output_stream::{add_chapters, add_cover, add_stream, c_text, set_tag};
 use super::packet::InputPacket;
 use super::{AvError, check, out_of_memory, time_base};
 use crate::base::{Error, ErrorKind, Rational, Result, Rounding, Timestamp};
@@ -122,7 +122,7 @@ impl Output {
     /// Writes the header of a file in libavformat's `format` (a muxer's name, such as `mp4`) to `file`, from its start.
     ///
     /// `path` names the file in errors. A muxer that reads back what it wrote (`movflags` `faststart`) opens it by that name,
-    /// so it has to be the file's own. `options` are the muxer's; one it does not know is an error.
+    /// so it has to be the file's own. Tags are passed on by name, attachments as covers. `options` are the muxer's; one it does not know is an error.
     ///
     /// # Errors
     /// `Output` where the file cannot be written; `Encode` for a codec the format cannot hold; `Usage` for an unknown option.
@@ -193,6 +193,12 @@ impl Output {
         let code = unsafe {
             set_tag(&mut (*context).metadata, c"title", params.title.as_deref())?;
             set_tag(&mut (*context).metadata, c"encoding_tool", Some(params.writing_app.as_str()))?;
+            for (name, value) in &params.tags {
+                set_tag(&mut (*context).metadata, &c_text(name), Some(value))?;
+            }
+            for cover in &params.attachments {
+                add_cover(context, cover)?;
+            }
             add_chapters(context, &params.chapters)?;
             for (key, value) in options {
                 sys::av_dict_set(&mut dictionary, key.as_ptr(), value.as_ptr(), 0);
@@ -212,6 +218,9 @@ impl Output {
             (0..(*context).nb_streams as usize).map(|i| time_base((**(*context).streams.add(i)).time_base)).collect()
         };
         self.last_dts = vec![None; params.tracks.len()];
+        for (cover, attachment) in params.attachments.iter().enumerate() {
+            self.write_cover(params.tracks.len() + cover, &attachment.data)?;
+        }
         Ok(self)
     }
 
@@ -269,6 +278,20 @@ impl Output {
             }
         };
         self.checked(code, ErrorKind::Encode, "cannot put a packet into the file").map_err(|e| e.at(packet.pts))
+    }
+
+    /// Hands over a cover, as the only packet of its stream.
+    fn write_cover(&mut self, stream: usize, data: &[u8]) -> Result<()> {
+        let mut raw = InputPacket::of_bytes(data)?;
+        // SAFETY: both are valid; the fields are plain numbers. av_write_frame takes no ownership.
+        let code = unsafe {
+            let raw = raw.as_mut_ptr();
+            (*raw).stream_index = stream as c_int;
+            ((*raw).pts, (*raw).dts) = (0, 0);
+            (*raw).flags = sys::AV_PKT_FLAG_KEY as c_int;
+            sys::av_write_frame(self.context.as_ptr(), raw)
+        };
+        self.checked(code, ErrorKind::Encode, "cannot put a cover into the file")
     }
 
     /// Writes the end of the file and gives back how many bytes it has. The file is flushed, not synced.

@@ -8,8 +8,8 @@ use ffmpeg_next::ffi as sys;
 use super::out_of_memory;
 use crate::base::{Error, ErrorKind, Rational, Result};
 use crate::media::{
-    AudioTrackParams, Chapter, Disposition, FieldOrder, MasteringDisplay, TrackCodec, TrackKind, TrackParams,
-    VideoTrackParams,
+    Attachment, AudioTrackParams, Chapter, Disposition, FieldOrder, MasteringDisplay, TrackCodec, TrackKind,
+    TrackParams, VideoTrackParams,
 };
 
 /// MPEG's own clock, for video whose time base is not known.
@@ -260,8 +260,38 @@ pub(super) unsafe fn add_chapters(context: *mut sys::AVFormatContext, chapters: 
     Ok(())
 }
 
+/// Adds a stream for a picture that stands for the film.
+///
+/// # Safety
+/// `context` is a valid output whose header was not yet written.
+///
+/// # Errors
+/// `Encode` for an attachment that is no JPEG or PNG.
+pub(super) unsafe fn add_cover(context: *mut sys::AVFormatContext, cover: &Attachment) -> Result<()> {
+    let codec = match cover.mime.as_str() {
+        "image/jpeg" => sys::AVCodecID::AV_CODEC_ID_MJPEG,
+        "image/png" => sys::AVCodecID::AV_CODEC_ID_PNG,
+        other => return Err(Error::new(ErrorKind::Encode, format!("a cover cannot be {other}"))),
+    };
+    // SAFETY: by this function's contract; plain fields of a new stream.
+    unsafe {
+        let stream = sys::avformat_new_stream(context, ptr::null());
+        if stream.is_null() {
+            return Err(out_of_memory("a cover"));
+        }
+        let par = (*stream).codecpar;
+        (*par).codec_type = sys::AVMediaType::AVMEDIA_TYPE_VIDEO;
+        (*par).codec_id = codec;
+        // Nobody stores the size, but libavformat wants video to have one.
+        ((*par).width, (*par).height) = (1, 1);
+        (*stream).disposition = sys::AV_DISPOSITION_ATTACHED_PIC as c_int;
+        (*stream).time_base = sys::AVRational { num: 1, den: 1000 };
+    }
+    Ok(())
+}
+
 /// A terminated copy of `text`, which ends at its first zero byte.
-fn c_text(text: &str) -> CString {
+pub(super) fn c_text(text: &str) -> CString {
     let text = text.split('\0').next().unwrap_or_default();
     CString::new(text).unwrap_or_default()
 }

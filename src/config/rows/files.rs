@@ -5,11 +5,15 @@
 use std::time::Duration;
 
 use super::row::BASE;
+use crate::config::VideoCodec;
 use crate::config::parse::{choice, flag, whole};
 use crate::config::setting::{Setting, SettingKind};
 
+/// The codecs that encoders make.
+const CODECS: &[&str] = &["av1", "h264", "hevc"];
+
 /// The encoders that a run can have; the room of encoders knows more of each.
-const ENCODERS: &[&str] = &["svt-av1", "libx264"];
+const ENCODERS: &[&str] = &["svt-av1", "libx264", "libx265"];
 
 pub(super) const SETTINGS: &[Setting] = &[
     Setting {
@@ -48,6 +52,25 @@ pub(super) const SETTINGS: &[Setting] = &[
         get: |s| Some(s.accept_damage.to_string()),
         ..BASE
     },
+    // Before the encoder, which may be another of the same codec.
+    Setting {
+        name: "video.codec",
+        key: "codec",
+        place: "encoding.codec",
+        flag: Some("codec"),
+        value_name: "NAME",
+        kind: SettingKind::OneOf(CODECS),
+        default: "av1",
+        help: "The codec of the picture: av1 by SVT-AV1, h264 by libx264, hevc by libx265",
+        example: "\"av1\"",
+        set: |s, v| {
+            let codec: VideoCodec = choice("codec", v, CODECS)?;
+            (s.codec, s.encoder) = (Some(codec), codec.encoder().to_owned());
+            Ok(())
+        },
+        get: |s| s.codec.map(|codec| codec.name().to_owned()),
+        ..BASE
+    },
     Setting {
         name: "video.encoder",
         key: "encoder",
@@ -55,8 +78,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         flag: Some("encoder"),
         value_name: "NAME",
         kind: SettingKind::OneOf(ENCODERS),
-        default: "svt-av1",
-        help: "The video encoder: svt-av1, or libx264 at a fixed CRF",
+        default: "svt-av1, or the codec's",
+        help: "The video encoder by its own name: svt-av1, libx264, libx265",
         example: "\"svt-av1\"",
         set: |s, v| Ok(s.encoder = choice("encoder", v, ENCODERS)?),
         get: |s| Some(s.encoder.clone()),

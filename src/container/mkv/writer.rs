@@ -21,6 +21,7 @@ use super::tags::{tag_entries, tags_element};
 use super::ticks::{TIMESTAMP_SCALE, block_ticks, end_ticks};
 use super::tracks::{codings, track_uids, tracks_element};
 use crate::base::{Error, ErrorKind, Result};
+use crate::container::format::Format;
 use crate::container::muxer::{Lane, MuxStats, Muxer, TrackCount};
 use crate::media::{FileParams, Packet, StreamKind, Tag, TagEntry, TrackId, TrackKind, TrackParams};
 use crate::syntax::av1;
@@ -101,7 +102,34 @@ impl<W: Write + Seek> Writer<W> {
     ///
     /// # Errors
     /// Kind `Output` for I/O; kind `Encode` for a header that describes no valid track.
-    pub fn new(mut out: W, file: Option<&Path>, header: &FileParams) -> Result<Self> {
+    pub fn new(out: W, file: Option<&Path>, header: &FileParams) -> Result<Self> {
+        Self::of_type(out, "matroska", file, header)
+    }
+
+    /// As [`new`](Self::new), of a WebM file: the same elements, of which the caller takes only those that WebM has.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and kind `Encode` for a codec or an attachment that WebM cannot hold.
+    pub fn webm(out: W, file: Option<&Path>, header: &FileParams) -> Result<Self> {
+        let refuse = |what: String| Err(Error::new(ErrorKind::Encode, format!("WebM cannot hold {what}")));
+        if !header.attachments.is_empty() {
+            return refuse("attachments".to_owned());
+        }
+        for track in &header.tracks {
+            let codec = track.codec().name();
+            let held = match track.stream_kind() {
+                StreamKind::Video => Format::WebM.holds_video(codec),
+                StreamKind::Audio => Format::WebM.holds_sound(codec),
+                _ => false,
+            };
+            if !held {
+                return refuse(codec.to_owned());
+            }
+        }
+        Self::of_type(out, "webm", file, header)
+    }
+
+    fn of_type(mut out: W, doc_type: &str, file: Option<&Path>, header: &FileParams) -> Result<Self> {
         let codings = codings(&header.tracks)?;
         let uids = track_uids(&header.tracks, &codings);
         let tracks_content = tracks_element(&header.tracks, &codings, &uids)?;
@@ -121,7 +149,7 @@ impl<W: Write + Seek> Writer<W> {
             tags: tag_entries(&header.tags, &header.tag_entries, &tags_of(&header.tracks)),
             writing_app: header.writing_app.clone(),
         };
-        let mut start = ebml_head();
+        let mut start = ebml_head(doc_type);
         put_id(&mut start, id::SEGMENT);
         start.extend_from_slice(&UNKNOWN_SIZE8);
         writer.segment_data = base + start.len() as u64;
@@ -376,13 +404,13 @@ fn output_error(file: Option<&Path>, cause: std::io::Error) -> Error {
     }
 }
 
-fn ebml_head() -> Vec<u8> {
+fn ebml_head(doc_type: &str) -> Vec<u8> {
     let mut head = Master::new();
     head.uint(id::EBML_VERSION, 1)
         .uint(id::EBML_READ_VERSION, 1)
         .uint(id::EBML_MAX_ID_LENGTH, 4)
         .uint(id::EBML_MAX_SIZE_LENGTH, 8)
-        .text(id::DOC_TYPE, "matroska")
+        .text(id::DOC_TYPE, doc_type)
         .uint(id::DOC_TYPE_VERSION, 4)
         .uint(id::DOC_TYPE_READ_VERSION, 2);
     head.into_element(id::EBML)

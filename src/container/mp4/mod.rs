@@ -13,6 +13,8 @@
 pub mod boxes;
 mod muxer;
 pub mod reader;
+pub mod tags;
+mod timed_text;
 
 #[cfg(test)]
 mod tests;

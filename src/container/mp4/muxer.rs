@@ -4,11 +4,14 @@
 use std::fs::File;
 use std::path::Path;
 
+use super::tags::placed;
+use super::timed_text::{timed_text, timed_text_style};
 use crate::av::Output;
 use crate::base::{Error, ErrorKind, Result};
+use crate::container::format::Format;
 use crate::container::language::terminological;
 use crate::container::muxer::{Lane, MuxStats, Muxer, TrackCount};
-use crate::media::{FileParams, Packet, StreamKind, TrackId, TrackKind};
+use crate::media::{FileParams, Packet, StreamKind, SubtitleTrackParams, TrackId, TrackKind};
 use crate::syntax::av1::block_data;
 use crate::syntax::nal::{self, Framing};
 
@@ -23,7 +26,8 @@ pub struct Mp4Options {
 /// Writes an MP4 file.
 ///
 /// Law: as of [`Muxer`]. AV1 loses its delimiters and H.264 with start codes gets lengths; a track of it needs its `avcC`
-/// ([`avcc`](crate::syntax::nal::avcc)).
+/// ([`avcc`](crate::syntax::nal::avcc)). SubRip's text becomes `mov_text`, pictures that are attached become covers, and of
+/// tags those are written that have a place (see [`placed`]).
 pub struct Mp4Muxer {
     output: Output,
     tracks: Vec<MuxTrack>,
@@ -40,6 +44,8 @@ enum Form {
     AsIs,
     Av1,
     AnnexB,
+    /// Text without a length before it.
+    Text,
 }
 
 impl Mp4Muxer {
@@ -49,8 +55,8 @@ impl Mp4Muxer {
     /// `Encode` for tracks, codecs or attachments that MP4 cannot hold, or H.264 without `avcC`; `Output` where the file
     /// cannot be written; `Usage` where the index is to be first and there is no path.
     pub fn new(file: File, path: Option<&Path>, params: &FileParams, options: Mp4Options) -> Result<Self> {
-        if !params.attachments.is_empty() {
-            return Err(Error::new(ErrorKind::Encode, "MP4 holds no attachments"));
+        if let Some(other) = params.attachments.iter().find(|a| !Format::Mp4.holds_attachment(&a.mime)) {
+            return Err(Error::new(ErrorKind::Encode, format!("MP4 holds no attachment {}", other.name)));
         }
         if options.index_first && path.is_none() {
             return Err(Error::new(ErrorKind::Usage, "an index before the media needs the file's path"));
@@ -67,14 +73,18 @@ impl Mp4Muxer {
                 // Where packets have start codes all the same is seen on each.
                 (TrackKind::Video(_), "h264") => Form::AnnexB,
                 (TrackKind::Video(_), "av1") => Form::Av1,
-                (TrackKind::Subtitle(_), codec) if codec != "mov_text" => {
-                    return Err(refuse("MP4 holds subtitles as mov_text only"));
-                }
+                (TrackKind::Subtitle(_), "mov_text") => Form::AsIs,
+                (TrackKind::Subtitle(_), "subrip") => Form::Text,
+                (TrackKind::Subtitle(_), _) => return Err(refuse("MP4 holds subtitles as mov_text only")),
                 _ => Form::AsIs,
             };
+            if form == Form::Text {
+                track.kind = TrackKind::Subtitle(SubtitleTrackParams::new("mov_text", timed_text_style()));
+            }
             tracks.push(MuxTrack { count: TrackCount::of(track), form });
             track.language = track.language.as_deref().map(terminological);
         }
+        params.tags = placed(&params.tags).0.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let flags = if options.index_first { c"+faststart" } else { c"-faststart" };
         // The clock of the edit lists: a common multiple of frame rates and sample rates would be too fine for 32 bits.
         let output =
@@ -101,6 +111,7 @@ impl Muxer for Mp4Muxer {
         }
         let stored = match state.form {
             Form::Av1 => block_data(&packet.data).map_err(refuse)?,
+            Form::Text => timed_text(&packet.data).map_err(refuse)?.into(),
             Form::AnnexB if has_start_codes(&packet.data) => nal::h264_to_lengths(&packet.data).map_err(refuse)?.into(),
             Form::AnnexB | Form::AsIs => std::borrow::Cow::Borrowed(&*packet.data),
         };

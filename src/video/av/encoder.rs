@@ -6,7 +6,6 @@ use std::collections::{HashMap, VecDeque};
 use crate::av::{CodecEncoder, InputPacket};
 use crate::base::{Error, ErrorKind, Result};
 use crate::media::{Frame, PacketData};
-use crate::syntax::nal;
 use crate::video::frames;
 use crate::video::traits::{Coded, KeyRequest, VideoEncoder};
 
@@ -41,12 +40,12 @@ impl AvEncoder {
         depth: u8,
         forced_keyframes: bool,
     ) -> Result<Self> {
-        let config = match row.form {
-            StoredForm::H264 => nal::avcc(inner.extradata()),
-        }
-        .map_err(|e| failed(format!("{} gives no parameter sets", row.name)).caused_by(e))?;
+        let config = row
+            .form
+            .configuration(inner.extradata())
+            .map_err(|e| failed(format!("{} gives no parameter sets", row.name)).caused_by(e))?;
         Ok(AvEncoder {
-            delay: inner.reorder_delay(),
+            delay: row.form.reorder(inner.extradata())?.unwrap_or_else(|| inner.reorder_delay()),
             inner,
             name: row.name,
             form: row.form,
@@ -84,9 +83,7 @@ impl AvEncoder {
             return Err(failed(message));
         }
         let keyframe = packet.is_key();
-        let data = match self.form {
-            StoredForm::H264 => PacketData::new(nal::h264_to_lengths(packet.data())?),
-        };
+        let data = PacketData::new(self.form.stored(packet.data())?);
         Ok(Coded { frame_index, decode_index, data, keyframe })
     }
 }

@@ -44,8 +44,9 @@ impl AvFactory {
     /// The depths it was built for: one opens, the other does not.
     fn depths(&self) -> &'static [u8] {
         let takes = |depth| {
+            let options = parameters::options(self.row, &Parameters::new(), &HdrStatic::default(), &[]);
             let settings = settings(self.row, (64, 64), depth, Rational::ONE, Color::default());
-            CodecEncoder::open(&settings).is_ok()
+            CodecEncoder::open(&CodecSettings { options: &options, ..settings }).is_ok()
         };
         self.depths.get_or_init(|| match (takes(8), takes(10)) {
             (true, true) => &[8, 10],

@@ -1,6 +1,9 @@
 //! What is to be known of each of libavcodec's encoders. A further encoder is a row here.
 #![deny(unsafe_code)]
 
+use super::x265_keys::X265_KEYS;
+use crate::base::Result;
+use crate::syntax::{hvcc, nal};
 use crate::video::facts::{EncoderMemory, Limits, ProbeTraits};
 
 /// One of libavcodec's encoders.
@@ -26,9 +29,13 @@ pub(super) struct EncoderRow {
     /// Options, and keys of `lists`, that are decided by the frames or by fields of a spec, or that change the protocol
     /// between caller and library.
     pub(super) reserved: &'static [&'static str],
-    /// Options that take a list `key=value:key=value`, and the one of them that refuses unknown keys.
+    /// Options that take a list `key=value:key=value`, and the one of them that our own entries go into.
     pub(super) lists: &'static [&'static str],
-    pub(super) strict_list: &'static str,
+    pub(super) list: &'static str,
+    /// Entries of that list that are set always.
+    pub(super) always_listed: &'static [(&'static str, &'static str)],
+    /// The keys the list knows, where the encoder only warns of others and goes on; `None` where it refuses them.
+    pub(super) keys: Option<&'static [&'static str]>,
     /// Threads where a spec leaves the level of parallelism open: a number that is the same on every machine, because
     /// the bytes depend on it.
     pub(super) threads: u32,
@@ -39,6 +46,8 @@ pub(super) struct EncoderRow {
 pub(super) enum StoredForm {
     /// H.264: start codes become lengths, parameter sets a configuration record.
     H264,
+    /// H.265: the same.
+    Hevc,
 }
 
 impl StoredForm {
@@ -46,12 +55,50 @@ impl StoredForm {
     pub(super) fn codec(self) -> &'static str {
         match self {
             StoredForm::H264 => "h264",
+            StoredForm::Hevc => "hevc",
+        }
+    }
+
+    /// What a container's configuration is, from what the library gives as the codec's.
+    ///
+    /// # Errors
+    /// `Encode` where the parameter sets are missing or broken.
+    pub(super) fn configuration(self, extradata: &[u8]) -> Result<Vec<u8>> {
+        match self {
+            StoredForm::H264 => nal::avcc(extradata),
+            StoredForm::Hevc => hvcc::hvcc(extradata),
+        }
+    }
+
+    /// How many pictures may be decoded before one that is shown earlier, where the library does not say so itself.
+    ///
+    /// # Errors
+    /// As [`configuration`](Self::configuration).
+    pub(super) fn reorder(self, extradata: &[u8]) -> Result<Option<u32>> {
+        match self {
+            StoredForm::H264 => Ok(None),
+            StoredForm::Hevc => hvcc::reorder(extradata).map(Some),
+        }
+    }
+
+    /// A packet of the library as containers store it.
+    ///
+    /// # Errors
+    /// `Encode` for a packet without a picture.
+    pub(super) fn stored(self, packet: &[u8]) -> Result<Vec<u8>> {
+        match self {
+            StoredForm::H264 => nal::h264_to_lengths(packet),
+            StoredForm::Hevc => nal::hevc_to_lengths(packet),
         }
     }
 }
 
 /// All rows.
-pub(super) static ROWS: [EncoderRow; 1] = [LIBX264];
+pub(super) static ROWS: [EncoderRow; 2] = [LIBX264, LIBX265];
+
+/// The presets of x264, which x265 took over.
+const PRESETS: &[&str] =
+    &["placebo", "veryslow", "slower", "slow", "medium", "fast", "faster", "veryfast", "superfast", "ultrafast"];
 
 const LIBX264: EncoderRow = EncoderRow {
     name: "libx264",
@@ -59,18 +106,7 @@ const LIBX264: EncoderRow = EncoderRow {
     quality: "crf",
     worst: 51 * 4,
     defaults: [23 * 4, 23 * 4],
-    presets: &[
-        "placebo",
-        "veryslow",
-        "slower",
-        "slow",
-        "medium",
-        "fast",
-        "faster",
-        "veryfast",
-        "superfast",
-        "ultrafast",
-    ],
+    presets: PRESETS,
     limits: Limits { min: 16, max_width: 16_384, max_height: 16_384, even: true },
     // Measured with build 164 at 1080p, `slower`: 240 and 16 at 8 bits, of which 10 bits take the double.
     memory: EncoderMemory { a_sample: 480, level_a_sample: 32 },
@@ -114,6 +150,77 @@ const LIBX264: EncoderRow = EncoderRow {
         "seek",
     ],
     lists: &["x264-params", "x264opts"],
-    strict_list: "x264opts",
+    list: "x264opts",
+    always_listed: &[],
+    keys: None,
     threads: 4,
+};
+
+const LIBX265: EncoderRow = EncoderRow {
+    name: "libx265",
+    form: StoredForm::Hevc,
+    quality: "crf",
+    worst: 51 * 4,
+    defaults: [28 * 4, 28 * 4],
+    presets: PRESETS,
+    limits: Limits { min: 32, max_width: 16_384, max_height: 16_384, even: true },
+    memory: EncoderMemory { a_sample: 480, level_a_sample: 32 },
+    probe: ProbeTraits { preset: 8, pays_up_to: 4 },
+    always: &[("forced-idr", "1")],
+    // It prints by itself. Pictures that lean over a keyframe would be lost to whoever starts there.
+    always_listed: &[("log-level", "none"), ("open-gop", "0"), ("info", "0")],
+    reserved: &[
+        "preset",
+        "crf",
+        "qp",
+        "b",
+        "bitrate",
+        "g",
+        "keyint",
+        "threads",
+        "frame-threads",
+        "flags",
+        "flags2",
+        "forced-idr",
+        "pixel_format",
+        "pix_fmt",
+        "video_size",
+        "time_base",
+        "pass",
+        "passlogfile",
+        "stats",
+        "qpfile",
+        "annexb",
+        "repeat-headers",
+        "open-gop",
+        "log-level",
+        "info",
+        "fps",
+        "interlace",
+        "field",
+        "hrd",
+        "input-csp",
+        "output-depth",
+        "frames",
+        "seek",
+        "lossless",
+        "csv",
+        "csv-log-level",
+        "recon",
+        "analysis-save",
+        "analysis-load",
+        "dolby-vision-profile",
+        "dolby-vision-rpu",
+        "dhdr10-info",
+        "nalu-file",
+        "zonefile",
+        "lambda-file",
+        "master-display",
+        "max-cll",
+    ],
+    lists: &["x265-params"],
+    list: "x265-params",
+    keys: Some(X265_KEYS),
+    // Of frames at once, on which the bytes depend; rows within frames go to all cores whatever this says.
+    threads: 3,
 };

@@ -1,0 +1,238 @@
+//! Codecs and containers that are not the default: what others find in the files.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use drapto::{EncodeRequest, Outcome, Silent, Sink, start};
+use serde_json::Value;
+
+use super::support::{drapto, ffprobe, fixture, libx264, media, missing, said, scratch, tool, verified};
+
+/// Whether libavcodec was built with libx265; says so where it was not.
+fn libx265() -> bool {
+    let there = drapto::internals::video::encoder("libx265").is_ok();
+    if !there {
+        missing("this libavcodec has no libx265");
+    }
+    there
+}
+
+/// Encodes at a fixed CRF and verifies by decoding both; what ffprobe says of the file.
+fn encoded(film: &Path, output: &Path, more: &[&str]) -> Value {
+    let out = drapto().args(["encode", "--preset", "9", "--crf", "40"]).args(more).args([film, output]).output();
+    let out = out.expect("drapto runs");
+    assert!(out.status.success(), "{}: {}", output.display(), said(&out));
+    verified(film, output);
+    ffprobe(output, &["-show_streams", "-show_chapters", "-show_format", "-count_packets"])
+}
+
+fn stream<'a>(found: &'a Value, kind: &str) -> &'a Value {
+    let streams = found["streams"].as_array().expect("streams");
+    streams.iter().find(|s| s["codec_type"] == kind).unwrap_or_else(|| panic!("no {kind}"))
+}
+
+/// What a decoder makes of the pictures or the sound of a file, hashed.
+fn decoded(path: &Path, stream: &str) -> String {
+    let mut ffmpeg = Command::new("ffmpeg");
+    ffmpeg.args(["-v", "error", "-xerror", "-i"]).arg(path).args(["-map", stream, "-f", "md5", "-"]);
+    let out = ffmpeg.output().expect("ffmpeg runs");
+    assert!(out.status.success(), "{}: {}", path.display(), said(&out));
+    String::from_utf8_lossy(&out.stdout).into_owned()
+}
+
+/// The samples of a track of sound.
+fn heard(path: &Path, track: usize) -> Vec<u8> {
+    let mut ffmpeg = Command::new("ffmpeg");
+    ffmpeg.args(["-v", "error", "-xerror", "-i"]).arg(path).args(["-map", &format!("0:a:{track}"), "-f", "s16le", "-"]);
+    let out = ffmpeg.output().expect("ffmpeg runs");
+    assert!(out.status.success(), "{}: {}", path.display(), said(&out));
+    out.stdout
+}
+
+#[test]
+fn every_codec_comes_out_the_same_of_every_container_that_holds_it() {
+    let Some(film) = fixture("showcase") else { return };
+    if !(tool("ffprobe") && libx264() && libx265()) {
+        return;
+    }
+    let folder = scratch();
+    for (codec, ends, tag) in [
+        ("av1", &["mkv", "webm", "mp4"][..], "av01"),
+        ("h264", &["mkv", "mp4"], "avc1"),
+        ("hevc", &["mkv", "mp4"], "hvc1"),
+    ] {
+        let (mut all, mut sounds) = (Vec::new(), Vec::new());
+        for end in ends {
+            let output = folder.path().join(format!("{codec}.{end}"));
+            let found = encoded(&film, &output, &["--codec", codec]);
+            let video = stream(&found, "video");
+            assert_eq!(video["codec_name"], codec);
+            assert_eq!(video["nb_read_packets"], "192", "{codec} {end}");
+            let format = found["format"]["format_name"].as_str().expect("a format");
+            assert!(format.contains(end) || *end == "mkv" && format.contains("matroska"), "{format}");
+            let tracks = found["streams"].as_array().expect("streams").iter().filter(|s| s["codec_type"] == "audio");
+            let languages: Vec<_> = tracks.map(|s| s["tags"]["language"].clone()).collect();
+            assert_eq!(languages, ["eng", "eng"], "{codec} {end}");
+            if *end == "mp4" {
+                assert_eq!(video["codec_tag_string"], tag);
+                assert_eq!(stream(&found, "subtitle")["codec_name"], "mov_text");
+            }
+            assert!(!found["chapters"].as_array().expect("chapters").is_empty(), "{codec} {end}");
+            all.push(decoded(&output, "0:v"));
+            sounds.push([0, 1].map(|track| heard(&output, track)));
+        }
+        // FFmpeg 5.1 plays Opus in MP4 to the end of its last packet, beyond the end of the edit list.
+        let length = |tracks: &[Vec<u8>; 2]| tracks.each_ref().map(Vec::len);
+        let shortest = sounds.iter().map(length).reduce(|a, b| [a[0].min(b[0]), a[1].min(b[1])]).expect("files");
+        for other in &sounds[1..] {
+            for track in [0, 1] {
+                assert!(other[track][..shortest[track]] == sounds[0][track][..shortest[track]], "{codec} {track}");
+            }
+        }
+        assert!(all.windows(2).all(|pair| pair[0] == pair[1]), "{codec}: {all:?}");
+    }
+}
+
+#[test]
+fn subtitles_of_an_mp4_say_what_they_said_when_they_said_it() {
+    let Some(film) = fixture("showcase") else { return };
+    let folder = scratch();
+    let output = folder.path().join("film.mp4");
+    encoded(&film, &output, &[]);
+    let cues = |path: &Path| {
+        let mut ffmpeg = Command::new("ffmpeg");
+        ffmpeg.args(["-v", "error", "-i"]).arg(path).args(["-map", "0:s:0", "-f", "srt", "-"]);
+        let out = ffmpeg.output().expect("ffmpeg runs");
+        assert!(out.status.success(), "{}", said(&out));
+        String::from_utf8_lossy(&out.stdout).into_owned()
+    };
+    let (source, written) = (cues(&film), cues(&output));
+    assert!(source.contains("-->"), "{source}");
+    assert_eq!(written, source);
+}
+
+/// A second of HDR10 by libx265 from a synthetic picture.
+fn hdr10(folder: &Path) -> PathBuf {
+    let path = folder.join("hdr10.mkv");
+    let made = Command::new("ffmpeg")
+        .args(["-v", "error", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=24:duration=1"])
+        .args(["-pix_fmt", "yuv420p10le", "-color_primaries", "bt2020", "-color_trc", "smpte2084"])
+        .args(["-colorspace", "bt2020nc", "-color_range", "tv"])
+        .args(["-c:v", "libx265", "-preset", "ultrafast", "-x265-params"])
+        .arg(
+            "log-level=none:hdr10=1:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:max-cll=1000,400:\
+             master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1)",
+        )
+        .arg(&path)
+        .output()
+        .expect("ffmpeg runs");
+    assert!(made.status.success(), "{}", said(&made));
+    path
+}
+
+#[test]
+fn hdr10_is_in_every_codec_and_container() {
+    if !(tool("ffmpeg") && tool("ffprobe") && libx264() && libx265()) {
+        return;
+    }
+    let folder = scratch();
+    let film = hdr10(folder.path());
+    for (codec, ends) in [("av1", &["mkv", "webm", "mp4"][..]), ("h264", &["mkv", "mp4"]), ("hevc", &["mkv", "mp4"])] {
+        for end in ends {
+            let output = folder.path().join(format!("{codec}.{end}"));
+            let found = encoded(&film, &output, &["--codec", codec]);
+            let video = stream(&found, "video");
+            let keys = ["color_primaries", "color_transfer", "color_space", "color_range"];
+            let colours = keys.map(|key| video[key].clone());
+            assert_eq!(colours, ["bt2020", "smpte2084", "bt2020nc", "tv"], "{codec} {end}");
+            let side = video["side_data_list"].to_string();
+            for part in ["Mastering display metadata", "\"max_content\":1000", "\"max_average\":400"] {
+                assert!(side.contains(part), "{codec} {end}: {part}: {side}");
+            }
+            // Also for those who get the stream without its container; FFmpeg 5.1 does not look for it in H.264.
+            if codec == "h264" {
+                continue;
+            }
+            let frame = ffprobe(&output, &["-select_streams", "v", "-show_frames", "-read_intervals", "%+#1"]);
+            let side = frame["frames"][0]["side_data_list"].to_string();
+            assert!(side.contains("Content light level"), "{codec} {end}: {side}");
+        }
+    }
+}
+
+#[test]
+fn one_decode_fills_files_of_several_formats_with_what_each_can_hold() {
+    let Some(film) = fixture("everything") else { return };
+    if !(tool("ffprobe") && libx264()) {
+        return;
+    }
+    let folder = scratch();
+    let paths = ["film.mkv", "film.mp4", "film.webm"].map(|name| folder.path().join(name));
+    let mut request = EncodeRequest::new(&film, &paths[0]);
+    for (name, value) in [("quality.crf", "45"), ("video.preset", "9")] {
+        request.set(name, value).expect("a setting");
+    }
+    let mp4 = request.add_output(&paths[1]);
+    request.set_for(mp4, "video.codec", "h264").expect("a setting");
+    request.add_output(&paths[2]);
+    let sink: Arc<dyn Sink> = Arc::new(Silent);
+    let outcome = start(request, sink).expect("a job").wait().expect("the job ends well");
+    assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+    let mut kinds = Vec::new();
+    for path in &paths {
+        verified(&film, path);
+        let found = ffprobe(path, &["-show_streams"]);
+        let count = |kind: &str| {
+            found["streams"].as_array().expect("streams").iter().filter(|s| s["codec_type"] == kind).count()
+        };
+        kinds.push(["audio", "subtitle", "attachment"].map(count));
+    }
+    let [mkv, mp4, webm] = &kinds[..] else { panic!("three files") };
+    assert!(mkv[0] == mp4[0] && mp4[0] == webm[0] && mkv[0] > 0, "{kinds:?}");
+    assert!(mkv[1] > 0 && mp4[1] > 0 && webm[1] == 0, "{kinds:?}");
+    assert!(mp4[2] == 0 && webm[2] == 0, "{kinds:?}");
+}
+
+#[test]
+fn what_a_container_cannot_hold_is_refused_before_anything_is_encoded() {
+    let Some(film) = fixture("tenframes") else { return };
+    let folder = scratch();
+    for (name, more, part) in [
+        ("film.webm", &["--codec", "h264"][..], "WebM cannot carry h264"),
+        ("film.avi", &[], "name it .mkv, .webm or .mp4"),
+        ("film.mkv", &["--codec", "hevc", "--encoder", "libx264"], "libx264 makes h264, and hevc is asked for"),
+        ("film.mkv", &["--codec", "hevc", "--svt", "x265-params=aq-mod=3"], "did you mean aq-mode"),
+        ("film.mp4", &["--codec", "h264", "--dolby-vision", "require"], "Dolby Vision"),
+    ] {
+        let output = folder.path().join(name);
+        let out = drapto().args(["encode", "--crf", "40"]).args(more).args([&film, &output]).output();
+        let out = out.expect("drapto runs");
+        assert_eq!(out.status.code(), Some(2), "{name} {more:?}: {}", said(&out));
+        assert!(said(&out).contains(part), "{name} {more:?}: {}", said(&out));
+        assert!(!output.exists());
+    }
+}
+
+#[test]
+fn sound_of_a_real_clip_is_copied_into_mp4_and_plays_when_it_did() {
+    let Some(media) = media() else { return };
+    if !tool("ffprobe") {
+        return;
+    }
+    let folder = scratch();
+    let (film, output) = (media.join("film/flower.mp4"), folder.path().join("film.mp4"));
+    let found = encoded(&film, &output, &["--audio", "copy", "--crop", "off"]);
+    assert_eq!(stream(&found, "audio")["codec_name"], "aac");
+    let packets = |path: &Path| {
+        let found = ffprobe(path, &["-select_streams", "a", "-show_packets", "-show_entries", "packet=pts_time,size"]);
+        found["packets"].as_array().expect("packets").clone()
+    };
+    let (before, after) = (packets(&film), packets(&output));
+    assert_eq!(before.len(), after.len());
+    for (before, after) in before.iter().zip(&after) {
+        let time = |packet: &Value| packet["pts_time"].as_str().and_then(|t| t.parse::<f64>().ok()).expect("a time");
+        assert!((time(before) - time(after)).abs() < 0.001, "{before} {after}");
+        assert_eq!(before["size"], after["size"]);
+    }
+}
