@@ -77,7 +77,7 @@ pub enum Command {
 pub struct EncodeArgs {
     /// The film to encode: anything FFmpeg reads; or a folder of films.
     pub input: PathBuf,
-    /// The Matroska file to write [default: the input's name with .av1.mkv, beside it]; of a folder, a folder.
+    /// The file to write, Matroska, WebM or MP4 by its name [default: the input's name with .av1.mkv, beside it]; of a folder, a folder.
     pub output: Option<PathBuf>,
     #[command(flatten)]
     pub chosen: Chosen,

@@ -289,7 +289,7 @@ pub struct EncodeSettings {
     /// How many of those are shown in a second.
     #[serde(serialize_with = "as_text")]
     pub frame_rate: Rational,
-    /// The Matroska file to write.
+    /// The file to write: WebM or MP4 where its name ends so, else Matroska.
     #[serde(serialize_with = "lossy")]
     pub output: PathBuf,
     /// How good the picture is to be.

@@ -8,6 +8,8 @@ use super::searched::Searched;
 use super::usage::{Stopwatch, of_this_process};
 use crate::av::PictureSequence;
 use crate::config::DolbyVisionMode;
+use crate::container::Format;
+use crate::container::mp4::tags::placed;
 use crate::event::Event;
 use crate::flow::StageReport;
 use crate::media::Rect;
@@ -41,6 +43,7 @@ impl Run<'_> {
         let mut warnings = findings.warnings.clone();
         let unread = self.info.unread.iter();
         warnings.extend(unread.map(|why| format!("what only the source's container itself says is not kept: {why}")));
+        warnings.extend(self.container_warnings());
         warnings.extend(self.audio_warnings(&findings));
         warnings.extend(self.picture_warnings(&findings));
         let searched = chunked.map(|film| Searched { film });
@@ -94,6 +97,24 @@ impl Run<'_> {
             settings: self.settings.clone(),
             versions: versions(),
         }
+    }
+
+    /// What the file says less than its source because of its format.
+    fn container_warnings(&self) -> Vec<String> {
+        if self.format != Format::Mp4 {
+            return Vec::new();
+        }
+        let mut out = Vec::new();
+        let (_, mut lost) = placed(&self.said.tags);
+        // Those with targets say who is meant, which MP4 does not.
+        lost.extend(self.said.tag_entries.iter().flat_map(|entry| &entry.tags).map(|tag| tag.name.clone()));
+        if !lost.is_empty() {
+            out.push(format!("MP4 has no place for these tags: {}", lost.join(", ")));
+        }
+        if !self.said.editions.is_empty() {
+            out.push("MP4 keeps a plain list of chapters: what editions say beyond it is not kept".to_owned());
+        }
+        out
     }
 
     fn audio_warnings(&self, findings: &Findings) -> Vec<String> {

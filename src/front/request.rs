@@ -18,7 +18,7 @@ const VERSION: u32 = 1;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OutputRequest {
-    /// The Matroska file to write.
+    /// The file to write: WebM or MP4 where its name ends so, else Matroska.
     pub path: PathBuf,
     /// Settings of this output; they go before those of the request.
     pub settings: SettingValues,

@@ -5,13 +5,13 @@ use std::fs::File;
 use std::path::Path;
 
 use super::tags::placed;
-use super::timed_text::{timed_text, timed_text_style};
+use super::timed_text::{CueMerger, ShownText, timed_text, timed_text_style};
 use crate::av::Output;
-use crate::base::{Error, ErrorKind, Result};
+use crate::base::{Error, ErrorKind, Result, Timestamp};
 use crate::container::format::Format;
 use crate::container::language::terminological;
 use crate::container::muxer::{Lane, MuxStats, Muxer, TrackCount};
-use crate::media::{FileParams, Packet, StreamKind, SubtitleTrackParams, TrackId, TrackKind};
+use crate::media::{FileParams, Packet, PacketData, StreamKind, SubtitleTrackParams, TrackId, TrackKind};
 use crate::syntax::av1::block_data;
 use crate::syntax::nal::{self, Framing};
 
@@ -36,6 +36,7 @@ pub struct Mp4Muxer {
 struct MuxTrack {
     count: TrackCount,
     form: Form,
+    cues: CueMerger,
 }
 
 /// What is done to packets before they are stored.
@@ -81,7 +82,7 @@ impl Mp4Muxer {
             if form == Form::Text {
                 track.kind = TrackKind::Subtitle(SubtitleTrackParams::new("mov_text", timed_text_style()));
             }
-            tracks.push(MuxTrack { count: TrackCount::of(track), form });
+            tracks.push(MuxTrack { count: TrackCount::of(track), form, cues: CueMerger::default() });
             track.language = track.language.as_deref().map(terminological);
         }
         params.tags = placed(&params.tags).0.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
@@ -90,6 +91,32 @@ impl Mp4Muxer {
         let output =
             Output::create(file, path, c"mp4", &params, &[(c"movflags", flags), (c"movie_timescale", c"90000")])?;
         Ok(Mp4Muxer { output, tracks })
+    }
+}
+
+impl Mp4Muxer {
+    /// Writes text that is not shown any more at `now`, so that it stands in the file where it was shown.
+    fn write_ended_text(&mut self, now: Timestamp) -> Result<()> {
+        for track in 0..self.tracks.len() {
+            let shown = self.tracks[track].cues.ended(now);
+            self.write_text(TrackId(track), shown)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what a track of text shows.
+    fn write_text(&mut self, track: TrackId, shown: Vec<ShownText>) -> Result<()> {
+        for (start, length, text) in shown {
+            let place = |e: Error| e.with_stream(track.0).at(start);
+            let sample = timed_text(text.as_bytes()).map_err(place)?;
+            let mut packet = Packet::new(start, PacketData::new(Vec::new()));
+            packet.duration = length;
+            if let Some(state) = self.tracks.get_mut(track.0) {
+                state.count.packet(&packet, sample.len());
+            }
+            self.output.write(track, &packet, &sample)?;
+        }
+        Ok(())
     }
 }
 
@@ -111,19 +138,28 @@ impl Muxer for Mp4Muxer {
         }
         let stored = match state.form {
             Form::Av1 => block_data(&packet.data).map_err(refuse)?,
-            Form::Text => timed_text(&packet.data).map_err(refuse)?.into(),
+            Form::Text => {
+                let text = String::from_utf8_lossy(&packet.data).into_owned();
+                let shown = state.cues.push(packet.pts, packet.duration, text);
+                return self.write_text(track, shown);
+            }
             Form::AnnexB if has_start_codes(&packet.data) => nal::h264_to_lengths(&packet.data).map_err(refuse)?.into(),
             Form::AnnexB | Form::AsIs => std::borrow::Cow::Borrowed(&*packet.data),
         };
         state.count.packet(packet, stored.len());
-        self.output.write(track, packet, &stored)
+        self.output.write(track, packet, &stored)?;
+        self.write_ended_text(packet.dts.unwrap_or(packet.pts))
     }
 
     fn bytes_written(&self) -> u64 {
         self.output.bytes_written()
     }
 
-    fn finish(self: Box<Self>) -> Result<MuxStats> {
+    fn finish(mut self: Box<Self>) -> Result<MuxStats> {
+        for track in 0..self.tracks.len() {
+            let shown = self.tracks[track].cues.finish();
+            self.write_text(TrackId(track), shown)?;
+        }
         let bytes = self.output.finish()?;
         let counts: Vec<TrackCount> = self.tracks.into_iter().map(|t| t.count).collect();
         Ok(MuxStats::of(&counts, bytes))

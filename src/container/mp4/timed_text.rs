@@ -4,7 +4,7 @@
 //! left out, as they are no plain text.
 #![deny(unsafe_code)]
 
-use crate::base::{Error, ErrorKind, Result};
+use crate::base::{Error, ErrorKind, Result, Span, Timestamp};
 
 /// The font of all text, and its size in points.
 const FONT: &[u8] = b"Arial";
@@ -128,11 +128,76 @@ impl Mark {
     }
 }
 
+/// Cues on their way into a track that shows one sample at a time: where cues overlap, a sample holds the text of all of them.
+///
+/// Law: cues come in the order of their starts. A cue without an end lasts until the next one begins.
+#[derive(Debug, Default)]
+pub(super) struct CueMerger {
+    /// What is shown from `since` on: text and end.
+    shown: Vec<(String, Option<Timestamp>)>,
+    since: Option<Timestamp>,
+}
+
+/// What is shown from one time to another.
+pub(super) type ShownText = (Timestamp, Option<Span>, String);
+
+impl CueMerger {
+    /// Takes a cue; what was shown up to its start.
+    pub(super) fn push(&mut self, start: Timestamp, length: Option<Span>, text: String) -> Vec<ShownText> {
+        let mut out = self.until(start);
+        // What has no end is replaced.
+        self.shown.retain(|(_, end)| end.is_some());
+        self.since = Some(start);
+        self.shown.push((text, length.map(|length| start.plus(length))));
+        out.retain(|(_, length, _)| length.is_none_or(|length| length.ticks() > 0));
+        out
+    }
+
+    /// What was shown and ended by `now`.
+    pub(super) fn ended(&mut self, now: Timestamp) -> Vec<ShownText> {
+        let mut out = Vec::new();
+        while let Some(end) = self.shown.iter().filter_map(|(_, end)| *end).min_by_key(|end| end.as_nanos())
+            && end.as_nanos() <= now.as_nanos()
+        {
+            out.extend(self.segment(Some(end)));
+            self.shown.retain(|(_, e)| e.is_none_or(|e| e.as_nanos() > end.as_nanos()));
+            self.since = Some(end);
+        }
+        out
+    }
+
+    /// What was shown until `now`, also where it goes on.
+    fn until(&mut self, now: Timestamp) -> Vec<ShownText> {
+        let mut out = self.ended(now);
+        if self.since.is_some_and(|since| since.as_nanos() < now.as_nanos()) {
+            out.extend(self.segment(Some(now)));
+            self.since = Some(now);
+        }
+        out
+    }
+
+    /// What is shown to the end.
+    pub(super) fn finish(&mut self) -> Vec<ShownText> {
+        let last = self.shown.iter().filter_map(|(_, end)| *end).max_by_key(|end| end.as_nanos());
+        match last {
+            Some(last) => self.until(last),
+            None => self.segment(None).into_iter().collect(),
+        }
+    }
+
+    fn segment(&self, end: Option<Timestamp>) -> Option<ShownText> {
+        let since = self.since.filter(|_| !self.shown.is_empty())?;
+        let texts: Vec<&str> = self.shown.iter().map(|(text, _)| text.as_str()).collect();
+        Some((since, end.map(|end| end.since(since)), texts.join("\n")))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::base::Rational;
 
     fn read(text: &str) -> (String, Vec<(usize, usize, u8)>) {
         let StyledText { plain, runs } = StyledText::read(text);
@@ -158,7 +223,55 @@ mod tests {
         assert_eq!(timed_text(&[b'x'; 70_000]).unwrap_err().kind(), ErrorKind::Encode);
     }
 
+    fn ms(ms: i64) -> Timestamp {
+        Timestamp::new(ms, Rational::MILLI)
+    }
+
+    /// All that is shown for these cues: from, to, text.
+    fn shown(cues: &[(i64, i64, &str)]) -> Vec<(i64, i64, String)> {
+        let mut merger = CueMerger::default();
+        let mut out = Vec::new();
+        for (start, end, text) in cues {
+            let length = (*end >= 0).then(|| Span::new(end - start, Rational::MILLI));
+            out.extend(merger.push(ms(*start), length, (*text).to_owned()));
+        }
+        out.extend(merger.finish());
+        let at = |t: Timestamp| t.as_nanos() / 1_000_000;
+        let end = |start: Timestamp, length: Option<Span>| length.map_or(-1, |length| at(start.plus(length)));
+        out.into_iter().map(|(start, length, text)| (at(start), end(start, length), text)).collect()
+    }
+
+    #[test]
+    fn cues_that_overlap_are_shown_together_while_they_do() {
+        let text = |from, to, text: &str| (from, to, text.to_owned());
+        assert_eq!(shown(&[(0, 10, "a"), (20, 30, "b")]), [text(0, 10, "a"), text(20, 30, "b")]);
+        assert_eq!(
+            shown(&[(0, 30, "a"), (10, 20, "b"), (40, 50, "c")]),
+            [text(0, 10, "a"), text(10, 20, "a\nb"), text(20, 30, "a"), text(40, 50, "c")]
+        );
+        assert_eq!(shown(&[(0, 10, "a"), (0, 10, "b")]), [text(0, 10, "a\nb")]);
+        assert_eq!(shown(&[(0, -1, "a"), (10, -1, "b")]), [text(0, 10, "a"), text(10, -1, "b")]);
+        assert_eq!(shown(&[]), []);
+    }
+
     proptest! {
+        #[test]
+        fn what_is_shown_never_overlaps_and_every_cue_is_there(gaps in prop::collection::vec((0i64..8, 1i64..30), 0..12)) {
+            let mut at = 0;
+            let cues: Vec<(i64, i64, String)> = gaps.iter().enumerate().map(|(n, (gap, length))| {
+                at += gap;
+                (at, at + length, format!("<{n}>"))
+            }).collect();
+            let given: Vec<(i64, i64, &str)> = cues.iter().map(|(from, to, text)| (*from, *to, text.as_str())).collect();
+            let found = shown(&given);
+            prop_assert!(found.windows(2).all(|pair| pair[0].1 <= pair[1].0));
+            for moment in 0..at + 31 {
+                let wanted: Vec<&str> = given.iter().filter(|(f, t, _)| (*f..*t).contains(&moment)).map(|c| c.2).collect();
+                let have = found.iter().find(|(f, t, _)| (*f..*t).contains(&moment)).map_or("", |c| c.2.as_str());
+                prop_assert_eq!(wanted.join("\n"), have);
+            }
+        }
+
         #[test]
         fn any_text_is_taken(text in "(<i>|</i>|<b>|\\{\\\\|[a-c<>{}/é]){0,40}") {
             let (plain, runs) = read(&text);
