@@ -6,15 +6,14 @@ use std::path::Path;
 use super::check::{Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, expected_attachments, verify_file};
 use super::provenance::provenance_tags;
 use super::verification::Verification;
-use crate::analyze::{Analysis, Looks};
+use crate::analyze::{Analysis, Looks, plan_told_by};
 use crate::av::DecoderOptions;
-use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span, Timestamp};
-use crate::config::{AudioMode, Crop, Deinterlace, DolbyVisionMode, PictureSettings, Scale};
+use crate::base::{CancelToken, Error, Rational, Result, Span, Timestamp};
+use crate::config::AudioMode;
 use crate::container::codec::video_codec;
 use crate::container::reader::Reader;
-use crate::container::tags::CROP;
-use crate::media::{FieldOrder, Frame, MediaInfo, Rect, StreamInfo, StreamKind};
-use crate::plan::{PicturePlan, SourceFacts};
+use crate::media::{Frame, MediaInfo, StreamKind};
+use crate::plan::PicturePlan;
 use crate::source::{AudioDecoder, Source, VideoDecoder, looked_at};
 use crate::stages::describe::describe;
 use crate::stages::digest::message_digest;
@@ -46,7 +45,7 @@ fn verify_of_file(source: &Path, output: &Path, cancel: &CancelToken) -> Result<
     let wish = SoundWish { mode: mode_of(output), levelled: false };
     let decisions = decide(&info, wish, &unknown_codecs(source, &info));
     let decisions: Vec<_> = decisions.iter().map(|d| d.coded_as(codec)).collect();
-    let plan = plan(&facts, &main, output).map_err(place)?;
+    let plan = plan_told_by(output, None, &facts, &main).map_err(place)?;
     let mut input = Source::open(source, cancel)?;
     input.expect(&facts.late);
     let decoded = decode(input, &info, &plan, &decisions).map_err(place)?;
@@ -58,48 +57,6 @@ fn verify_of_file(source: &Path, output: &Path, cancel: &CancelToken) -> Result<
     let kept = info.start_kept(keeps_start(output, &expected, &info));
     let expected = expected.later(kept);
     verify_file(output, &expected, cancel)
-}
-
-/// What was done to the picture, as far as the output tells: how it was cropped by its tag, or where that is missing by
-/// its size, whether it was scaled by its size, whether Dolby Vision was carried by its record.
-fn plan(facts: &SourceFacts, main: &StreamInfo, output: &Path) -> Result<PicturePlan> {
-    let reader = Reader::open(output).ok();
-    let track = reader.as_ref().and_then(|r| r.tracks().iter().find(|t| t.video.is_some()));
-    let video = track.and_then(|t| t.video.as_ref());
-    let mut wanted = PictureSettings::default();
-    if video.is_some_and(|v| v.dolby_vision.is_none()) {
-        wanted.dolby_vision = DolbyVisionMode::Strip;
-    }
-    if video.is_some_and(|v| matches!(v.field_order, FieldOrder::TopFirst | FieldOrder::BottomFirst)) {
-        wanted.deinterlace = Deinterlace::Off;
-    }
-    let size = video.and_then(|v| Some((u32::try_from(v.width).ok()?, u32::try_from(v.height).ok()?)));
-    if let Some(crop) = reader.as_ref().zip(track).and_then(|(r, t)| crop_of(r, t.uid)) {
-        wanted.crop = Crop::Rect(crop);
-    }
-    let cropped = match PicturePlan::new(facts, main, &wanted) {
-        // Of another film, then: the output is judged as one that says nothing.
-        Err(error) if error.kind() == ErrorKind::Usage => {
-            wanted.crop = Crop::Auto;
-            PicturePlan::new(facts, main, &wanted)?
-        }
-        plan => plan?,
-    };
-    let tagged = wanted.crop;
-    let Some(size) = size.filter(|size| *size != cropped.treatment.size()) else { return Ok(cropped) };
-    wanted.crop = Crop::Off;
-    let whole = PicturePlan::new(facts, main, &wanted)?;
-    if size == whole.treatment.size() {
-        return Ok(whole);
-    }
-    // Scaled, then: what of it, its shape tells.
-    wanted.scale = Some(Scale::Size(size.0, size.1));
-    let shape = |(width, height): (u32, u32)| f64::from(width) / f64::from(height.max(1));
-    let off = |plan: &PicturePlan| (shape(plan.treatment.size()) / shape(size)).ln().abs();
-    if off(&cropped) < off(&whole) {
-        wanted.crop = tagged;
-    }
-    PicturePlan::new(facts, main, &wanted)
 }
 
 /// Whether the output's first picture is shown when the source's own clock says.
@@ -117,12 +74,6 @@ fn keeps_start(output: &Path, expected: &Expected, info: &MediaInfo) -> bool {
     let Some((first, found)) = expected.video.times.iter().min().zip(first()) else { return false };
     let off = |start: Span| first.plus(start).as_nanos().abs_diff(found);
     off(info.start_kept(true)) < off(info.start_kept(false))
-}
-
-/// The part of the source's picture that a track says it shows.
-fn crop_of(output: &Reader, track: u64) -> Option<Rect> {
-    let (_, value) = output.tags(Some(track)).into_iter().find(|(name, _)| name == CROP)?;
-    value.parse().ok()
 }
 
 /// How the output's picture is coded, by FFmpeg's name; what is not known is to be AV1, and found not to be.
