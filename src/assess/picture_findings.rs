@@ -26,6 +26,9 @@ const NEARER: f32 = 0.03;
 /// Things move where pictures differ by this, in full scale: half of an 8-bit step.
 const MOVES: f32 = 0.002;
 
+/// The longest run of pictures shown twice: pulldown shows every other one three times. What stands still longer, rests.
+const LONGEST: usize = 2;
+
 /// How many pictures on each side tell whether things move.
 const AROUND: usize = 6;
 
@@ -111,7 +114,7 @@ fn duplicates(series: &PictureSeries, at_rest: &[Stretch]) -> Vec<QualityFinding
         .collect()
 }
 
-/// Whether the picture is the one before while things move.
+/// Whether the picture is the one before while things move: right before and right after it, too, or it is a picture at rest.
 fn is_same(moved: &[f32], at: usize) -> bool {
     let around = at.saturating_sub(AROUND)..(at + AROUND + 1).min(moved.len());
     let mut moving: Vec<f32> = moved[around].iter().copied().filter(|m| *m > MOVES).collect();
@@ -120,8 +123,13 @@ fn is_same(moved: &[f32], at: usize) -> bool {
         return false;
     }
     moving.sort_by(f32::total_cmp);
-    let usual = moving[moving.len() / 2];
-    moved[at] <= SAME.max(NEARER * usual)
+    let most = SAME.max(NEARER * moving[moving.len() / 2]);
+    let same = |at: usize| moved[at] <= most;
+    let before = (0..at).rev().find(|before| !same(*before));
+    let after = (at + 1..moved.len()).find(|after| !same(*after));
+    let moves = |at: Option<usize>| at.is_some_and(|at| moved[at] > MOVES || (at == 0 && moved[at].is_nan()));
+    let run = after.unwrap_or(moved.len()) - before.map_or(0, |before| before + 1);
+    same(at) && run <= LONGEST && moves(before) && moves(after)
 }
 
 /// Pictures that are missing by their times, where pictures come at a steady rate.
@@ -266,6 +274,16 @@ mod tests {
         series.moved[60] = 0.000_5;
         series.moved[150] = 0.001;
         assert_eq!(found(&series), [(FindingKind::Duplicates, Some(2.0), Some(2.44), 2.0)]);
+        let mut rests = moving(200);
+        rests.moved[50..57].copy_from_slice(&[0.0002, 0.000_02, 0.0017, 0.000_06, 0.0, 0.000_04, 0.0003]);
+        assert_eq!(found(&rests), [], "a moment of rest between two movements");
+        let mut pulled = moving(200);
+        (0..200).filter(|at| matches!(at % 5, 1 | 3 | 4)).for_each(|at| pulled.moved[at] = 0.0);
+        assert!(
+            matches!(found(&pulled)[..], [(FindingKind::Duplicates, Some(0.04), _, 118.0)]),
+            "{:?}",
+            found(&pulled)
+        );
         let mut slow = moving(200);
         slow.moved.fill(0.001);
         slow.moved[50] = 0.0;

@@ -43,7 +43,7 @@ pub(super) struct PictureWatch {
 enum Banding {
     /// Until the first picture tells the size.
     Wanted,
-    By(Box<FeatureSet>, Converter),
+    By(Box<(FeatureSet, Converter)>),
     No,
 }
 
@@ -189,10 +189,11 @@ impl PictureWatch {
             let (set, absent) = FeatureSet::open(&[PairFeature::Cambi], config)?;
             match absent.first() {
                 Some((_, why)) => self.notes.push(format!("banding: {why}")),
-                None => self.banding = Banding::By(Box::new(set), Converter::new()),
+                None => self.banding = Banding::By(Box::new((set, Converter::new()))),
             }
         }
-        let Banding::By(set, converter) = &mut self.banding else { return Ok(()) };
+        let Banding::By(by) = &mut self.banding else { return Ok(()) };
+        let (set, converter) = &mut **by;
         let known = set.fed();
         let pushed = converter.for_encoder(planar.clone()).and_then(|picture| set.push(known, &picture, &picture));
         match pushed {
@@ -212,8 +213,8 @@ impl PictureWatch {
     pub(super) fn finish(mut self) -> Result<WatchedPictures> {
         self.end_of_fields()?;
         self.decide_scene(None);
-        if let Banding::By(set, _) = std::mem::replace(&mut self.banding, Banding::No) {
-            let found = set.finish()?.into_iter().next();
+        if let Banding::By(by) = std::mem::replace(&mut self.banding, Banding::No) {
+            let found = by.0.finish()?.into_iter().next();
             self.series.banding = found.into_iter().flat_map(|s| s.scores).map(|score| score as f32).collect();
         }
         let mut findings = self.said.as_ref().map_or(Vec::new(), |said| color_findings(said, &self.video));

@@ -1,6 +1,6 @@
 //! What may be typed for `drapto analyze` and `drapto compare`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use drapto::quality::{AssessOptions, ComparedFile, QualityMetric, Thresholds};
@@ -59,11 +59,11 @@ pub struct AnalyzeArgs {
 
 impl AnalyzeArgs {
     /// The reference, if there is one, and the file.
-    pub fn reference_and_file(&self) -> (Option<&std::path::Path>, &std::path::Path) {
+    pub fn reference_and_file(&self) -> (Option<&Path>, &Path) {
         match self.files.as_slice() {
             [reference, file, ..] => (Some(input(reference)), input(file)),
             [file] => (None, input(file)),
-            [] => (None, std::path::Path::new("")),
+            [] => (None, Path::new("")),
         }
     }
 
@@ -93,14 +93,14 @@ pub struct CompareArgs {
 impl CompareArgs {
     /// The files, each with its curve.
     pub fn compared(&self) -> Result<Vec<ComparedFile>> {
-        self.files.iter().map(compared).collect()
+        self.files.iter().map(|given| compared(given)).collect()
     }
 }
 
 /// `x264=a.mkv`, unless there is a file of that whole name.
-fn compared(given: &PathBuf) -> Result<ComparedFile> {
+fn compared(given: &Path) -> Result<ComparedFile> {
     if given.exists() {
-        return Ok(ComparedFile { file: given.clone(), curve: None });
+        return Ok(ComparedFile { file: given.to_path_buf(), curve: None });
     }
     match given.to_str().and_then(|text| text.split_once('=')) {
         Some(("", _) | (_, "")) => {
@@ -108,7 +108,7 @@ fn compared(given: &PathBuf) -> Result<ComparedFile> {
             Err(Error::new(ErrorKind::Usage, message))
         }
         Some((curve, file)) => Ok(ComparedFile { file: file.into(), curve: Some(curve.to_owned()) }),
-        None => Ok(ComparedFile { file: given.clone(), curve: None }),
+        None => Ok(ComparedFile { file: given.to_path_buf(), curve: None }),
     }
 }
 
@@ -122,9 +122,9 @@ mod tests {
         let odd = folder.path().join("a=b.mkv");
         std::fs::write(&odd, b"x").unwrap();
         assert_eq!(compared(&odd).unwrap(), ComparedFile { file: odd.clone(), curve: None });
-        let named = compared(&PathBuf::from("x264=/nowhere/a=b.mkv")).unwrap();
+        let named = compared(Path::new("x264=/nowhere/a=b.mkv")).unwrap();
         assert_eq!(named, ComparedFile { file: "/nowhere/a=b.mkv".into(), curve: Some("x264".to_owned()) });
-        assert_eq!(compared(&PathBuf::from("a.mkv")).unwrap().curve, None);
-        assert_eq!(compared(&PathBuf::from("=a.mkv")).unwrap_err().kind(), ErrorKind::Usage);
+        assert_eq!(compared(Path::new("a.mkv")).unwrap().curve, None);
+        assert_eq!(compared(Path::new("=a.mkv")).unwrap_err().kind(), ErrorKind::Usage);
     }
 }

@@ -90,7 +90,7 @@ struct LevelCount {
 }
 
 /// The bytes of row `y` of a plane; `None` where the plane is cut short.
-fn row<'a>(frame: &'a Frame, plane: usize, y: usize, bytes: usize) -> Option<&'a [u8]> {
+fn row(frame: &Frame, plane: usize, y: usize, bytes: usize) -> Option<&[u8]> {
     let start = y.checked_mul(frame.planes.stride(plane))?;
     frame.planes.plane(plane).get(start..)?.get(..bytes)
 }
