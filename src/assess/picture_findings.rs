@@ -326,7 +326,7 @@ mod tests {
         }
         let found = found(&series);
         assert!(
-            matches!(found[..], [(FindingKind::Cuts, Some(from), Some(to), _)] if from <= 20.0 && from >= 12.0 && to >= 23.8 && to < 30.0),
+            matches!(found[..], [(FindingKind::Cuts, Some(from), Some(to), _)] if (12.0..=20.0).contains(&from) && (23.8..30.0).contains(&to)),
             "{found:?}"
         );
     }

@@ -8,12 +8,13 @@ use drapto::{CancelToken, Error, ErrorKind, Result};
 
 use super::places::Place;
 use super::quality_args::AnalyzeArgs;
-use super::signals;
 use super::text::{duration, print, print_json};
+use super::{ffi, signals};
 
 pub fn run(args: &AnalyzeArgs) -> Result<()> {
     let cancel = CancelToken::new();
     signals::install(&cancel)?;
+    ffi::keep_memory();
     let (reference, file) = args.reference_and_file();
     let options = args.options()?;
     let outputs = outputs(args)?;

@@ -8,12 +8,13 @@ use drapto::{CancelToken, Result};
 use super::analyze::pooled_line;
 use super::places::input;
 use super::quality_args::CompareArgs;
-use super::signals;
 use super::text::{print, print_json};
+use super::{ffi, signals};
 
 pub fn run(args: &CompareArgs) -> Result<()> {
     let cancel = CancelToken::new();
     signals::install(&cancel)?;
+    ffi::keep_memory();
     let found = compare(input(&args.reference), &args.compared()?, &args.measure.options()?, &cancel)?;
     if args.json { print_json(&found) } else { print(&describe(&found)) }
 }
