@@ -43,6 +43,7 @@
 extern crate self as drapto;
 
 pub(crate) mod analyze;
+pub(crate) mod assess;
 pub(crate) mod audio;
 pub(crate) mod av;
 pub(crate) mod base;
@@ -155,6 +156,29 @@ pub mod batch {
     };
 }
 
+/// Whether files are good enough: metrics against a reference, what is wrong without one, thresholds, verdicts, comparisons.
+///
+/// ```no_run
+/// use std::path::Path;
+///
+/// use drapto::CancelToken;
+/// use drapto::quality::{AssessOptions, Judgement, assess};
+///
+/// let found = assess(Some(Path::new("film.mkv")), Path::new("film.av1.mkv"), &AssessOptions::default(), &CancelToken::new())?;
+/// for finding in &found.findings {
+///     println!("{}: {}", finding.judgement, finding.message);
+/// }
+/// assert_ne!(found.verdict, Judgement::Fail);
+/// # Ok::<(), drapto::Error>(())
+/// ```
+pub mod quality {
+    pub use crate::assess::{
+        AbsentMetric, AssessOptions, AssessedPicture, AssessedReference, AssessedSeries, AssessedSound, Assessment,
+        ComparedFile, Comparison, CurveGain, FindingKind, Judgement, MetricCheck, PictureMeans, PooledMetric, Pooling,
+        QualityFinding, QualityLimit, QualityMetric, RankedFile, Thresholds, Thumbnail, WorstPicture, assess, compare,
+    };
+}
+
 /// What drapto remembers from run to run. A program that wants none of it opens none.
 pub mod cache {
     pub use crate::store::cache::{
@@ -195,6 +219,6 @@ pub mod internals {
         ($($room:ident)*) => { $(pub mod $room { pub use crate::$room::*; })* };
     }
     rooms! {
-        analyze audio av base config container encode event flow front hdr library media meter pixel plan report search source stages syntax verify video
+        analyze assess audio av base config container encode event flow front hdr library media meter pixel plan report search source stages syntax verify video
     }
 }

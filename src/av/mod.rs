@@ -9,6 +9,7 @@
 #![deny(unsafe_code)]
 
 mod deinterlace;
+mod detail;
 mod ffi;
 mod fields;
 mod planar;
@@ -16,6 +17,7 @@ mod sequence;
 mod weave;
 
 pub use deinterlace::Deinterlacer;
+pub use detail::{DetailMeter, PictureDetail};
 pub use ffi::decoder::{Decoder, DecoderOptions, Received};
 pub use ffi::encoder::{CodecEncoder, CodecSettings, has_video_encoder};
 pub use ffi::frame::{AudioFrame, VideoFrame};
@@ -27,6 +29,7 @@ pub use ffi::output::Output;
 pub use ffi::packet::InputPacket;
 pub use ffi::parameters::CodecParameters;
 pub use ffi::resample::{ChannelLayout, Mix, Mixer, Resampler};
+pub use ffi::rgb::{RgbConverter, RgbPicture};
 pub use ffi::scale::Scaler;
 pub use ffi::subtitle::{SubtitleConverter, SubtitleCue, has_decoder};
 pub use ffi::{codec_is_text_subtitle, quiet_logs, versions};

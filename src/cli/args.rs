@@ -10,6 +10,7 @@ use drapto::data::{Origin, Setting, SettingKind};
 use drapto::{Crf, SettingValues, settings};
 
 use super::layers::NamedFiles;
+use super::quality_args::{AnalyzeArgs, CompareArgs};
 
 /// Films in, AV1 + Opus in Matroska out, in one process.
 #[derive(Parser, Debug)]
@@ -17,7 +18,7 @@ use super::layers::NamedFiles;
 #[command(args_override_self = true)]
 #[command(
     after_help = "Exit codes: 0 done, 1 the encode failed, 2 wrong usage or configuration, 3 the input cannot be \
-read or is unsupported, 4 the output failed verification, 5 skipped by a rule, 130 interrupted."
+read or is unsupported, 4 the output failed verification or an analysis its thresholds, 5 skipped by a rule, 130 interrupted."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -48,6 +49,10 @@ pub enum Command {
     Audio(AudioArgs),
     /// Score a file against its reference with VMAF, frames paired by their order.
     Vmaf(VmafArgs),
+    /// Judge a file's pictures and sound, alone or beside its reference: metrics, findings, verdict.
+    Analyze(AnalyzeArgs),
+    /// Rank several encodes of one source, with BD-rate for curves.
+    Compare(CompareArgs),
     /// Check that an output is a faithful encode of its source.
     Verify(VerifyArgs),
     /// Time every stage of the encode path alone, then together.

@@ -6,6 +6,7 @@
 //! Size: every command is here, one a file; the batch and its board are folders of their own.
 #![deny(unsafe_code)]
 
+mod analyze;
 mod args;
 mod audio;
 mod batch;
@@ -13,6 +14,7 @@ mod bench;
 mod board;
 mod cache;
 mod clean;
+mod compare;
 mod config;
 mod crop;
 mod encode;
@@ -26,6 +28,7 @@ mod manual;
 mod places;
 mod probe;
 mod progress;
+mod quality_args;
 mod scenes;
 mod signals;
 mod summary;
@@ -75,6 +78,8 @@ fn run(cli: Cli) -> Result<u8> {
         Command::Crop(args) => crop::run(&args),
         Command::Audio(args) => audio::run(&args),
         Command::Vmaf(args) => vmaf::run(&args),
+        Command::Analyze(args) => analyze::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Config(args) => config::run(&args.command),

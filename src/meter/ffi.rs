@@ -148,6 +148,71 @@ impl FeatureContext {
     }
 }
 
+/// A context that computes several features of each pair, and scores by a model where one is given.
+pub(super) struct SetContext {
+    /// Dropped, and so closed, before the model it points to.
+    context: VmafContext,
+    model: Option<LoadedModel>,
+}
+
+impl SetContext {
+    /// A context on `threads` threads of its own (0: the caller's) that scores each `subsample`-th picture; by the
+    /// built-in model `name` where one is given.
+    pub(super) fn new(name: Option<&CStr>, threads: u32, subsample: u32) -> Result<Self> {
+        let context = VmafContext::open(threads, subsample)?;
+        let model = name.map(|name| LoadedModel::load(name, true)).transpose()?;
+        let opened = SetContext { context, model };
+        if let Some(model) = &opened.model {
+            // SAFETY: both pointers are alive; the model outlives the context (the order of the fields).
+            let code = unsafe { sys::vmaf_use_features_from_model(opened.context.0.as_ptr(), model.0.as_ptr()) };
+            check(code, "use the model")?;
+        }
+        Ok(opened)
+    }
+
+    /// Computes `extractor`, too, with its own defaults.
+    ///
+    /// # Errors
+    /// `Encode` where this library has no such feature.
+    pub(super) fn add(&mut self, extractor: &CStr) -> Result<()> {
+        // SAFETY: the context is alive, the name is NUL-terminated and only read, and no dictionary means the
+        // extractor's own defaults.
+        let code = unsafe { sys::vmaf_use_feature(self.context.0.as_ptr(), extractor.as_ptr(), ptr::null_mut()) };
+        check(code, &format!("compute the feature {}", extractor.to_string_lossy()))
+    }
+
+    /// As [`ModelContext::read`].
+    pub(super) fn read(&mut self, reference: MeterPicture, distorted: MeterPicture, index: u32) -> Result<()> {
+        self.context.read(reference, distorted, index)
+    }
+
+    /// As [`ModelContext::flush`].
+    pub(super) fn flush(&mut self) -> Result<()> {
+        self.context.flush()
+    }
+
+    /// The score of picture `index` by the model, once flushed; `None` without one.
+    pub(super) fn model_score(&mut self, index: u32) -> Result<Option<f64>> {
+        let Some(model) = &self.model else { return Ok(None) };
+        let mut score = f64::NAN;
+        // SAFETY: context and model are alive and `score` lives through the call.
+        let code =
+            unsafe { sys::vmaf_score_at_index(self.context.0.as_ptr(), model.0.as_ptr(), &mut score, index as c_uint) };
+        check(code, "score a frame").map(|()| Some(score))
+    }
+
+    /// What is kept as `name` of picture `index`, once flushed.
+    pub(super) fn feature_score(&mut self, name: &CStr, index: u32) -> Result<f64> {
+        let mut score = f64::NAN;
+        // SAFETY: the context is alive, the name is NUL-terminated and `score` lives through the call.
+        let code = unsafe {
+            sys::vmaf_feature_score_at_index(self.context.0.as_ptr(), name.as_ptr(), &mut score, index as c_uint)
+        };
+        check(code, &format!("give the feature {}", name.to_string_lossy()))?;
+        Ok(score)
+    }
+}
+
 /// A context that computes the features of one model and scores by it.
 pub(super) struct ModelContext {
     /// Dropped, and so closed, before the model it points to.

@@ -32,7 +32,7 @@ impl SessionConfig {
     }
 
     /// How many pairs libvmaf is given for each that is scored.
-    fn given_a_score(&self) -> u32 {
+    pub(super) fn given_a_score(&self) -> u32 {
         let stride = self.stride.get();
         if self.model.is_v1() { stride } else { stride.min(PAIRS_A_SCORE) }
     }

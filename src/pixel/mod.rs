@@ -14,6 +14,7 @@ mod borders;
 mod borders_avx2;
 mod borders_scalar;
 mod flip;
+mod levels;
 mod measure;
 mod rows;
 mod widen;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 
 pub use borders::{Borders, Line, borders};
 pub use flip::Flipper;
+pub use levels::{LevelMeasurer, PictureLevels};
 pub use measure::{PictureMeasure, PictureMeasurer};
 pub use rows::{ByteRows, Mapping, SampleRows, Stores};
 pub use widen::{Level, widen_plane};

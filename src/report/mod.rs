@@ -1,8 +1,9 @@
-//! A run's report as people read it: one HTML page that needs nothing beside itself.
+//! A run's report, and an analysis, as people read them: one HTML page that needs nothing beside itself.
 //!
 //! Owns the words, tables and plots of the page. Refuses files (the page is a `String`), scripts and the network.
 #![deny(unsafe_code)]
 
+mod assessment;
 mod facts;
 mod page;
 mod plots;

@@ -7,7 +7,7 @@ use super::plots;
 use crate::base::Result;
 use crate::base::text::{bytes, duration};
 
-const STYLE: &str = "\
+pub(super) const STYLE: &str = "\
 body{font:15px/1.45 system-ui,sans-serif;color:#222;background:#fff;max-width:1080px;margin:2em auto;padding:0 1em}
 h1{font-size:1.5em;margin:0}h2{font-size:1.1em;margin:2em 0 .3em}.path{color:#666;margin:.2em 0 1.2em}
 dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:.6em;margin:0}
@@ -149,7 +149,7 @@ fn tries(chunk: &ChunkReport) -> String {
 }
 
 /// Text as it stands between tags and in attributes.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

@@ -12,16 +12,16 @@ use crate::base::{Error, ErrorKind, Result};
 const WIDTH: u32 = 1080;
 
 /// Points of a line at most: a film's scores in more would only make the page large.
-const POINTS: usize = 1000;
+pub(super) const POINTS: usize = 1000;
 
-const LINE: RGBColor = RGBColor(31, 99, 176);
-const FAINT: RGBColor = RGBColor(150, 185, 222);
-const STEP: RGBColor = RGBColor(200, 92, 20);
+pub(super) const LINE: RGBColor = RGBColor(31, 99, 176);
+pub(super) const FAINT: RGBColor = RGBColor(150, 185, 222);
+pub(super) const STEP: RGBColor = RGBColor(200, 92, 20);
 const BAND: RGBColor = RGBColor(214, 236, 214);
 const WAIT_IN: RGBColor = RGBColor(216, 216, 216);
 const WAIT_OUT: RGBColor = RGBColor(240, 196, 150);
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// One chunk over the film's time, in seconds.
 struct Part<'a> {
@@ -183,14 +183,14 @@ fn sample(color: RGBColor) -> impl Fn((i32, i32)) -> PathElement<(i32, i32)> {
     move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color.stroke_width(2))
 }
 
-type PlotArea<'a, 'b> = ChartContext<
+pub(super) type PlotArea<'a, 'b> = ChartContext<
     'a,
     SVGBackend<'b>,
     Cartesian2d<plotters::coord::types::RangedCoordf64, plotters::coord::types::RangedCoordf64>,
 >;
 
 /// A plane with the film's time below.
-fn over_time<'a, 'b>(
+pub(super) fn over_time<'a, 'b>(
     area: &'a Area<'b>,
     time: std::ops::Range<f64>,
     range: std::ops::Range<f64>,
@@ -208,7 +208,7 @@ fn over_time<'a, 'b>(
     Ok(chart)
 }
 
-fn draw(height: u32, plot: impl FnOnce(&Area<'_>) -> Result<()>) -> Result<String> {
+pub(super) fn draw(height: u32, plot: impl FnOnce(&Area<'_>) -> Result<()>) -> Result<String> {
     let mut svg = String::new();
     let area = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
     plot(&area)?;
@@ -217,6 +217,6 @@ fn draw(height: u32, plot: impl FnOnce(&Area<'_>) -> Result<()>) -> Result<Strin
     Ok(svg)
 }
 
-fn failed(why: impl Display) -> Error {
+pub(super) fn failed(why: impl Display) -> Error {
     Error::new(ErrorKind::Encode, format!("cannot draw the report: {why}"))
 }

@@ -7,7 +7,6 @@
 mod check;
 mod file;
 mod mp4;
-mod output;
 mod provenance;
 mod source;
 mod verification;

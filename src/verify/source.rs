@@ -5,14 +5,13 @@ use std::path::Path;
 
 use super::check::{Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, expected_attachments};
 use super::file::verify_file;
-use super::output::OutputFacts;
 use super::verification::Verification;
-use crate::analyze::{Analysis, Looks};
+use crate::analyze::{Analysis, Looks, OutputFacts, plan_told_by};
 use crate::av::DecoderOptions;
-use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span, Timestamp};
-use crate::config::{AudioMode, Crop, Deinterlace, DolbyVisionMode, PictureSettings, Scale};
-use crate::media::{FieldOrder, Frame, MediaInfo, StreamInfo};
-use crate::plan::{PicturePlan, SourceFacts};
+use crate::base::{CancelToken, Error, Rational, Result, Span, Timestamp};
+use crate::config::AudioMode;
+use crate::media::{Frame, MediaInfo};
+use crate::plan::PicturePlan;
 use crate::source::{AudioDecoder, Source, VideoDecoder, looked_at};
 use crate::stages::describe::describe;
 use crate::stages::digest::message_digest;
@@ -46,7 +45,7 @@ fn verify_of_file(source: &Path, output: &Path, cancel: &CancelToken) -> Result<
     let wish = SoundWish { mode, levelled: false, formats: &[format] };
     let decisions = decide(&info, wish, &unknown_codecs(source, &info));
     let decisions: Vec<_> = decisions.iter().map(|d| d.coded_as(said.codec).kept_in(format)).collect();
-    let plan = plan(&facts, &main, &said).map_err(place)?;
+    let plan = plan_told_by(&said, None, &facts, &main).map_err(place)?;
     let mut input = Source::open(source, cancel)?;
     input.expect(&facts.late);
     let decoded = decode(input, &info, &plan, &decisions).map_err(place)?;
@@ -58,45 +57,6 @@ fn verify_of_file(source: &Path, output: &Path, cancel: &CancelToken) -> Result<
     let kept = info.start_kept(keeps_start(said.first_picture_ns(output), &expected, &info));
     let expected = expected.later(kept);
     verify_file(output, format, &expected, cancel)
-}
-
-/// What was done to the picture, as far as the output tells: how it was cropped by its tag, or where that is missing by
-/// its size, whether it was scaled by its size, whether Dolby Vision was carried by its record.
-fn plan(facts: &SourceFacts, main: &StreamInfo, output: &OutputFacts) -> Result<PicturePlan> {
-    let mut wanted = PictureSettings::default();
-    if output.dolby_vision == Some(false) {
-        wanted.dolby_vision = DolbyVisionMode::Strip;
-    }
-    if matches!(output.field_order, FieldOrder::TopFirst | FieldOrder::BottomFirst) {
-        wanted.deinterlace = Deinterlace::Off;
-    }
-    let size = output.size;
-    if let Some(crop) = output.crop {
-        wanted.crop = Crop::Rect(crop);
-    }
-    let cropped = match PicturePlan::new(facts, main, &wanted) {
-        // Of another film, then: the output is judged as one that says nothing.
-        Err(error) if error.kind() == ErrorKind::Usage => {
-            wanted.crop = Crop::Auto;
-            PicturePlan::new(facts, main, &wanted)?
-        }
-        plan => plan?,
-    };
-    let tagged = wanted.crop;
-    let Some(size) = size.filter(|size| *size != cropped.treatment.size()) else { return Ok(cropped) };
-    wanted.crop = Crop::Off;
-    let whole = PicturePlan::new(facts, main, &wanted)?;
-    if size == whole.treatment.size() {
-        return Ok(whole);
-    }
-    // Scaled, then: what of it, its shape tells.
-    wanted.scale = Some(Scale::Size(size.0, size.1));
-    let shape = |(width, height): (u32, u32)| f64::from(width) / f64::from(height.max(1));
-    let off = |plan: &PicturePlan| (shape(plan.treatment.size()) / shape(size)).ln().abs();
-    if off(&cropped) < off(&whole) {
-        wanted.crop = tagged;
-    }
-    PicturePlan::new(facts, main, &wanted)
 }
 
 /// Whether the output's first picture, of which is known when it is shown, is shown when the source's own clock says.

@@ -3,6 +3,7 @@
 //! Results are judged by code that is not ours (ffprobe, ffmpeg, mkvmerge); where such a tool or the folder of
 //! real clips is absent a test says so and goes on with what there is.
 
+mod analyze;
 mod batch;
 mod cache;
 mod cases;

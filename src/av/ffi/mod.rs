@@ -17,6 +17,7 @@ mod output_stream;
 pub(super) mod packet;
 pub(super) mod parameters;
 pub(super) mod resample;
+pub(super) mod rgb;
 pub(super) mod scale;
 pub(super) mod subtitle;
 

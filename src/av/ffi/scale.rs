@@ -142,7 +142,7 @@ impl Scaler {
 }
 
 /// From this height on RGB is turned into BT.709.
-const HD: u32 = 720;
+pub(super) const HD: u32 = 720;
 
 /// Whether a format's components are red, green and blue; palettes have such colours.
 fn is_rgb(format: &sys::AVPixFmtDescriptor) -> bool {
@@ -150,14 +150,14 @@ fn is_rgb(format: &sys::AVPixFmtDescriptor) -> bool {
 }
 
 /// A picture as libswscale takes it; valid as long as its frame.
-struct ScalerInput {
-    format: c_int,
-    planes: [*const u8; 4],
-    strides: [c_int; 4],
+pub(super) struct ScalerInput {
+    pub(super) format: c_int,
+    pub(super) planes: [*const u8; 4],
+    pub(super) strides: [c_int; 4],
 }
 
 impl ScalerInput {
-    fn of(frame: &Frame) -> Result<Self> {
+    pub(super) fn of(frame: &Frame) -> Result<Self> {
         if let Some(format) = super::frame::planar_format(frame.format) {
             // Planar pictures may be windows into larger ones.
             let plane = |index: usize| match frame.planes.plane(index) {

@@ -1,41 +1,45 @@
-//! What an output says of itself, for those who did not write it.
+//! What a written file says of itself, for those who did not write it: also how its picture was made of its source's.
 #![deny(unsafe_code)]
 
 use std::path::Path;
 
-use super::provenance::provenance_tags;
-use crate::analyze::probe;
-use crate::base::{CancelToken, Timestamp};
+use super::probe;
+use crate::base::{CancelToken, ErrorKind, Result, Timestamp};
 use crate::container::Format;
 use crate::container::codec::video_codec;
 use crate::container::mp4::reader::Mp4Reader;
+use crate::container::provenance::Provenance;
 use crate::container::reader::Reader;
 use crate::container::tags::CROP;
-use crate::media::{FieldOrder, Rect, StreamKind, Tag};
+use crate::media::{
+    Crop, Deinterlace, DolbyVisionMode, FieldOrder, PictureSettings, Rect, Scale, StreamInfo, StreamKind, Tag,
+    VideoInfo,
+};
+use crate::plan::{PicturePlan, SourceFacts};
 
 /// The codecs that outputs are made of; what is another's is to be AV1, and found not to be.
 const CODECS: [&str; 3] = ["av1", "h264", "hevc"];
 
 /// What is to be known of an output before it is compared. What cannot be read says nothing: that is found out later.
 #[derive(Debug)]
-pub(super) struct OutputFacts {
-    pub(super) format: Format,
+pub(crate) struct OutputFacts {
+    pub(crate) format: Format,
     /// FFmpeg's name of the codec of its picture.
-    pub(super) codec: &'static str,
-    pub(super) size: Option<(u32, u32)>,
+    pub(crate) codec: &'static str,
+    pub(crate) size: Option<(u32, u32)>,
     /// `None` where there is no picture.
-    pub(super) dolby_vision: Option<bool>,
-    pub(super) field_order: FieldOrder,
+    pub(crate) dolby_vision: Option<bool>,
+    pub(crate) field_order: FieldOrder,
     /// The part of the source's picture that it says it shows.
-    pub(super) crop: Option<Rect>,
+    pub(crate) crop: Option<Rect>,
     /// What it says of how it was made.
-    pub(super) provenance: Vec<Tag>,
+    pub(crate) provenance: Vec<Tag>,
     /// Whether all of its sound is Opus.
-    pub(super) opus_alone: bool,
+    pub(crate) opus_alone: bool,
 }
 
 impl OutputFacts {
-    pub(super) fn of(output: &Path, cancel: &CancelToken) -> Self {
+    pub(crate) fn of(output: &Path, cancel: &CancelToken) -> Self {
         let format = Format::of_content(output).unwrap_or_else(|| Format::of_name(output));
         match format {
             Format::Mp4 => Self::of_mp4(output, cancel),
@@ -71,7 +75,7 @@ impl OutputFacts {
             dolby_vision: Some(video.dolby_vision.is_some()),
             field_order: video.field_order,
             crop: crop.and_then(|(_, value)| value.parse().ok()),
-            provenance: provenance_tags(&reader),
+            provenance: Provenance::among(&reader.tags(Some(track.uid))),
             opus_alone,
             ..nothing
         }
@@ -95,7 +99,7 @@ impl OutputFacts {
     }
 
     /// When the first picture is shown, in nanoseconds.
-    pub(super) fn first_picture_ns(&self, output: &Path) -> Option<i64> {
+    pub(crate) fn first_picture_ns(&self, output: &Path) -> Option<i64> {
         if self.format == Format::Mp4 {
             let reader = Mp4Reader::open(output).ok()?;
             let video = reader.tracks().iter().find(|t| t.kind == Some(StreamKind::Video))?;
@@ -119,4 +123,55 @@ impl OutputFacts {
 
 fn codec(found: Option<&str>) -> &'static str {
     CODECS.iter().copied().find(|codec| Some(*codec) == found).unwrap_or(CODECS[0])
+}
+
+/// What was done to the picture, as far as the output tells: how it was cropped by its tag, or where that is missing by
+/// its size, whether it was scaled by its size, whether Dolby Vision was carried by its record.
+///
+/// Of a file that says neither, size and fields are those of `shown`.
+///
+/// # Errors
+/// As [`PicturePlan::new`].
+pub(crate) fn plan_told_by(
+    output: &OutputFacts,
+    shown: Option<&VideoInfo>,
+    facts: &SourceFacts,
+    main: &StreamInfo,
+) -> Result<PicturePlan> {
+    let mut wanted = PictureSettings::default();
+    if output.dolby_vision == Some(false) {
+        wanted.dolby_vision = DolbyVisionMode::Strip;
+    }
+    // Where the file says nothing of its size, it says nothing of its fields.
+    let fields = if output.size.is_some() { Some(output.field_order) } else { shown.map(|v| v.field_order) };
+    if matches!(fields, Some(FieldOrder::TopFirst | FieldOrder::BottomFirst)) {
+        wanted.deinterlace = Deinterlace::Off;
+    }
+    let size = output.size.or(shown.map(|v| (v.width, v.height)));
+    if let Some(crop) = output.crop {
+        wanted.crop = Crop::Rect(crop);
+    }
+    let cropped = match PicturePlan::new(facts, main, &wanted) {
+        // Of another film, then: the output is judged as one that says nothing.
+        Err(error) if error.kind() == ErrorKind::Usage => {
+            wanted.crop = Crop::Auto;
+            PicturePlan::new(facts, main, &wanted)?
+        }
+        plan => plan?,
+    };
+    let tagged = wanted.crop;
+    let Some(size) = size.filter(|size| *size != cropped.treatment.size()) else { return Ok(cropped) };
+    wanted.crop = Crop::Off;
+    let whole = PicturePlan::new(facts, main, &wanted)?;
+    if size == whole.treatment.size() {
+        return Ok(whole);
+    }
+    // Scaled, then: what of it, its shape tells.
+    wanted.scale = Some(Scale::Size(size.0, size.1));
+    let shape = |(width, height): (u32, u32)| f64::from(width) / f64::from(height.max(1));
+    let off = |plan: &PicturePlan| (shape(plan.treatment.size()) / shape(size)).ln().abs();
+    if off(&cropped) < off(&whole) {
+        wanted.crop = tagged;
+    }
+    PicturePlan::new(facts, main, &wanted)
 }
