@@ -8,9 +8,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::audio::LayoutPlan;
+use crate::audio::{SoundOptions, SoundPlan, check_encoder, codec_name};
 use crate::av::{codec_is_text_subtitle, has_decoder};
-use crate::config::{AudioMode, EncodeSettings};
+use crate::base::Result;
+use crate::config::{AudioMode, EncodeSettings, SoundCodec};
 use crate::container::reader::codec_ids;
 use crate::container::{self, codec::CodecMapping};
 use crate::media::{MediaInfo, StreamInfo, StreamKind};
@@ -22,7 +23,7 @@ use crate::plan::{main_video, why_main};
 pub enum Action {
     /// Its bytes come through unchanged.
     Kept,
-    /// Encoded to AV1 or Opus.
+    /// Encoded, to AV1 and Opus unless others are asked for.
     Encoded,
     /// Changed to another format with the same content.
     Converted,
@@ -55,7 +56,7 @@ pub struct StreamDecision {
 #[derive(Clone, Debug)]
 pub(crate) enum Task {
     EncodeVideo,
-    EncodeAudio(LayoutPlan),
+    EncodeAudio(SoundPlan),
     CopyAudio(CodecMapping),
     CopySubtitle { codec_id: String, codec_private: Vec<u8> },
     ConvertSubtitle,
@@ -69,7 +70,7 @@ impl Task {
     pub(crate) fn codec_id(&self, video: Option<&str>) -> Option<String> {
         Some(match self {
             Task::EncodeVideo => container::codec::video_codec_id(video?)?.to_owned(),
-            Task::EncodeAudio(_) => "A_OPUS".to_owned(),
+            Task::EncodeAudio(plan) => container::codec::sound_codec_id(plan.codec_name())?.to_owned(),
             Task::CopyAudio(mapping) => mapping.codec_id.to_owned(),
             Task::CopySubtitle { codec_id, .. } => codec_id.clone(),
             Task::ConvertSubtitle => "S_TEXT/UTF8".to_owned(),
@@ -103,12 +104,17 @@ pub(crate) struct SoundWish {
     pub(crate) mode: AudioMode,
     /// Whether their loudness is changed, for which they have to be encoded.
     pub(crate) levelled: bool,
+    /// What they are encoded to.
+    pub(crate) options: SoundOptions,
 }
 
 impl SoundWish {
     /// Of a run.
     pub(crate) fn of(settings: &EncodeSettings) -> Self {
-        SoundWish { mode: settings.audio, levelled: settings.loudness.target().is_some() }
+        let bitrate = settings.audio_bitrate.map(|kbps| kbps * 1000);
+        let options =
+            SoundOptions { codec: settings.audio_codec, downmix: settings.downmix, bitrate, ..SoundOptions::default() };
+        SoundWish { mode: settings.audio, levelled: settings.loudness.target().is_some(), options }
     }
 }
 
@@ -156,36 +162,59 @@ fn dropped(reason: impl Into<String>) -> StreamVerdict {
     (Task::Drop, Action::Dropped, None, Some(reason.into()))
 }
 
-fn audio(stream: &StreamInfo, SoundWish { mode, levelled }: SoundWish) -> StreamVerdict {
+/// Refuses what cannot be made of the sound of `info`: a codec that the library cannot encode to, layouts that the codec does
+/// not have.
+///
+/// # Errors
+/// `Unsupported`, saying what to install or to ask for.
+pub(crate) fn check_sound(info: &MediaInfo, wish: SoundWish) -> Result<()> {
+    check_encoder(wish.options.codec)?;
+    let sound = info.streams.iter().filter(|stream| stream.kind == StreamKind::Audio);
+    sound.map(|stream| encoded_or_copied(stream, wish).map(drop).map_err(|e| e.with_stream(stream.index))).collect()
+}
+
+fn audio(stream: &StreamInfo, wish: SoundWish) -> StreamVerdict {
+    encoded_or_copied(stream, wish).unwrap_or_else(|error| dropped(error.to_string()))
+}
+
+/// What becomes of a track; an error where the codec that is asked for does not hold it.
+fn encoded_or_copied(stream: &StreamInfo, SoundWish { mode, levelled, options }: SoundWish) -> Result<StreamVerdict> {
     let mapping =
         container::codec::for_copy(&stream.codec, &stream.extradata).map(|mapping| with_delay(mapping, stream));
     let copied = |mapping: CodecMapping, reason: Option<String>| {
-        (Task::CopyAudio(mapping), Action::Kept, Some(stream.codec.clone()), reason)
+        Ok((Task::CopyAudio(mapping), Action::Kept, Some(stream.codec.clone()), reason))
     };
-    if stream.codec == "opus"
+    let layout = stream.audio.as_ref().filter(|a| a.channels > 0 && a.sample_rate > 0);
+    let plan = layout.map(|layout| SoundPlan::new(layout, options));
+    let mixed = plan.as_ref().is_some_and(|plan| plan.as_ref().is_ok_and(|plan| plan.layout.mixes_down()));
+    if stream.codec == codec_name(options.codec)
         && !levelled
+        && !mixed
+        && options.bitrate.is_none()
         && let Some(mapping) = mapping
     {
-        return copied(mapping, Some("already Opus".to_owned()));
+        return copied(mapping, Some(format!("already {}", options.codec.title())));
     }
     if mode == AudioMode::Copy
         && let Some(mapping) = mapping
     {
         return copied(mapping, None);
     }
-    let layout = stream.audio.as_ref().filter(|a| a.channels > 0 && a.sample_rate > 0);
-    let Some(layout) = layout else {
-        return dropped("its channels and sample rate are unknown: nothing of it can be decoded");
+    let Some((layout, plan)) = layout.zip(plan) else {
+        return Ok(dropped("its channels and sample rate are unknown: nothing of it can be decoded"));
     };
-    match LayoutPlan::for_source(layout.channels, &layout.layout) {
+    match plan {
         Ok(plan) => {
-            let mut reason = plan.note.clone();
+            let mut reason = plan.note(layout.sample_rate);
             if mode == AudioMode::Copy {
                 reason = Some(format!("Matroska cannot carry {} as it is", stream.codec));
             }
-            (Task::EncodeAudio(plan), Action::Encoded, Some("opus".to_owned()), reason)
+            let codec = plan.codec_name().to_owned();
+            Ok((Task::EncodeAudio(plan), Action::Encoded, Some(codec), reason))
         }
-        Err(error) => dropped(error.to_string()),
+        // Opus has a layout for all that can be heard.
+        Err(error) if options.codec == SoundCodec::Opus => Ok(dropped(error.to_string())),
+        Err(error) => Err(error),
     }
 }
 

@@ -8,4 +8,5 @@ pub mod av1;
 pub mod nal;
 mod obu;
 pub mod opus;
+pub mod picture;
 mod sequence;

@@ -6,11 +6,13 @@
 
 mod check;
 mod provenance;
+mod sound;
 mod source;
 mod verification;
 mod vmaf;
 
 pub(crate) use check::{Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, expected_attachments, verify_file};
+pub(crate) use sound::{ExpectedSound, verify_sound};
 pub use source::verify;
 pub(crate) use verification::failure;
 pub use verification::{CheckResult, Verification};

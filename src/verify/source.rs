@@ -9,8 +9,11 @@ use super::verification::Verification;
 use crate::analyze::{Analysis, Looks};
 use crate::av::DecoderOptions;
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span, Timestamp};
-use crate::config::{AudioMode, Crop, Deinterlace, DolbyVisionMode, PictureSettings, Scale};
-use crate::container::codec::video_codec;
+use crate::audio::{SoundOptions, codec_name};
+use crate::config::{
+    AudioMode, Crop, Deinterlace, DolbyVisionMode, Downmix, PictureSettings, Scale, SoundCodec,
+};
+use crate::container::codec::{sound_codec_id, video_codec};
 use crate::container::reader::Reader;
 use crate::container::tags::CROP;
 use crate::media::{FieldOrder, Frame, MediaInfo, Rect, StreamInfo, StreamKind};
@@ -18,7 +21,7 @@ use crate::plan::{PicturePlan, SourceFacts};
 use crate::source::{AudioDecoder, Source, VideoDecoder, looked_at};
 use crate::stages::describe::describe;
 use crate::stages::digest::message_digest;
-use crate::stages::streams::{SoundWish, StreamDecision, Task, decide, in_track_order, unknown_codecs};
+use crate::stages::streams::{SoundWish, StreamDecision, Task, UnknownCodecs, decide, in_track_order, unknown_codecs};
 use crate::stages::treat::{Treat, dolby_vision_record, messages};
 
 /// How far the length of a track may be off when both sides were measured by their timestamps: below this the
@@ -42,9 +45,7 @@ fn verify_of_file(source: &Path, output: &Path, cancel: &CancelToken) -> Result<
     let facts = analysis.facts(Looks { crop: true, fields: true }).map_err(place)?;
     let info = facts.refine(&info);
     let codec = codec_of(output);
-    // Of sound that was encoded no more is asked where it was Opus before.
-    let wish = SoundWish { mode: mode_of(output), levelled: false };
-    let decisions = decide(&info, wish, &unknown_codecs(source, &info));
+    let decisions = made_as(&info, output, &unknown_codecs(source, &info));
     let decisions: Vec<_> = decisions.iter().map(|d| d.coded_as(codec)).collect();
     let plan = plan(&facts, &main, output).map_err(place)?;
     let mut input = Source::open(source, cancel)?;
@@ -132,11 +133,35 @@ fn codec_of(output: &Path) -> &'static str {
     video.and_then(|track| video_codec(&track.codec_id)).filter(|codec| *codec == "h264").unwrap_or("av1")
 }
 
-/// Whether the output was made with audio copied: any track that is not Opus says so.
-fn mode_of(output: &Path) -> AudioMode {
-    let Ok(reader) = Reader::open(output) else { return AudioMode::Opus };
-    let copied = reader.tracks().iter().any(|t| t.kind == Some(StreamKind::Audio) && t.codec_id != "A_OPUS");
-    if copied { AudioMode::Copy } else { AudioMode::Opus }
+/// What was done with each stream, as far as the codecs of the output's sound tell. Of sound that was encoded no more is asked
+/// where it was in that codec before.
+fn made_as(info: &MediaInfo, output: &Path, unknown: &UnknownCodecs) -> Vec<StreamDecision> {
+    let tracks: Vec<String> = Reader::open(output).map_or_else(
+        |_| Vec::new(),
+        |reader| {
+            let sound = reader.tracks().iter().filter(|t| t.kind == Some(StreamKind::Audio));
+            sound.map(|t| t.codec_id.clone()).collect()
+        },
+    );
+    let decided = |(mode, codec, downmix): (AudioMode, SoundCodec, Downmix)| {
+        let options = SoundOptions { codec, downmix, ..SoundOptions::default() };
+        decide(info, SoundWish { mode, levelled: false, options }, unknown)
+    };
+    let there = |codec: &SoundCodec| sound_codec_id(codec_name(*codec)).is_some_and(|id| tracks.iter().any(|t| t == id));
+    let codecs: Vec<SoundCodec> = SoundCodec::ALL.into_iter().filter(there).collect();
+    // Layouts that a codec lacks were mixed down to one that it has.
+    let downmixes = [Downmix::Off, Downmix::Surround, Downmix::Stereo, Downmix::Mono];
+    let of_mode = |mode| codecs.iter().flat_map(move |codec| downmixes.map(|downmix| (mode, *codec, downmix)));
+    let fits = |decisions: &Vec<StreamDecision>| {
+        let sound = in_track_order(decisions).into_iter().filter(|d| d.kind == StreamKind::Audio);
+        sound.filter_map(StreamDecision::codec_id).eq(tracks.iter().cloned())
+    };
+    let found = [AudioMode::Opus, AudioMode::Copy].into_iter().flat_map(of_mode).map(decided).find(fits);
+    found.unwrap_or_else(|| {
+        let copied = tracks.iter().any(|id| id != "A_OPUS");
+        let mode = if copied { AudioMode::Copy } else { AudioMode::Opus };
+        decided((mode, SoundCodec::Opus, Downmix::Off))
+    })
 }
 
 struct Decoded {
@@ -252,6 +277,7 @@ fn track(info: &MediaInfo, decision: &StreamDecision, heard: Option<&Heard>) -> 
         start: h.start,
         length: h.end.zip(h.start).map(|(end, start)| end.since(start)),
         tolerance_s: LENGTH_TOLERANCE_S,
+        delay: None,
     });
     Some(track)
 }
