@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::audio::ffi::OpusDecoder;
+use crate::audio::layout::LayoutPlan;
 use crate::audio::timeline::{is_jump, position_of, sample_base};
 use crate::syntax::opus::{OPUS_RATE, OpusHead};
 use crate::av::AudioFrame;

@@ -7,7 +7,8 @@
 //! |---|---|---|---|---|
 //! | MP3 | LAME's tag | ID3v2 | yes | yes |
 //! | M4A | edit list | yes | yes | yes |
-//! | Ogg Vorbis, Opus | granule positions | yes | | yes |
+//! | Ogg Opus | granule positions | yes | | yes |
+//! | Ogg Vorbis | granule positions | yes | | FFmpeg writes none |
 //! | FLAC | nothing to say | yes | yes | |
 //! | WAV | nothing to say | RIFF INFO | | |
 //! | AAC (ADTS), AC-3, E-AC-3 | no place | | | |
@@ -119,7 +120,7 @@ impl SoundFormat {
 
     /// Whether it holds chapters.
     pub fn holds_chapters(self) -> bool {
-        matches!(self, SoundFormat::Mp3 | SoundFormat::M4a | SoundFormat::Ogg | SoundFormat::Opus)
+        matches!(self, SoundFormat::Mp3 | SoundFormat::M4a | SoundFormat::Opus)
     }
 
     /// What the sound may have too much at its end when FFmpeg decodes it: an M4A's edit list ends the sound where it has to,

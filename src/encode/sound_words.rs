@@ -31,6 +31,8 @@ pub(super) struct SoundWords {
     pub(super) cover: Option<Attachment>,
     chapters: Vec<Chapter>,
     language: Option<String>,
+    /// What wrote it, where that has a name of its own.
+    app: String,
 }
 
 /// The words of the source's `stream` that `format` has a place for.
@@ -47,6 +49,8 @@ pub(super) fn words_of(info: &MediaInfo, stream: &StreamInfo, format: SoundForma
         cover: cover(&info.attachments).filter(|_| format.holds_cover()).cloned(),
         chapters: info.chapters.clone(),
         language: stream.language.clone(),
+        // Elsewhere it would stand among the tags as one more.
+        app: if format == SoundFormat::M4a { format!("drapto {}", env!("CARGO_PKG_VERSION")) } else { String::new() },
     }
 }
 
@@ -60,14 +64,13 @@ impl SoundWords {
 
     /// The description of a file of `track` that begins at `zero`.
     pub(super) fn params(&self, track: AudioTrackParams, zero: Timestamp) -> FileParams {
-        let app = format!("drapto {}", env!("CARGO_PKG_VERSION"));
         let mut track = TrackParams::new(TrackKind::Audio(track));
         track.language.clone_from(&self.language);
         track.disposition.default = true;
         FileParams {
             title: self.title.clone(),
-            muxing_app: app.clone(),
-            writing_app: app,
+            muxing_app: self.app.clone(),
+            writing_app: self.app.clone(),
             tracks: vec![track],
             chapters: self.chapters_from(zero),
             attachments: self.cover.clone().into_iter().collect(),
