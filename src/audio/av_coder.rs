@@ -64,7 +64,8 @@ impl AvCoder {
         while let Some(packet) = self.encoder.receive()? {
             if packet.data().is_empty() {
                 // FLAC's last word: how many samples there were, and their MD5.
-                self.last_configuration = packet.new_parameters().map(<[u8]>::to_vec).or(self.last_configuration.take());
+                self.last_configuration =
+                    packet.new_parameters().map(<[u8]>::to_vec).or(self.last_configuration.take());
                 continue;
             }
             let samples = match &mut self.lengths {
@@ -218,7 +219,8 @@ mod tests {
     fn a_trial_of_any_codec_hears_what_its_level_makes() {
         for codec in [SoundCodec::Opus, SoundCodec::Aac, SoundCodec::Mp3, SoundCodec::Vorbis, SoundCodec::Ac3] {
             let loud = |gain_db: f64| {
-                let mut trial = LevelTrial::new(config(codec, Some(SoundLevel { gain_db, limit_dbtp: None }))?).unwrap();
+                let mut trial =
+                    LevelTrial::new(config(codec, Some(SoundLevel { gain_db, limit_dbtp: None }))?).unwrap();
                 sound().into_iter().for_each(|piece| trial.push(piece).unwrap());
                 trial.finish().unwrap().integrated_lufs
             };

@@ -1,11 +1,7 @@
 //! Every encoder of sound behind one trait.
 #![deny(unsafe_code)]
 
-use super::av_coder::AvCoder;
-use super::opus_coder::OpusCoder;
-use super::sound_plan::SoundPlan;
 use crate::base::Result;
-use crate::config::SoundCodec;
 use crate::media::{AudioTrackParams, PacketData};
 
 /// A packet, and how many samples a channel a decoder makes of it.
@@ -40,12 +36,4 @@ pub(super) trait SoundCoder: Send {
 
     /// The configuration as it is at the end, where it differs from the track's (FLAC's count of samples).
     fn last_configuration(&self) -> Option<Vec<u8>>;
-}
-
-/// The encoder for `plan`; `source_rate` is written down where the codec has a place for it.
-pub(super) fn coder(plan: &SoundPlan, source_rate: u32) -> Result<Box<dyn SoundCoder>> {
-    Ok(match plan.codec {
-        SoundCodec::Opus => Box::new(OpusCoder::new(plan, source_rate)?),
-        _ => Box::new(AvCoder::new(plan)?),
-    })
 }

@@ -1,13 +1,16 @@
 //! One audio track: frames in, packets out.
 #![deny(unsafe_code)]
 
-use super::coder::{CodedSound, SoundCoder, coder};
+use super::av_coder::AvCoder;
+use super::coder::{CodedSound, SoundCoder};
 use super::leveller::Leveller;
+use super::opus_coder::OpusCoder;
 use super::sound_plan::SoundPlan;
 use super::stats::AudioStats;
 use super::timed::{TimedSound, place};
 use super::timeline::sample_base;
 use crate::base::{Rational, Result, Span, Timestamp};
+use crate::config::SoundCodec;
 use crate::media::{AudioTrackParams, Packet, Sound, Trim};
 use crate::plan::SoundLevel;
 
@@ -131,6 +134,14 @@ impl AudioEncoder {
         }
         Ok((self.stats(), self.packets.coder.last_configuration()))
     }
+}
+
+/// The encoder for `plan`; `source_rate` is written down where the codec has a place for it.
+fn coder(plan: &SoundPlan, source_rate: u32) -> Result<Box<dyn SoundCoder>> {
+    Ok(match plan.codec {
+        SoundCodec::Opus => Box::new(OpusCoder::new(plan, source_rate)?),
+        _ => Box::new(AvCoder::new(plan)?),
+    })
 }
 
 impl SoundPackets {

@@ -5,9 +5,9 @@ use super::*;
 use crate::audio::ffi::OpusDecoder;
 use crate::audio::layout::LayoutPlan;
 use crate::audio::timeline::{is_jump, position_of, sample_base};
-use crate::syntax::opus::{OPUS_RATE, OpusHead};
 use crate::av::AudioFrame;
 use crate::base::{Error, ErrorKind, Rational};
+use crate::syntax::opus::{OPUS_RATE, OpusHead};
 use crate::syntax::opus::{opus_head_facts, packet_samples};
 
 /// FFmpeg's layout names whose Opus layout has that many channels, and the channels' order in Opus.

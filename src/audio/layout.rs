@@ -34,10 +34,7 @@ static TARGETS: [LayoutTarget; 8] = [
     LayoutTarget { name: "5.0", speakers: &[S::FL, S::FC, S::FR, S::BL, S::BR] },
     LayoutTarget { name: "5.1", speakers: &[S::FL, S::FC, S::FR, S::BL, S::BR, S::LFE] },
     LayoutTarget { name: "6.1", speakers: &[S::FL, S::FC, S::FR, S::SL, S::SR, S::BC, S::LFE] },
-    LayoutTarget {
-        name: "7.1",
-        speakers: &[S::FL, S::FC, S::FR, S::SL, S::SR, S::BL, S::BR, S::LFE],
-    },
+    LayoutTarget { name: "7.1", speakers: &[S::FL, S::FC, S::FR, S::SL, S::SR, S::BL, S::BR, S::LFE] },
 ];
 
 /// The layouts of libavcodec's encoders, in FFmpeg's order.
@@ -223,11 +220,7 @@ impl LayoutPlan {
 }
 
 /// The layout for `source`: the smallest that holds it. Of Opus, what no layout holds goes into the one that holds most.
-fn choose(
-    codec: SoundCodec,
-    layouts: &[&'static LayoutTarget],
-    source: &[Speaker],
-) -> Option<&'static LayoutTarget> {
+fn choose(codec: SoundCodec, layouts: &[&'static LayoutTarget], source: &[Speaker]) -> Option<&'static LayoutTarget> {
     let candidates = if source.len() > 8 { &layouts[layouts.len() - 1..] } else { layouts };
     let fitting = |speakers: &[Speaker]| candidates.iter().copied().find(|t| holds(t, speakers));
     if codec != SoundCodec::Opus {

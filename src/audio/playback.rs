@@ -56,9 +56,8 @@ impl PlayedBack {
 
     /// Hears a packet.
     pub(super) fn take(&mut self, packet: &Packet) -> Result<()> {
-        let samples = |span: Span| {
-            usize::try_from(span.rescale(sample_base(self.rate), Rounding::Nearest).ticks()).unwrap_or(0)
-        };
+        let samples =
+            |span: Span| usize::try_from(span.rescale(sample_base(self.rate), Rounding::Nearest).ticks()).unwrap_or(0);
         // Of the last packet only a part plays.
         self.due += packet.duration.map_or(0, samples);
         let mut pcm = Vec::new();

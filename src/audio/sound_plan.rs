@@ -124,7 +124,9 @@ mod tests {
     #[test]
     fn no_coefficients_add_up_to_more_than_one_whatever_the_source() {
         use crate::av::ChannelLayout;
-        for (n, name) in [(2, "stereo"), (4, "quad"), (6, "5.1"), (6, "5.1(side)"), (8, "7.1"), (7, "6.1"), (24, "22.2")] {
+        for (n, name) in
+            [(2, "stereo"), (4, "quad"), (6, "5.1"), (6, "5.1(side)"), (8, "7.1"), (7, "6.1"), (24, "22.2")]
+        {
             for downmix in [Downmix::Mono, Downmix::Stereo, Downmix::Surround] {
                 let plan = plan(&source(n, name, 48_000, None), SoundCodec::Opus, downmix).unwrap();
                 let mix = plan.layout.mix(&ChannelLayout::from_name(name).unwrap()).unwrap();
@@ -137,7 +139,8 @@ mod tests {
 
     #[test]
     fn nothing_is_mixed_up() {
-        for (n, name, downmix) in [(1, "mono", Downmix::Stereo), (2, "stereo", Downmix::Surround), (4, "quad", Downmix::Surround)]
+        for (n, name, downmix) in
+            [(1, "mono", Downmix::Stereo), (2, "stereo", Downmix::Surround), (4, "quad", Downmix::Surround)]
         {
             let plan = plan(&source(n, name, 48_000, None), SoundCodec::Opus, downmix).unwrap();
             assert!(plan.layout.upmix_refused && !plan.layout.folds, "{name}");
@@ -152,7 +155,10 @@ mod tests {
     fn rates_follow_the_codec_and_depths_the_source() {
         let cd = source(2, "stereo", 44_100, Some(16));
         let of = |codec| plan(&cd, codec, Downmix::Off).unwrap();
-        assert_eq!((of(SoundCodec::Flac).rate, of(SoundCodec::Flac).bits, of(SoundCodec::Opus).rate), (44_100, 16, 48_000));
+        assert_eq!(
+            (of(SoundCodec::Flac).rate, of(SoundCodec::Flac).bits, of(SoundCodec::Opus).rate),
+            (44_100, 16, 48_000)
+        );
         let master = plan(&source(2, "stereo", 96_000, Some(24)), SoundCodec::Pcm, Downmix::Off).unwrap();
         assert_eq!((master.codec_name(), master.rate), ("pcm_s24le", 96_000));
         let mp3 = plan(&source(2, "stereo", 96_000, Some(24)), SoundCodec::Mp3, Downmix::Off).unwrap();

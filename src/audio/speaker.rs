@@ -94,9 +94,7 @@ pub(super) fn speakers_of(layout: &ChannelLayout) -> Result<(Vec<Speaker>, bool)
     }
     match channels {
         0 => Err(unsupported("a stream without channels".to_owned())),
-        1..=8 => {
-            Ok((USUAL[channels - 1].to_vec(), channels > 2))
-        }
+        1..=8 => Ok((USUAL[channels - 1].to_vec(), channels > 2)),
         _ => ChannelLayout::default_for(channels)
             .and_then(|l| l.ids().and_then(distinct_speakers))
             .map(|speakers| (speakers, true))

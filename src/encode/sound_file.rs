@@ -74,7 +74,9 @@ impl SoundFileRequest {
             || self.bitrate.is_some()
             || self.sample_rate.is_some();
         if self.copy && changed {
-            return usage("a track that is copied stays as it is: no bit rate, sample rate, downmix or loudness".to_owned());
+            return usage(
+                "a track that is copied stays as it is: no bit rate, sample rate, downmix or loudness".to_owned(),
+            );
         }
         if self.bitrate.is_some() && format.codec().is_lossless() {
             return usage(format!("{} loses nothing and has no bit rate to choose", format.codec().title()));
@@ -244,7 +246,8 @@ impl SoundRun<'_> {
         if same {
             return Ok(());
         }
-        let message = format!("its sound is {there}, and the file holds {}; without --copy it is encoded", wanted.title());
+        let message =
+            format!("its sound is {there}, and the file holds {}; without --copy it is encoded", wanted.title());
         Err(Error::new(ErrorKind::Usage, message).with_stream(self.stream.index))
     }
 
@@ -303,7 +306,9 @@ impl SoundRun<'_> {
         }
         if delay > 0 && self.format.is_bare() {
             let late = delay as f64 * 1000.0 / f64::from(plan.rate);
-            notes.push(format!("the format has no place for the codec's delay: the sound begins {late:.1} ms late in it"));
+            notes.push(format!(
+                "the format has no place for the codec's delay: the sound begins {late:.1} ms late in it"
+            ));
         }
         let layout = plan.layout.layout().to_owned();
         Ok(WrittenSound { track, layout, samples: Some(stats.samples), around: (delay, padding), chapters: 0, notes })

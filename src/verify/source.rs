@@ -7,12 +7,10 @@ use super::check::{Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, expect
 use super::provenance::provenance_tags;
 use super::verification::Verification;
 use crate::analyze::{Analysis, Looks};
+use crate::audio::{SoundOptions, codec_name};
 use crate::av::DecoderOptions;
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span, Timestamp};
-use crate::audio::{SoundOptions, codec_name};
-use crate::config::{
-    AudioMode, Crop, Deinterlace, DolbyVisionMode, Downmix, PictureSettings, Scale, SoundCodec,
-};
+use crate::config::{AudioMode, Crop, Deinterlace, DolbyVisionMode, Downmix, PictureSettings, Scale, SoundCodec};
 use crate::container::codec::{sound_codec_id, video_codec};
 use crate::container::reader::Reader;
 use crate::container::tags::CROP;
@@ -147,7 +145,8 @@ fn made_as(info: &MediaInfo, output: &Path, unknown: &UnknownCodecs) -> Vec<Stre
         let options = SoundOptions { codec, downmix, ..SoundOptions::default() };
         decide(info, SoundWish { mode, levelled: false, options }, unknown)
     };
-    let there = |codec: &SoundCodec| sound_codec_id(codec_name(*codec)).is_some_and(|id| tracks.iter().any(|t| t == id));
+    let there =
+        |codec: &SoundCodec| sound_codec_id(codec_name(*codec)).is_some_and(|id| tracks.iter().any(|t| t == id));
     let codecs: Vec<SoundCodec> = SoundCodec::ALL.into_iter().filter(there).collect();
     // Layouts that a codec lacks were mixed down to one that it has.
     let downmixes = [Downmix::Off, Downmix::Surround, Downmix::Stereo, Downmix::Mono];

@@ -106,7 +106,7 @@ pub fn quiet_logs() {
 /// The versions of the FFmpeg libraries that are loaded, as `(name, version)`.
 pub fn versions() -> Vec<(&'static str, String)> {
     let dotted = |v: u32| format!("{}.{}.{}", v >> 16, (v >> 8) & 0xff, v & 0xff);
-    let resampler = if resample::has_soxr() { "soxr" } else { "its own resampler" };
+    let resampler = if has_soxr() { "soxr" } else { "its own resampler" };
     // SAFETY: these functions return constants.
     unsafe {
         vec![
@@ -118,6 +118,12 @@ pub fn versions() -> Vec<(&'static str, String)> {
             ("libavutil", dotted(sys::avutil_version())),
         ]
     }
+}
+
+/// Whether libswresample was built with soxr, which then changes sample rates in the place of its own filter.
+fn has_soxr() -> bool {
+    // SAFETY: the answer is a static string.
+    unsafe { text(sys::swresample_configuration()) }.is_some_and(|text| text.contains("--enable-libsoxr"))
 }
 
 /// Whether FFmpeg's subtitle codec of this name holds text rather than pictures.

@@ -167,8 +167,14 @@ impl Output {
         check(code, ErrorKind::Unsupported, "this FFmpeg has no muxer for the format")?;
         let context = NonNull::new(context).ok_or_else(|| out_of_memory("a muxer"))?;
         let stream = Box::new(FileStream { file, failed: None, end: 0 });
-        let mut output =
-            Output { context, bases: Vec::new(), last_dts: Vec::new(), leads: Vec::new(), path: path.map(Path::to_path_buf), stream };
+        let mut output = Output {
+            context,
+            bases: Vec::new(),
+            last_dts: Vec::new(),
+            leads: Vec::new(),
+            path: path.map(Path::to_path_buf),
+            stream,
+        };
         let opaque = ptr::from_mut::<FileStream>(&mut output.stream).cast();
         // SAFETY: the buffer is libavformat's from then on; the boxed stream outlives the context (see `Drop`). Name and
         // flags are fields that users set before the header is written.

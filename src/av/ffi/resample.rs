@@ -9,7 +9,7 @@ use std::ptr::{NonNull, null_mut};
 use ffmpeg_next::ffi as sys;
 
 use super::frame::AudioFrame;
-use super::{check, out_of_memory, raw_enum};
+use super::{check, has_soxr, out_of_memory, raw_enum};
 use crate::base::{Error, ErrorKind, Result};
 
 /// The most channels that libswresample takes (`SWR_CH_MAX`).
@@ -139,12 +139,6 @@ pub struct Mix {
     pub matrix: Option<Vec<f64>>,
     /// Whether the mix loses something (channels were added up or left out).
     pub folds: bool,
-}
-
-/// Whether libswresample was built with soxr, which then changes sample rates in the place of its own filter.
-pub(super) fn has_soxr() -> bool {
-    // SAFETY: the answer is a static string.
-    unsafe { super::text(sys::swresample_configuration()) }.is_some_and(|text| text.contains("--enable-libsoxr"))
 }
 
 /// Decides the [`Mix`] for an input layout.
