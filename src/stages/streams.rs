@@ -169,8 +169,8 @@ fn dropped(reason: impl Into<String>) -> StreamVerdict {
 /// `Unsupported`, saying what to install or to ask for.
 pub(crate) fn check_sound(info: &MediaInfo, wish: SoundWish) -> Result<()> {
     check_encoder(wish.options.codec)?;
-    let sound = info.streams.iter().filter(|stream| stream.kind == StreamKind::Audio);
-    sound.map(|stream| encoded_or_copied(stream, wish).map(drop).map_err(|e| e.with_stream(stream.index))).collect()
+    let mut sound = info.streams.iter().filter(|stream| stream.kind == StreamKind::Audio);
+    sound.try_for_each(|stream| encoded_or_copied(stream, wish).map(drop).map_err(|e| e.with_stream(stream.index)))
 }
 
 fn audio(stream: &StreamInfo, wish: SoundWish) -> StreamVerdict {
