@@ -209,6 +209,9 @@ pub struct AudioArgs {
     /// Replace an existing output.
     #[arg(long, requires = "output")]
     pub overwrite: bool,
+    /// Take a source of whose sound more than 1 % is lost.
+    #[arg(long, requires = "output")]
+    pub accept_damage: bool,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

@@ -26,7 +26,7 @@ pub fn run(args: &AudioArgs) -> Result<()> {
 fn request(args: &AudioArgs, output: &Path) -> Result<SoundFileRequest> {
     let mut request = SoundFileRequest::new(input(&args.input), output);
     (request.track, request.bitrate, request.sample_rate) = (args.track, args.bitrate, args.sample_rate);
-    (request.copy, request.overwrite) = (args.copy, args.overwrite);
+    (request.copy, request.overwrite, request.accept_damage) = (args.copy, args.overwrite, args.accept_damage);
     request.downmix = match args.downmix.as_deref() {
         Some("stereo") => Downmix::Stereo,
         Some("mono") => Downmix::Mono,

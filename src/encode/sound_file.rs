@@ -16,8 +16,8 @@ use crate::audio::{AudioConfig, AudioEncoder, SoundOptions, SoundPlan, check_enc
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Rounding, Span, Timestamp};
 use crate::config::path_text::lossy;
 use crate::config::{Downmix, EncodeSettings, LoudnessSettings, SoundCodec};
-use crate::container::Muxer;
 use crate::container::sound_file::{SoundFileMuxer, SoundFormat};
+use crate::container::{Muxer, is_cut_short};
 use crate::event::{Event, Sink};
 use crate::media::{AudioInfo, AudioTrackParams, FileParams, MediaInfo, Packet, StreamInfo, StreamKind, TrackId};
 use crate::plan::SoundLevel;
@@ -49,7 +49,14 @@ pub struct SoundFileRequest {
     pub copy: bool,
     /// Whether an existing output may be replaced.
     pub overwrite: bool,
+    /// Whether a source of whose sound more than 1 % is lost is taken all the same.
+    pub accept_damage: bool,
 }
+
+/// More lost sound than this part of it fails a run, unless damage was accepted; less than so many seconds is no loss: headers
+/// are not exact.
+const MAX_DAMAGE: f64 = 0.01;
+const LEAST_LOSS_S: f64 = 0.5;
 
 impl SoundFileRequest {
     /// The track a player would choose, as good as usual.
@@ -64,6 +71,7 @@ impl SoundFileRequest {
             loudness: LoudnessSettings::default(),
             copy: false,
             overwrite: false,
+            accept_damage: false,
         }
     }
 
@@ -298,9 +306,15 @@ impl SoundRun<'_> {
         if let Some(configuration) = last {
             writer.configure(&configuration)?;
         }
+        let (damaged, _) = decoder.damage();
+        let lost = self.lost(stats.samples as f64 / f64::from(plan.rate), (damaged, stats.frames));
+        if let Some(lost) = lost.as_ref().filter(|_| !self.request.accept_damage) {
+            let message = format!("{lost} (--accept-damage takes what there is)");
+            return Err(Error::new(ErrorKind::Input, message).with_stream(index));
+        }
         let delay = delay.ticks().max(0) as u64;
         let mut notes: Vec<String> = plan.note(source_rate).into_iter().collect();
-        let (damaged, _) = decoder.damage();
+        notes.extend(lost);
         if damaged > 0 {
             notes.push(format!("{damaged} packets of the source cannot be decoded"));
         }
@@ -312,6 +326,18 @@ impl SoundRun<'_> {
         }
         let layout = plan.layout.layout().to_owned();
         Ok(WrittenSound { track, layout, samples: Some(stats.samples), around: (delay, padding), chapters: 0, notes })
+    }
+
+    /// What is said of a source of which so many seconds were heard, and so many packets beside so many runs were damaged, where
+    /// that is too little.
+    fn lost(&self, heard_s: f64, (damaged, runs): (u64, u64)) -> Option<String> {
+        let promised = self.stream.length_s().or(self.info.duration_s)?;
+        let short = promised - heard_s > (promised * MAX_DAMAGE).max(LEAST_LOSS_S);
+        if short && is_cut_short(self.settings.source()) != Some(false) {
+            return Some(format!("the source breaks off after {heard_s:.1} s of {promised:.1} s of sound"));
+        }
+        let many = damaged as f64 > MAX_DAMAGE * (damaged + runs) as f64;
+        many.then(|| format!("{damaged} packets of the source's sound are damaged, more than 1 %"))
     }
 
     /// Copies the packets, their times counted in samples.

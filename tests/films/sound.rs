@@ -346,3 +346,18 @@ fn a_film_is_mixed_down_where_it_has_more_channels_and_else_left_as_it_is() {
     let out = run(&["--audio-codec", "flac", "--audio-bitrate", "96"]);
     assert!(out.status.code() == Some(2) && said(&out).contains("FLAC"), "{}", said(&out));
 }
+
+#[test]
+fn sound_that_breaks_off_is_taken_only_where_that_was_accepted() {
+    let folder = scratch();
+    let Some(film) = film(folder.path(), &[NOISE]) else { return };
+    let (cut, output) = (folder.path().join("cut.mkv"), folder.path().join("cut.flac"));
+    let bytes = std::fs::read(&film).expect("a file");
+    std::fs::write(&cut, &bytes[..bytes.len() / 2]).expect("a file");
+    let out = drapto().arg("audio").args([&cut, &output]).output().expect("drapto runs");
+    assert!(out.status.code() == Some(3) && said(&out).contains("--accept-damage"), "{}", said(&out));
+    assert!(!output.exists());
+    let report = audio(&cut, &output, &["--accept-damage"]);
+    assert!(report["notes"][0].as_str().is_some_and(|note| note.contains("breaks off")), "{report}");
+    assert_eq!(heard(&output, false).len() as u64, report["samples"].as_u64().expect("a number"));
+}
