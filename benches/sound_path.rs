@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::path::PathBuf;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use drapto::internals::audio::{AudioConfig, LayoutPlan, LevelTrial, SoundMeter};
+use drapto::internals::audio::{AudioConfig, LayoutPlan, LevelTrial, SoundMeter, SoundPlan};
 use drapto::internals::base::CancelToken;
 use drapto::internals::media::{Sound, StreamKind};
 use drapto::internals::plan::SoundLevel;
@@ -18,13 +18,13 @@ use drapto::internals::source::{AudioDecoder, Source};
 const SECONDS: usize = 30;
 
 /// The decoded sound of a film, and what it becomes.
-fn sound() -> (Vec<Sound>, LayoutPlan) {
+fn sound() -> (Vec<Sound>, SoundPlan) {
     let usual = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/media/film/sintel_trailer-720p.mp4");
     let path = std::env::var_os("SOUND").map_or_else(usual, PathBuf::from);
     let mut source = Source::open(&path, &CancelToken::new()).expect("a film; SOUND names one");
     let stream = source.info().streams.iter().find(|s| s.kind == StreamKind::Audio).cloned().expect("a track of sound");
     let audio = stream.audio.as_ref().expect("facts of the sound");
-    let plan = LayoutPlan::for_source(audio.channels, &audio.layout).expect("a plan");
+    let plan = SoundPlan::opus(LayoutPlan::for_source(audio.channels, &audio.layout).expect("a plan"));
     let mut decoder = AudioDecoder::of(source.input(), &stream).expect("a decoder");
     let (mut all, mut samples) = (Vec::new(), 0);
     while samples < SECONDS * audio.sample_rate as usize {
@@ -53,7 +53,7 @@ fn sound_path(c: &mut Criterion) {
         });
     });
     let trial = |level: Option<SoundLevel>| {
-        let config = AudioConfig { plan: plan.clone(), bitrate: None, source_rate: 48_000, start: None, level };
+        let config = AudioConfig { plan: plan.clone(), source_rate: 48_000, start: None, level };
         let mut trial = LevelTrial::new(config).expect("a trial");
         sound.iter().for_each(|run| trial.push(run.clone()).expect("sound"));
         black_box(trial.finish().expect("a loudness"))

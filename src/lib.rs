@@ -95,9 +95,9 @@ pub mod data {
     pub use crate::audio::AudioStats;
     pub use crate::base::{Rational, Rounding, Span};
     pub use crate::config::{
-        AudioMode, BatchSettings, BitDepth, CrfBySize, Crop, Deinterlace, DolbyVisionMode, Hwaccel, Ionice,
+        AudioMode, BatchSettings, BitDepth, CrfBySize, Crop, Deinterlace, DolbyVisionMode, Downmix, Hwaccel, Ionice,
         LoudnessGoal, LoudnessGroup, LoudnessSettings, Origin, Per, PictureSettings, SampleSettings, SampleTier, Scale,
-        Setting, SettingKind, Target,
+        Setting, SettingKind, SoundCodec, Target,
     };
     pub use crate::container::provenance::{
         Provenance, ProvenanceChunk, ProvenancePiece, ProvenanceScore, ProvenanceTarget,
@@ -120,6 +120,22 @@ pub mod data {
     pub use crate::source::DecodeStats;
     pub use crate::stages::{Action, StreamDecision};
     pub use crate::verify::CheckResult;
+}
+
+/// Files of sound alone.
+///
+/// ```no_run
+/// use drapto::sound::{SoundFileRequest, sound_file};
+/// use drapto::{CancelToken, Silent};
+///
+/// let mut request = SoundFileRequest::new("film.mkv", "film.mp3");
+/// request.downmix = drapto::data::Downmix::Stereo;
+/// let report = sound_file(&request, &Silent, &CancelToken::new())?;
+/// println!("{} samples", report.samples.unwrap_or_default());
+/// # Ok::<(), drapto::Error>(())
+/// ```
+pub mod sound {
+    pub use crate::encode::{SoundFileReport, SoundFileRequest, sound_file};
 }
 
 /// What runs that ended early left on disks.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::audio::{LayoutPlan, SoundMeter};
+use crate::audio::{LayoutPlan, SoundMeter, SoundPlan};
 use crate::base::{CancelToken, Error, ErrorKind, Result};
 use crate::media::{Sound, StreamInfo, StreamKind};
 use crate::plan::Loudness;
@@ -70,10 +70,10 @@ pub(crate) fn track_loudness(path: &Path, index: usize, cancel: &CancelToken) ->
     let stream = source.info().streams.get(index).cloned();
     let stream = stream.ok_or_else(|| Error::new(ErrorKind::Verification, "a track of sound is not in the file"))?;
     let (channels, layout) = stream.audio.as_ref().map_or((2, "stereo"), |audio| (audio.channels, &audio.layout));
-    let plan = LayoutPlan::for_source(channels, layout).map_err(|e| e.with_stream(index))?;
-    let decoder = AudioDecoder::of(source.input(), &stream)?;
+    let plan = SoundPlan::opus(LayoutPlan::for_source(channels, layout).map_err(|e| e.with_stream(index))?);
+    let mut decoder = AudioDecoder::of(source.input(), &stream)?;
     let mut meter = SoundMeter::new(&plan, stream.start)?;
-    hear(source, decoder, index, cancel, |sound| meter.push(sound)).map_err(|e| e.with_stream(index))?;
+    hear(source, &mut decoder, index, cancel, |sound| meter.push(sound)).map_err(|e| e.with_stream(index))?;
     meter.finish()?.loudness()
 }
 
@@ -83,7 +83,7 @@ pub(crate) fn track_loudness(path: &Path, index: usize, cancel: &CancelToken) ->
 /// `Interrupted`, and whatever `take` says.
 pub(crate) fn hear(
     mut source: Source,
-    mut decoder: AudioDecoder,
+    decoder: &mut AudioDecoder,
     stream: usize,
     cancel: &CancelToken,
     mut take: impl FnMut(Sound) -> Result<()>,

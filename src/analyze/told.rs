@@ -6,7 +6,7 @@ use std::path::Path;
 use super::probe;
 use crate::base::{CancelToken, ErrorKind, Result, Timestamp};
 use crate::container::Format;
-use crate::container::codec::video_codec;
+use crate::container::codec::{sound_codec, video_codec};
 use crate::container::mp4::reader::Mp4Reader;
 use crate::container::provenance::Provenance;
 use crate::container::reader::Reader;
@@ -34,8 +34,8 @@ pub(crate) struct OutputFacts {
     pub(crate) crop: Option<Rect>,
     /// What it says of how it was made.
     pub(crate) provenance: Vec<Tag>,
-    /// Whether all of its sound is Opus.
-    pub(crate) opus_alone: bool,
+    /// FFmpeg's names of the codecs of its sound, in order; of what is not known Matroska's name.
+    pub(crate) sound: Vec<String>,
 }
 
 impl OutputFacts {
@@ -56,17 +56,17 @@ impl OutputFacts {
             field_order: FieldOrder::Unknown,
             crop: None,
             provenance: Vec::new(),
-            opus_alone: true,
+            sound: Vec::new(),
         }
     }
 
     fn of_matroska(output: &Path, format: Format) -> Self {
         let nothing = Self::nothing(format);
         let Ok(reader) = Reader::open(output) else { return nothing };
-        let is_sound = |kind: Option<StreamKind>| kind == Some(StreamKind::Audio);
-        let opus_alone = reader.tracks().iter().all(|t| !is_sound(t.kind) || t.codec_id == "A_OPUS");
+        let sound = reader.tracks().iter().filter(|t| t.kind == Some(StreamKind::Audio));
+        let sound = sound.map(|t| sound_codec(&t.codec_id).map_or_else(|| t.codec_id.clone(), str::to_owned)).collect();
         let found = reader.tracks().iter().find_map(|t| Some((t, t.video.as_ref()?)));
-        let Some((track, video)) = found else { return OutputFacts { opus_alone, ..nothing } };
+        let Some((track, video)) = found else { return OutputFacts { sound, ..nothing } };
         let size = |number: u64| u32::try_from(number).ok();
         let crop = reader.tags(Some(track.uid)).into_iter().find(|(name, _)| name == CROP);
         OutputFacts {
@@ -76,7 +76,7 @@ impl OutputFacts {
             field_order: video.field_order,
             crop: crop.and_then(|(_, value)| value.parse().ok()),
             provenance: Provenance::among(&reader.tags(Some(track.uid))),
-            opus_alone,
+            sound,
             ..nothing
         }
     }
@@ -84,16 +84,16 @@ impl OutputFacts {
     fn of_mp4(output: &Path, cancel: &CancelToken) -> Self {
         let nothing = Self::nothing(Format::Mp4);
         let Ok(info) = probe(output, cancel) else { return nothing };
-        let opus_alone = info.streams.iter().all(|s| s.kind != StreamKind::Audio || s.codec == "opus");
+        let sound = info.streams.iter().filter(|s| s.kind == StreamKind::Audio).map(|s| s.codec.clone()).collect();
         let found =
             info.streams.iter().find_map(|s| Some((s, s.video.as_ref().filter(|_| s.kind == StreamKind::Video)?)));
-        let Some((stream, video)) = found else { return OutputFacts { opus_alone, ..nothing } };
+        let Some((stream, video)) = found else { return OutputFacts { sound, ..nothing } };
         OutputFacts {
             codec: codec(Some(stream.codec.as_str())),
             size: Some((video.width, video.height)),
             dolby_vision: Some(video.dolby_vision.is_some()),
             field_order: video.field_order,
-            opus_alone,
+            sound,
             ..nothing
         }
     }

@@ -4,7 +4,7 @@
 use super::finding::{FindingKind, QualityFinding};
 use super::series::{SECOND, secs};
 use super::thresholds::Thresholds;
-use crate::audio::{LayoutPlan, SoundMeter};
+use crate::audio::{LayoutPlan, SoundMeter, SoundPlan};
 use crate::av::{AudioFrame, Mix, Resampler};
 use crate::base::Result;
 use crate::media::{Sound, StreamInfo};
@@ -83,7 +83,7 @@ impl SoundWatch {
         let audio = stream.audio.as_ref();
         let (channels, layout) = audio.map_or((2, "stereo"), |audio| (audio.channels, &audio.layout));
         let plan = LayoutPlan::for_source(channels, layout);
-        let meter = plan.and_then(|plan| SoundMeter::new(&plan, stream.start));
+        let meter = plan.and_then(|plan| SoundMeter::new(&SoundPlan::opus(plan), stream.start));
         let notes = meter.as_ref().err().map(|e| format!("loudness: {e}")).into_iter().collect();
         SoundWatch {
             stream: stream.index,

@@ -3,9 +3,11 @@
 
 use super::*;
 use crate::audio::ffi::OpusDecoder;
-use crate::audio::timeline::{is_jump, position_of};
+use crate::audio::layout::LayoutPlan;
+use crate::audio::timeline::{is_jump, position_of, sample_base};
 use crate::av::AudioFrame;
 use crate::base::{Error, ErrorKind, Rational};
+use crate::syntax::opus::{OPUS_RATE, OpusHead};
 use crate::syntax::opus::{opus_head_facts, packet_samples};
 
 /// FFmpeg's layout names whose Opus layout has that many channels, and the channels' order in Opus.
@@ -23,7 +25,7 @@ const LAYOUTS: [(&str, &[usize]); 9] = [
 
 fn config(channels: u32, layout: &str, rate: u32) -> AudioConfig {
     let plan = LayoutPlan::for_source(channels, layout).unwrap();
-    AudioConfig { plan, bitrate: None, source_rate: rate, start: None, level: None }
+    AudioConfig { plan: SoundPlan::opus(plan), source_rate: rate, start: None, level: None }
 }
 
 fn millis(ms: i64) -> Option<Timestamp> {
@@ -60,7 +62,7 @@ impl Heard {
 /// Encodes the frames and plays the result by RFC 7845: pre-skip off the front, padding off the end.
 fn hear(config: AudioConfig, frames: impl IntoIterator<Item = Sound>) -> Heard {
     let mut encoder = AudioEncoder::new(config).unwrap();
-    let head = opus_head_facts(&encoder.head().to_bytes()).expect("our own header reads back");
+    let head = opus_head_facts(&encoder.track().unwrap().configuration).expect("our own header reads back");
     let mut packets = Vec::new();
     let mut sink = |p: Packet| {
         packets.push(p);
@@ -79,7 +81,7 @@ fn hear(config: AudioConfig, frames: impl IntoIterator<Item = Sound>) -> Heard {
         let last = i + 1 == packets.len();
         assert!(last || packet.trim.discard_padding_ns() == 0, "only the last packet is cut");
         let discard = (packet.trim.discard_padding_ns() as f64 * 48e3 / 1e9).round() as usize;
-        let played = Span::new((decoded.len() / channels - discard) as i64, sample_base());
+        let played = Span::new((decoded.len() / channels - discard) as i64, sample_base(OPUS_RATE));
         assert_eq!(packet.duration, Some(played));
         assert_eq!(packet.pts.ticks(), packets[0].pts.ticks() + 960 * i as i64);
         pcm.extend_from_slice(&decoded[..decoded.len() - discard * channels]);
@@ -191,7 +193,7 @@ fn the_first_packet_carries_the_start_less_the_pre_skip() {
     for (start, expected) in [(0, -312), (-48, -360), (96_000, 95_688)] {
         let heard = hear(config(1, "mono", 48_000), cut(&[0.0; 4_000], 1, 48_000, "mono", 1_000, start));
         assert_eq!(heard.head.pre_skip, 312);
-        assert_eq!(heard.packets[0].pts, Timestamp::new(expected, sample_base()));
+        assert_eq!(heard.packets[0].pts, Timestamp::new(expected, sample_base(OPUS_RATE)));
         assert_eq!((heard.stats.gaps, heard.stats.overlaps, heard.stats.start_unknown), (0, 0, false));
     }
 }
@@ -233,7 +235,7 @@ fn an_hour_of_millisecond_times_makes_no_seam() {
     for i in 0..count {
         let pts = (i * length * 1_000 + 22_050) / 44_100;
         let exact = (i * length * 48_000 + 22_050) / 44_100;
-        if is_jump(position_of(millis(pts).unwrap()), exact) {
+        if is_jump(position_of(millis(pts).unwrap(), OPUS_RATE), exact, OPUS_RATE) {
             line.push(i);
         }
     }
@@ -343,7 +345,7 @@ fn bit_rates_are_near_what_was_asked_for() {
         };
         let source: Vec<Vec<f32>> = (0..n).map(|c| noise(c).collect()).collect();
         let config = config(n as u32, layout, 48_000);
-        let asked = f64::from(config.plan.bitrate());
+        let asked = f64::from(config.plan.layout.bitrate());
         let heard = hear(config, cut(&interleave(&source), n, 48_000, layout, 1_024, 0));
         let rate = heard.stats.bytes as f64 * 8.0 / 2.0;
         assert!((0.7..1.4).contains(&(rate / asked)), "{layout}: {rate:.0} of {asked:.0} b/s");

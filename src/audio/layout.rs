@@ -1,103 +1,62 @@
-//! Which Opus channel layout a source becomes, and with what gains: pure tables, no codec.
+//! Which channel layout a source becomes, and with what gains: pure tables, no codec.
 //!
 //! Opus mapping family 1 (RFC 7845 §5.1.1.2) knows exactly one layout for each count from 1 to 8. A source
 //! whose speakers all have a place in one of them goes into the smallest such layout untouched, other
-//! channels staying silent; only what has no place is folded into its neighbours.
+//! channels staying silent; only what has no place is folded into its neighbours. Other codecs have the layouts of their
+//! [row](super::codecs), in FFmpeg's order; what those do not hold is refused by name. A [downmix](super::downmix) that is asked
+//! for goes before all that.
 #![deny(unsafe_code)]
 
 use ebur128::Channel;
 
+use super::codecs;
+use super::downmix::{Coefficients, coefficients};
+use super::speaker::{Speaker, Speaker as S, aliases, names, neighbours, speakers_of};
 use crate::av::{ChannelLayout, Mix};
-use crate::base::{Error, ErrorKind, Result};
+use crate::base::Result;
+use crate::config::{Downmix, SoundCodec};
 
-/// A speaker position by FFmpeg's number (`enum AVChannel`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Speaker(u32);
-
-macro_rules! speakers {
-    ($($name:ident = $id:literal),* $(,)?) => {
-        #[allow(dead_code)]
-        impl Speaker {
-            $(const $name: Speaker = Speaker($id);)*
-
-            /// FFmpeg's short name; `None` for a number that is no speaker we know.
-            fn name(self) -> Option<&'static str> {
-                match self.0 {
-                    $($id => Some(stringify!($name)),)*
-                    _ => None,
-                }
-            }
-        }
-    };
-}
-
-speakers! {
-    FL = 0, FR = 1, FC = 2, LFE = 3, BL = 4, BR = 5, FLC = 6, FRC = 7, BC = 8, SL = 9, SR = 10, TC = 11,
-    TFL = 12, TFC = 13, TFR = 14, TBL = 15, TBC = 16, TBR = 17, DL = 29, DR = 30, WL = 31, WR = 32, SDL = 33,
-    SDR = 34, LFE2 = 35, TSL = 36, TSR = 37, BFC = 38, BFL = 39, BFR = 40, SSL = 41, SSR = 42, TTL = 43,
-    TTR = 44, BIL = 61, BIR = 62,
-}
-
-/// One layout of mapping family 1 (the first two also of family 0).
+/// A layout, in the order in which a codec takes its channels.
+#[derive(Debug, PartialEq, Eq)]
 struct LayoutTarget {
     /// FFmpeg's name of the layout.
     name: &'static str,
-    /// Bits a second.
-    bitrate: u32,
-    /// The speakers in Vorbis order, the order of Opus channels.
+    /// The speakers: those of Opus in Vorbis order.
     speakers: &'static [Speaker],
 }
 
-use Speaker as S;
-
-/// RFC 7845 §5.1.1.2. The rates of 1, 2, 6 and 8 channels are the design's; the others follow from 5.1's
-/// 51.2 kb/s for each channel with a full range (3.0: 154, quad: 205, 5.0: 256 less 8 for the LFE), rounded to
-/// 8 kb/s upwards, and 6.1 lies midway between 5.1 and 7.1.
+/// RFC 7845 §5.1.1.2.
 static TARGETS: [LayoutTarget; 8] = [
-    LayoutTarget { name: "mono", bitrate: 64_000, speakers: &[S::FC] },
-    LayoutTarget { name: "stereo", bitrate: 128_000, speakers: &[S::FL, S::FR] },
-    LayoutTarget { name: "3.0", bitrate: 160_000, speakers: &[S::FL, S::FC, S::FR] },
-    LayoutTarget { name: "quad", bitrate: 208_000, speakers: &[S::FL, S::FR, S::BL, S::BR] },
-    LayoutTarget { name: "5.0", bitrate: 248_000, speakers: &[S::FL, S::FC, S::FR, S::BL, S::BR] },
-    LayoutTarget { name: "5.1", bitrate: 256_000, speakers: &[S::FL, S::FC, S::FR, S::BL, S::BR, S::LFE] },
-    LayoutTarget { name: "6.1", bitrate: 320_000, speakers: &[S::FL, S::FC, S::FR, S::SL, S::SR, S::BC, S::LFE] },
-    LayoutTarget {
-        name: "7.1",
-        bitrate: 384_000,
-        speakers: &[S::FL, S::FC, S::FR, S::SL, S::SR, S::BL, S::BR, S::LFE],
-    },
+    LayoutTarget { name: "mono", speakers: &[S::FC] },
+    LayoutTarget { name: "stereo", speakers: &[S::FL, S::FR] },
+    LayoutTarget { name: "3.0", speakers: &[S::FL, S::FC, S::FR] },
+    LayoutTarget { name: "quad", speakers: &[S::FL, S::FR, S::BL, S::BR] },
+    LayoutTarget { name: "5.0", speakers: &[S::FL, S::FC, S::FR, S::BL, S::BR] },
+    LayoutTarget { name: "5.1", speakers: &[S::FL, S::FC, S::FR, S::BL, S::BR, S::LFE] },
+    LayoutTarget { name: "6.1", speakers: &[S::FL, S::FC, S::FR, S::SL, S::SR, S::BC, S::LFE] },
+    LayoutTarget { name: "7.1", speakers: &[S::FL, S::FC, S::FR, S::SL, S::SR, S::BL, S::BR, S::LFE] },
 ];
 
-/// Another name for the same loudspeaker, in order of preference: used at full level, where the layout has
-/// the other name only and the source does not use it itself.
-fn aliases(speaker: Speaker) -> &'static [Speaker] {
-    match speaker {
-        S::SL | S::SSL => &[S::SL, S::BL],
-        S::SR | S::SSR => &[S::SR, S::BR],
-        S::BL => &[S::SL],
-        S::BR => &[S::SR],
-        S::DL | S::BIL => &[S::FL],
-        S::DR | S::BIR => &[S::FR],
-        S::LFE2 => &[S::LFE],
-        _ => &[],
-    }
-}
+/// The layouts of libavcodec's encoders, in FFmpeg's order.
+static NATIVE: [LayoutTarget; 9] = [
+    LayoutTarget { name: "mono", speakers: &[S::FC] },
+    LayoutTarget { name: "stereo", speakers: &[S::FL, S::FR] },
+    LayoutTarget { name: "3.0", speakers: &[S::FL, S::FR, S::FC] },
+    LayoutTarget { name: "4.0", speakers: &[S::FL, S::FR, S::FC, S::BC] },
+    LayoutTarget { name: "quad", speakers: &[S::FL, S::FR, S::BL, S::BR] },
+    LayoutTarget { name: "5.0", speakers: &[S::FL, S::FR, S::FC, S::BL, S::BR] },
+    LayoutTarget { name: "5.1", speakers: &[S::FL, S::FR, S::FC, S::LFE, S::BL, S::BR] },
+    LayoutTarget { name: "6.1", speakers: &[S::FL, S::FR, S::FC, S::LFE, S::BC, S::SL, S::SR] },
+    LayoutTarget { name: "7.1", speakers: &[S::FL, S::FR, S::FC, S::LFE, S::BL, S::BR, S::SL, S::SR] },
+];
 
-/// Where a speaker that has no place is folded, at −3 dB in each: the first of these of which all exist.
-fn neighbours(speaker: Speaker) -> &'static [&'static [Speaker]] {
-    match speaker {
-        S::FC | S::BFC | S::TFC => &[&[S::FC], &[S::FL, S::FR]],
-        S::FL | S::FLC | S::WL | S::TFL | S::BFL | S::DL | S::BIL => &[&[S::FL], &[S::FC]],
-        S::FR | S::FRC | S::WR | S::TFR | S::BFR | S::DR | S::BIR => &[&[S::FR], &[S::FC]],
-        S::SL | S::SDL | S::TSL | S::SSL | S::TTL => &[&[S::SL], &[S::BL], &[S::FL], &[S::FC]],
-        S::SR | S::SDR | S::TSR | S::SSR | S::TTR => &[&[S::SR], &[S::BR], &[S::FR], &[S::FC]],
-        S::BL | S::TBL => &[&[S::BL], &[S::SL], &[S::FL], &[S::FC]],
-        S::BR | S::TBR => &[&[S::BR], &[S::SR], &[S::FR], &[S::FC]],
-        S::BC | S::TBC => &[&[S::BC], &[S::BL, S::BR], &[S::SL, S::SR], &[S::FL, S::FR], &[S::FC]],
-        S::TC => &[&[S::FL, S::FR], &[S::FC]],
-        S::LFE | S::LFE2 => &[&[S::LFE]],
-        _ => &[],
+/// The layouts of a codec, the smallest first.
+fn layouts_of(codec: SoundCodec) -> Vec<&'static LayoutTarget> {
+    if codec == SoundCodec::Opus {
+        return TARGETS.iter().collect();
     }
+    let known = codecs::row(codec).layouts;
+    NATIVE.iter().filter(|target| known.iter().any(|(name, _)| *name == target.name)).collect()
 }
 
 /// The place of `speaker` in `target` without loss, `source` being all speakers that need one.
@@ -118,10 +77,15 @@ fn holds(target: &LayoutTarget, source: &[Speaker]) -> bool {
     })
 }
 
-/// What an audio track becomes.
+/// What the channels of an audio track become.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayoutPlan {
-    target: usize,
+    target: &'static LayoutTarget,
+    bitrate: u32,
+    /// Whether more channels than the target has are mixed down by ITU-R BS.775.
+    downmix: bool,
+    /// Whether a downmix was asked for to a layout of more channels than there are.
+    pub(crate) upmix_refused: bool,
     /// What has to be said of it to the user: a fold, a guess, silent channels. One sentence without a stop.
     pub note: Option<String>,
     /// Whether channels are added up or left out.
@@ -129,65 +93,108 @@ pub struct LayoutPlan {
 }
 
 impl LayoutPlan {
-    /// The plan for a source of `channels` channels whose layout FFmpeg names `layout` (`5.1(side)`,
+    /// The plan for Opus of a source of `channels` channels whose layout FFmpeg names `layout` (`5.1(side)`,
     /// `3 channels (FL+FR+LFE)`); a name that is empty or does not fit the count counts as unspecified.
     ///
     /// Errors: `Unsupported` for no channel at all, for ambisonics, and for more than 8 channels of which
     /// nothing is known.
     pub fn for_source(channels: u32, layout: &str) -> Result<Self> {
-        let channels = channels as usize;
-        let named = ChannelLayout::from_name(layout).filter(|l| l.channels() == channels);
-        Self::for_layout(&named.unwrap_or_else(|| ChannelLayout::unspecified(channels)))
+        Self::fitted(channels, layout, SoundCodec::Opus, Downmix::Off)
     }
 
-    /// The plan for a source of this layout: best asked of the first decoded frame, as containers of damaged or
+    /// The same for any codec, with a downmix. A source of fewer channels than that is to have stays as it is, and the note says so.
+    ///
+    /// # Errors
+    /// As [`for_source`](Self::for_source), and `Unsupported`, saying what there is, for a layout that the codec does not have.
+    pub fn fitted(channels: u32, layout: &str, codec: SoundCodec, downmix: Downmix) -> Result<Self> {
+        let channels = channels as usize;
+        let named = ChannelLayout::from_name(layout).filter(|l| l.channels() == channels && l.ids().is_some());
+        let label = if named.is_some() { layout } else { "" };
+        Self::of(&named.unwrap_or_else(|| ChannelLayout::unspecified(channels)), label, codec, downmix)
+    }
+
+    /// The plan for Opus of a source of this layout: best asked of the first decoded frame, as containers of damaged or
     /// headerless streams may name no channels, or others.
     ///
     /// Errors: as [`for_source`](Self::for_source).
-    pub fn for_layout(layout: &ChannelLayout) -> Result<Self> {
-        let (source, guessed) = speakers_of(layout)?;
-        let candidates = if source.len() > 8 { &TARGETS[7..] } else { &TARGETS[..] };
-        let fitting = |speakers: &[Speaker]| candidates.iter().position(|t| holds(t, speakers));
-        // What no family 1 layout has does not count for the choice; a rear centre goes first where there are
-        // both side and back pairs.
-        let has_place = |s: &Speaker| *s == S::BC || exact_place(*s, &source, TARGETS[7].speakers).is_some();
-        let known: Vec<_> = source.iter().copied().filter(has_place).collect();
-        let without_bc: Vec<_> = known.iter().copied().filter(|s| *s != S::BC).collect();
-        let choice = fitting(&source)
-            .or_else(|| fitting(&known).filter(|_| !known.is_empty()))
-            .or_else(|| fitting(&without_bc).filter(|_| !without_bc.is_empty()))
-            .unwrap_or(candidates.len() - 1);
-        let target = choice + TARGETS.len() - candidates.len();
-        let gains = Gains::new(&source, &TARGETS[target]);
-        let note = gains.note(&source, target, guessed);
-        Ok(LayoutPlan { target, note, folds: gains.is_lossy() })
-    }
-
-    /// Opus channels.
-    pub fn channels(&self) -> usize {
-        TARGETS[self.target].speakers.len()
-    }
-
-    /// FFmpeg's name of the Opus layout (`5.1` means back surrounds, as in the Vorbis order).
     #[cfg(test)]
-    pub fn layout(&self) -> &'static str {
-        TARGETS[self.target].name
+    pub fn for_layout(layout: &ChannelLayout) -> Result<Self> {
+        Self::of(layout, "", SoundCodec::Opus, Downmix::Off)
     }
 
-    /// Channel mapping family: 0 for mono and stereo, 1 above (RFC 7845 §5.1.1).
+    fn of(layout: &ChannelLayout, label: &str, codec: SoundCodec, downmix: Downmix) -> Result<Self> {
+        let (source, guessed) = speakers_of(layout)?;
+        let layouts = layouts_of(codec);
+        let wanted = match downmix.layout() {
+            None => None,
+            Some(name) if NATIVE.iter().any(|t| t.name == name && source.len() < t.speakers.len()) => {
+                let mut plan = Self::of(layout, label, codec, Downmix::Off)?;
+                let said = format!("{} has fewer channels than {name}: nothing is mixed up", labelled(label, &source));
+                plan.note = Some(plan.note.map_or(said.clone(), |note| format!("{note}; {said}")));
+                plan.upmix_refused = true;
+                return Ok(plan);
+            }
+            Some(name) => {
+                let found = layouts.iter().copied().find(|t| t.name == name);
+                Some(found.ok_or_else(|| codecs::no_layout(codec, name, &source))?)
+            }
+        };
+        let target = match wanted {
+            Some(target) => target,
+            None => choose(codec, &layouts, &source).ok_or_else(|| codecs::no_layout(codec, label, &source))?,
+        };
+        let downmix = wanted.is_some() && !holds(target, &source);
+        let mut plan = LayoutPlan { target, bitrate: 0, downmix, upmix_refused: false, note: None, folds: false };
+        let usual = codecs::row(codec).layouts.iter().find(|(name, _)| *name == target.name);
+        plan.bitrate = usual.map_or(0, |(_, kbps)| kbps * 1000);
+        let gains = plan.gains(&source);
+        plan.folds = gains.is_lossy();
+        plan.note = if downmix {
+            Some(gains.downmix_note(&labelled(label, &source), &source, target))
+        } else {
+            gains.note(&source, target, guessed)
+        };
+        Ok(plan)
+    }
+
+    /// Channels that are encoded.
+    pub fn channels(&self) -> usize {
+        self.target.speakers.len()
+    }
+
+    /// FFmpeg's name of the layout that is encoded (`5.1` means back surrounds, as in the Vorbis order).
+    pub fn layout(&self) -> &'static str {
+        self.target.name
+    }
+
+    /// Whether channels are mixed down because that was asked for.
+    pub fn mixes_down(&self) -> bool {
+        self.downmix
+    }
+
+    /// Channel mapping family of Opus: 0 for mono and stereo, 1 above (RFC 7845 §5.1.1).
     pub fn mapping_family(&self) -> u8 {
         u8::from(self.channels() > 2)
     }
 
-    /// The default bit rate in bits a second.
+    /// The default bit rate in bits a second; 0 where nothing is lost.
     pub fn bitrate(&self) -> u32 {
-        TARGETS[self.target].bitrate
+        self.bitrate
+    }
+
+    /// The gains from speakers to the planned layout: where it has a place for each they keep it, also in a downmix.
+    fn gains(&self, source: &[Speaker]) -> Gains {
+        if self.downmix && !holds(self.target, source) {
+            Gains::downmix(source, self.target)
+        } else {
+            Gains::new(source, self.target)
+        }
     }
 
     /// What each channel counts in loudness, by where its speaker stands (ITU-R BS.1770-4, table 3): surrounds from 60 to 120
     /// degrees 1.5 dB more, those behind as those in front, the LFE not at all. A pair of surrounds alone stands at 110.
     pub(super) fn loudness_channels(&self) -> Vec<Channel> {
-        let speakers = TARGETS[self.target].speakers;
+        let speakers = self.target.speakers;
         let beside = speakers.contains(&S::SL);
         let channel = |speaker: &Speaker| match *speaker {
             S::FL => Channel::Left,
@@ -205,46 +212,34 @@ impl LayoutPlan {
         speakers.iter().map(channel).collect()
     }
 
-    /// The gains from a frame's layout, which may change in mid-stream, to the planned one in Opus order.
+    /// The gains from a frame's layout, which may change in mid-stream, to the planned one in the codec's order.
     pub fn mix(&self, layout: &ChannelLayout) -> Result<Mix> {
         let (source, _) = speakers_of(layout)?;
-        Ok(Gains::new(&source, &TARGETS[self.target]).into_mix())
+        Ok(self.gains(&source).into_mix())
     }
 }
 
-/// The speakers of a layout, and whether they had to be guessed.
-///
-/// Unspecified layouts of up to 8 channels are taken for the family 1 layout of that count in FFmpeg's (and
-/// WAV's) order, so that every channel keeps a channel of its own. FFmpeg's own guess would be 2.1 for 3
-/// channels and 4.0 for 4.
-fn speakers_of(layout: &ChannelLayout) -> Result<(Vec<Speaker>, bool)> {
-    let unsupported = |what: String| Error::new(ErrorKind::Unsupported, what);
-    if layout.is_ambisonic() {
-        return Err(unsupported("ambisonic sound".to_owned()));
+/// The layout for `source`: the smallest that holds it. Of Opus, what no layout holds goes into the one that holds most.
+fn choose(codec: SoundCodec, layouts: &[&'static LayoutTarget], source: &[Speaker]) -> Option<&'static LayoutTarget> {
+    let candidates = if source.len() > 8 { &layouts[layouts.len() - 1..] } else { layouts };
+    let fitting = |speakers: &[Speaker]| candidates.iter().copied().find(|t| holds(t, speakers));
+    if codec != SoundCodec::Opus {
+        return if source.len() > 8 { None } else { fitting(source) };
     }
-    let channels = layout.channels();
-    if let Some(known) = layout.ids().and_then(distinct_speakers) {
-        return Ok((known, false));
-    }
-    match channels {
-        0 => Err(unsupported("a stream without channels".to_owned())),
-        1..=8 => {
-            let mut speakers = TARGETS[channels - 1].speakers.to_vec();
-            speakers.sort_by_key(|s| s.0);
-            Ok((speakers, channels > 2))
-        }
-        _ => ChannelLayout::default_for(channels)
-            .and_then(|l| l.ids().and_then(distinct_speakers))
-            .map(|speakers| (speakers, true))
-            .ok_or_else(|| unsupported(format!("{channels} channels of an unknown layout"))),
-    }
+    // What no family 1 layout has does not count for the choice; a rear centre goes first where there are
+    // both side and back pairs.
+    let has_place = |s: &Speaker| *s == S::BC || exact_place(*s, source, TARGETS[7].speakers).is_some();
+    let known: Vec<_> = source.iter().copied().filter(has_place).collect();
+    let without_bc: Vec<_> = known.iter().copied().filter(|s| *s != S::BC).collect();
+    fitting(source)
+        .or_else(|| fitting(&known).filter(|_| !known.is_empty()))
+        .or_else(|| fitting(&without_bc).filter(|_| !without_bc.is_empty()))
+        .or(candidates.last().copied())
 }
 
-/// The ids as speakers, if all are known and none occurs twice.
-fn distinct_speakers(ids: &[u32]) -> Option<Vec<Speaker>> {
-    let speakers: Vec<_> = ids.iter().map(|id| Speaker(*id)).collect();
-    let distinct = speakers.iter().enumerate().all(|(i, s)| s.name().is_some() && !speakers[..i].contains(s));
-    (distinct && !speakers.is_empty()).then_some(speakers)
+/// The layout's name, or those of its speakers.
+fn labelled(label: &str, source: &[Speaker]) -> String {
+    if label.is_empty() { names(source) } else { label.to_owned() }
 }
 
 /// A mix in the making.
@@ -282,6 +277,14 @@ impl Gains {
         gains
     }
 
+    /// The downmix of ITU-R BS.775.
+    fn downmix(source: &[Speaker], target: &LayoutTarget) -> Self {
+        let Coefficients { matrix, left_out } = coefficients(source, target.speakers);
+        let mut gains = Gains { inputs: source.len(), matrix, folded: Vec::new(), dropped: left_out };
+        gains.normalise();
+        gains
+    }
+
     /// Brings all gains down alike until no output channel can exceed full scale, where channels were added up.
     fn normalise(&mut self) {
         let loudest = self.matrix.chunks(self.inputs).map(|row| row.iter().sum::<f64>()).fold(0.0, f64::max);
@@ -308,9 +311,22 @@ impl Gains {
         Mix { matrix: (!identity).then_some(self.matrix), folds }
     }
 
-    fn note(&self, source: &[Speaker], target: usize, guessed: bool) -> Option<String> {
-        let target = &TARGETS[target];
-        let names = |list: &[Speaker]| list.iter().filter_map(|s| s.name()).collect::<Vec<_>>().join("+");
+    /// A downmix in words, with its coefficients.
+    fn downmix_note(&self, label: &str, source: &[Speaker], target: &LayoutTarget) -> String {
+        let row = |(output, gains): (&Speaker, &[f64])| {
+            let heard = source.iter().zip(gains).filter(|(_, gain)| **gain > 0.0);
+            let terms: Vec<_> = heard.map(|(s, gain)| format!("{gain:.3} {}", s.name().unwrap_or_default())).collect();
+            format!("{} = {}", output.name().unwrap_or_default(), terms.join(" + "))
+        };
+        let rows: Vec<_> = target.speakers.iter().zip(self.matrix.chunks(self.inputs)).map(row).collect();
+        let left_out = match &self.dropped[..] {
+            [] => String::new(),
+            dropped => format!("; {} left out", names(dropped)),
+        };
+        format!("{label} mixed down to {} by ITU-R BS.775: {}{left_out}", target.name, rows.join(", "))
+    }
+
+    fn note(&self, source: &[Speaker], target: &LayoutTarget, guessed: bool) -> Option<String> {
         let count = source.len();
         let mut parts = Vec::new();
         if guessed {

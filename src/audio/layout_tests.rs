@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 use super::*;
+use crate::base::ErrorKind;
 
 /// `(source, target, note)`; an empty note means that nothing has to be said.
 fn plan(layout: &str) -> (String, String) {

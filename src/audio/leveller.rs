@@ -10,13 +10,13 @@
 use std::collections::VecDeque;
 
 use crate::plan::SoundLevel;
-use crate::syntax::opus::OPUS_RATE;
 
-/// How far it looks ahead, in samples: 5 ms.
-const AHEAD: usize = OPUS_RATE as usize / 200;
+/// How far it looks ahead, in parts of a second: 5 ms.
+const AHEAD: u32 = 200;
 
-/// The time in which four fifths of a reduction are given back, in samples: 200 ms. Shorter ones distort low sounds.
-const RELEASE: f32 = OPUS_RATE as f32 / 5.0;
+/// The time in which four fifths of a reduction are given back, in parts of a second: 200 ms. Shorter ones distort low
+/// sounds.
+const RELEASE: f32 = 5.0;
 
 /// Taps of a phase of the interpolation.
 const TAPS: usize = 12;
@@ -48,9 +48,9 @@ pub(super) struct Leveller {
 }
 
 impl Leveller {
-    /// For interleaved samples of so many channels at 48 kHz.
-    pub(super) fn new(channels: usize, level: SoundLevel) -> Self {
-        let limiter = level.limit_dbtp.map(|limit| Limiter::new(channels, linear(limit)));
+    /// For interleaved samples of so many channels at `rate` Hz.
+    pub(super) fn new(channels: usize, rate: u32, level: SoundLevel) -> Self {
+        let limiter = level.limit_dbtp.map(|limit| Limiter::new(channels, rate, linear(limit)));
         Leveller { channels, gain: linear(level.gain_db), limiter }
     }
 
@@ -84,6 +84,10 @@ fn linear(db: f64) -> f32 {
 struct Limiter {
     channels: usize,
     ceiling: f32,
+    /// How far it looks ahead, in samples.
+    ahead: usize,
+    /// How much of a reduction is given back with each sample.
+    release: f32,
     /// Samples that are not given out, interleaved.
     held: VecDeque<f32>,
     /// The last samples of each channel, `TAPS` each, newest last.
@@ -99,18 +103,21 @@ struct Limiter {
 }
 
 impl Limiter {
-    fn new(channels: usize, ceiling: f32) -> Self {
+    fn new(channels: usize, rate: u32, ceiling: f32) -> Self {
+        let ahead = (rate / AHEAD) as usize;
         Limiter {
             channels,
             ceiling,
+            ahead,
+            release: 1.6 / (rate as f32 / RELEASE),
             held: VecDeque::new(),
             near: vec![[0.0; TAPS]; channels],
             taken: 0,
             given: 0,
             // A peak between two samples is told of the first of them.
-            least: SlidingLeast::new(AHEAD + 2),
+            least: SlidingLeast::new(ahead + 2),
             released: 1.0,
-            mean: SlidingMean::new(AHEAD + 1),
+            mean: SlidingMean::new(ahead + 1),
         }
     }
 
@@ -143,11 +150,11 @@ impl Limiter {
         let needed = if peak > self.ceiling { self.ceiling / peak } else { 1.0 };
         self.taken += 1;
         let least = self.least.push(needed);
-        let risen = self.released + (1.0 - self.released) * (1.6 / RELEASE);
+        let risen = self.released + (1.0 - self.released) * self.release;
         self.released = least.min(risen);
         let gain = self.mean.push(self.released);
-        // What was told last is of the sample BEHIND the newest, and the window reaches AHEAD of the one that is given out.
-        if self.taken > (AHEAD + BEHIND) as u64 {
+        // What was told last is of the sample BEHIND the newest, and the window reaches `ahead` of the one that is given out.
+        if self.taken > (self.ahead + BEHIND) as u64 {
             self.give(gain, out);
         }
     }
@@ -221,7 +228,7 @@ mod tests {
     use super::*;
 
     fn levelled(pcm: &[f32], channels: usize, level: SoundLevel, pieces: &[usize]) -> Vec<f32> {
-        let (mut leveller, mut out, mut at) = (Leveller::new(channels, level), Vec::new(), 0);
+        let (mut leveller, mut out, mut at) = (Leveller::new(channels, 48_000, level), Vec::new(), 0);
         for piece in pieces.iter().cycle() {
             let end = (at + piece.max(&1) * channels).min(pcm.len());
             leveller.push(&pcm[at..end], &mut out);

@@ -10,20 +10,20 @@ use ebur128::{EbuR128, Mode};
 use super::layout::LayoutPlan;
 use crate::base::{Error, ErrorKind, Result};
 use crate::plan::Loudness;
-use crate::syntax::opus::OPUS_RATE;
 
-/// How often momentary and short-term loudness are looked at, in samples: ten times a second (EBU Tech 3341, 2.2).
+/// How often momentary and short-term loudness are looked at: ten times a second (EBU Tech 3341, 2.2).
 const STEP_MS: u32 = 100;
-const STEP: usize = (OPUS_RATE * STEP_MS / 1000) as usize;
 
 /// Steps of momentary loudness, 400 ms, and of short-term loudness, 3 s.
 const MOMENTARY: usize = 4;
 const SHORT_TERM: usize = 30;
 
-/// Measures interleaved samples at 48 kHz.
+/// Measures interleaved samples.
 pub struct LoudnessMeter {
     meter: EbuR128,
     channels: usize,
+    /// Frames of a step.
+    step: usize,
     /// Frames since momentary and short-term loudness were looked at.
     since: usize,
     /// Power of the last steps, as far as 3 s go back.
@@ -33,18 +33,19 @@ pub struct LoudnessMeter {
 }
 
 impl LoudnessMeter {
-    /// For a track that becomes `plan`.
+    /// For a track that becomes `plan` at `rate` Hz.
     ///
     /// # Errors
     /// `Encode` where it cannot be set up.
-    pub fn new(plan: &LayoutPlan) -> Result<Self> {
+    pub fn new(plan: &LayoutPlan, rate: u32) -> Result<Self> {
         let channels = plan.channels();
         let mode = Mode::I | Mode::LRA | Mode::TRUE_PEAK;
-        let mut meter = EbuR128::new(channels as u32, OPUS_RATE, mode).map_err(failed)?;
+        let mut meter = EbuR128::new(channels as u32, rate, mode).map_err(failed)?;
         meter.set_channel_map(&plan.loudness_channels()).map_err(failed)?;
         let lowest = f64::NEG_INFINITY;
         let steps = VecDeque::with_capacity(SHORT_TERM + 1);
-        Ok(LoudnessMeter { meter, channels, since: 0, steps, momentary_max: lowest, short_term_max: lowest })
+        let step = (rate * STEP_MS / 1000).max(1) as usize;
+        Ok(LoudnessMeter { meter, channels, step, since: 0, steps, momentary_max: lowest, short_term_max: lowest })
     }
 
     /// Takes whole frames of samples.
@@ -54,7 +55,7 @@ impl LoudnessMeter {
     pub fn push(&mut self, pcm: &[f32]) -> Result<()> {
         let mut rest = pcm;
         while !rest.is_empty() {
-            let frames = (STEP - self.since).min(rest.len() / self.channels);
+            let frames = (self.step - self.since).min(rest.len() / self.channels);
             if frames == 0 {
                 return Err(Error::new(ErrorKind::Encode, "internal error: a part of a frame of samples"));
             }
@@ -62,7 +63,7 @@ impl LoudnessMeter {
             self.meter.add_frames_f32(now).map_err(failed)?;
             rest = later;
             self.since += frames;
-            if self.since == STEP {
+            if self.since == self.step {
                 self.since = 0;
                 self.look()?;
             }
@@ -126,6 +127,7 @@ fn failed(error: ebur128::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::syntax::opus::OPUS_RATE;
 
     /// Parts of a sine of so many Hz: level in dB of full scale and seconds.
     fn tone(hz: f64, phase: f64, parts: &[(f64, f64)]) -> Vec<f32> {
@@ -142,7 +144,7 @@ mod tests {
 
     fn measured(layout: &str, channels: &[Vec<f32>]) -> Loudness {
         let plan = LayoutPlan::for_source(channels.len() as u32, layout).unwrap();
-        let mut meter = LoudnessMeter::new(&plan).unwrap();
+        let mut meter = LoudnessMeter::new(&plan, OPUS_RATE).unwrap();
         let frames: Vec<f32> = (0..channels[0].len()).flat_map(|n| channels.iter().map(move |c| c[n])).collect();
         // In pieces of no particular length.
         for piece in frames.chunks(1237 * channels.len()) {
@@ -243,7 +245,7 @@ mod tests {
     fn tracks_that_are_one_programme_have_one_loudness() {
         let meter = |db: f64| {
             let plan = LayoutPlan::for_source(1, "mono").unwrap();
-            let mut meter = LoudnessMeter::new(&plan).unwrap();
+            let mut meter = LoudnessMeter::new(&plan, OPUS_RATE).unwrap();
             meter.push(&tone(1000.0, 0.0, &[(db, 10.0)])).unwrap();
             meter
         };

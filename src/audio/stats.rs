@@ -3,9 +3,11 @@
 
 use serde::Serialize;
 
-/// What happened to a track's sound. Counts of samples are samples a channel at 48 kHz.
+/// What happened to a track's sound. Counts of samples are samples a channel at the track's rate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct AudioStats {
+    /// Samples a second of the track that was made.
+    pub sample_rate: u32,
     /// Decoded frames with sound in them; 0 means that the track is empty and has no packets.
     pub frames: u64,
     /// Packets made.

@@ -1,13 +1,12 @@
-//! Decoded frames to samples at 48 kHz that lie where they belong: resampled, mixed, gaps filled, overlaps cut.
+//! Decoded frames to samples of one rate that lie where they belong: resampled, mixed, gaps filled, overlaps cut.
 #![deny(unsafe_code)]
 
-use super::layout::LayoutPlan;
+use super::sound_plan::SoundPlan;
 use super::stats::AudioStats;
-use super::timeline::{Seam, confirms, is_jump, position_of, sample_base, seam};
+use super::timeline::{Seam, confirms, is_jump, position_of, seam};
 use crate::av::{AudioFrame, Resampler};
-use crate::base::{Result, Span, Timestamp};
+use crate::base::{Result, Timestamp};
 use crate::media::Sound;
-use crate::syntax::opus::OPUS_RATE;
 
 /// Louder samples than this (12 dB over full scale) and those that are no numbers are damage.
 const MAX_SAMPLE: f32 = 4.0;
@@ -21,6 +20,7 @@ pub type PcmSink<'a> = &'a mut dyn FnMut(&[f32]) -> Result<()>;
 /// held back until the next shows whether its time is to be believed.
 pub(super) struct TimedSound {
     resampler: Resampler,
+    rate: u32,
     channels: usize,
     assumed_start: Option<Timestamp>,
     /// The first sample's position; known from the first frame on.
@@ -37,10 +37,12 @@ pub(super) struct TimedSound {
 
 impl TimedSound {
     /// The sound of a track that becomes `plan` and starts at `start` by the container's word.
-    pub(super) fn new(plan: LayoutPlan, start: Option<Timestamp>) -> Self {
-        let channels = plan.channels();
+    pub(super) fn new(plan: &SoundPlan, start: Option<Timestamp>) -> Self {
+        let (rate, layout) = (plan.rate, plan.layout.clone());
+        let channels = layout.channels();
         TimedSound {
-            resampler: Resampler::new(OPUS_RATE, channels, Box::new(move |layout| plan.mix(layout))),
+            resampler: Resampler::new(rate, channels, Box::new(move |source| layout.mix(source))),
+            rate,
             channels,
             assumed_start: start,
             start: None,
@@ -48,7 +50,7 @@ impl TimedSound {
             held: None,
             skip: 0,
             scratch: Vec::new(),
-            stats: AudioStats::default(),
+            stats: AudioStats { sample_rate: rate, ..AudioStats::default() },
         }
     }
 
@@ -60,14 +62,14 @@ impl TimedSound {
     /// Position of the first sample once `next` is taken.
     pub(super) fn begun_by(&mut self, next: &Sound) -> i64 {
         if self.stats.frames == 0 && next.samples > 0 {
-            self.begin(next.pts.and_then(position_of));
+            self.begin(next.pts.and_then(|pts| position_of(pts, self.rate)));
         }
         self.start()
     }
 
     fn begin(&mut self, position: Option<i64>) {
         if self.start.is_none() {
-            let start = position.or_else(|| self.assumed_start.and_then(position_of));
+            let start = position.or_else(|| self.assumed_start.and_then(|start| position_of(start, self.rate)));
             self.stats.start_unknown = start.is_none();
             self.origin = start.unwrap_or(0);
             self.start = Some(self.origin);
@@ -84,13 +86,13 @@ impl TimedSound {
         if frame.samples == 0 {
             return Ok(());
         }
-        let position = frame.pts.and_then(position_of);
+        let position = frame.pts.and_then(|pts| position_of(pts, self.rate));
         self.begin(position);
         self.stats.frames += 1;
         if let Some(held) = self.held.take() {
             self.place_held(held, position, sink)?;
         }
-        if is_jump(position, self.expected()) {
+        if is_jump(position, self.expected(), self.rate) {
             self.held = Some(frame);
             return Ok(());
         }
@@ -105,11 +107,10 @@ impl TimedSound {
     /// Puts the frame that waited where the times say, or simply after the others.
     fn place_held(&mut self, frame: Sound, next: Option<i64>, sink: PcmSink<'_>) -> Result<()> {
         let expected = self.expected();
-        let position = frame.pts.and_then(position_of).unwrap_or(expected);
-        let length = Span::new(frame.samples as i64, sample_base());
-        let length = length.ticks() * i64::from(OPUS_RATE) / i64::from(frame.sample_rate.max(1));
-        if confirms(position, length, expected, next) {
-            let seam = seam(position, expected).map_err(|e| place(e, frame.pts))?;
+        let position = frame.pts.and_then(|pts| position_of(pts, self.rate)).unwrap_or(expected);
+        let length = frame.samples as i64 * i64::from(self.rate) / i64::from(frame.sample_rate.max(1));
+        if confirms(position, length, expected, next, self.rate) {
+            let seam = seam(position, expected, self.rate).map_err(|e| place(e, frame.pts))?;
             self.mend(seam, sink)?;
             self.origin += position - expected;
         } else {
@@ -166,9 +167,9 @@ impl TimedSound {
         self.stats.samples += samples;
         let mut left = samples;
         // A second at a time, so that a long gap needs no memory.
-        let silence = vec![0.0; left.min(u64::from(OPUS_RATE)) as usize * self.channels];
+        let silence = vec![0.0; left.min(u64::from(self.rate)) as usize * self.channels];
         while left > 0 {
-            let step = left.min(u64::from(OPUS_RATE));
+            let step = left.min(u64::from(self.rate));
             sink(&silence[..step as usize * self.channels])?;
             left -= step;
         }

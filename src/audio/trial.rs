@@ -2,13 +2,12 @@
 #![deny(unsafe_code)]
 
 use super::encoder::{AudioConfig, AudioEncoder};
-use super::ffi::OpusDecoder;
-use super::layout::LayoutPlan;
 use super::loudness::LoudnessMeter;
+use super::playback::PlayedBack;
+use super::sound_plan::SoundPlan;
 use super::timed::{TimedSound, place};
-use super::timeline::sample_base;
-use crate::base::{Result, Rounding, Timestamp};
-use crate::media::{Packet, Sound};
+use crate::base::{Result, Timestamp};
+use crate::media::Sound;
 use crate::plan::Loudness;
 
 /// Measures a track as it will be given to the encoder: resampled, mixed and in time.
@@ -22,8 +21,8 @@ impl SoundMeter {
     ///
     /// # Errors
     /// As [`LoudnessMeter::new`].
-    pub fn new(plan: &LayoutPlan, start: Option<Timestamp>) -> Result<Self> {
-        Ok(SoundMeter { sound: TimedSound::new(plan.clone(), start), meter: LoudnessMeter::new(plan)? })
+    pub fn new(plan: &SoundPlan, start: Option<Timestamp>) -> Result<Self> {
+        Ok(SoundMeter { sound: TimedSound::new(plan, start), meter: LoudnessMeter::new(&plan.layout, plan.rate)? })
     }
 
     /// Takes the next decoded frame.
@@ -52,25 +51,16 @@ pub struct LevelTrial {
     heard: PlayedBack,
 }
 
-/// What comes out of the decoder.
-struct PlayedBack {
-    decoder: OpusDecoder,
-    meter: LoudnessMeter,
-    channels: usize,
-    /// Samples of every channel that do not play yet.
-    skip: usize,
-}
-
 impl LevelTrial {
     /// Of an encode that is told `config`.
     ///
     /// # Errors
     /// As [`AudioEncoder::new`].
     pub fn new(config: AudioConfig) -> Result<Self> {
-        let (meter, channels) = (LoudnessMeter::new(&config.plan)?, config.plan.channels());
+        let plan = config.plan.clone();
         let encoder = AudioEncoder::new(config)?;
-        let (decoder, skip) = (OpusDecoder::new(&encoder.head())?, usize::from(encoder.pre_skip()));
-        Ok(LevelTrial { encoder, heard: PlayedBack { decoder, meter, channels, skip } })
+        let heard = PlayedBack::new(&plan, &encoder.track()?, encoder.delay())?;
+        Ok(LevelTrial { encoder, heard })
     }
 
     /// Takes the next decoded frame.
@@ -89,20 +79,6 @@ impl LevelTrial {
     pub fn finish(self) -> Result<Loudness> {
         let LevelTrial { encoder, mut heard } = self;
         encoder.finish(&mut |packet| heard.take(&packet))?;
-        heard.meter.loudness()
-    }
-}
-
-impl PlayedBack {
-    fn take(&mut self, packet: &Packet) -> Result<()> {
-        let pcm = self.decoder.decode(&packet.data)?;
-        let frames = pcm.len() / self.channels;
-        let first = self.skip.min(frames);
-        self.skip -= first;
-        // Of the last packet only a part plays.
-        let plays = packet.duration.map_or(frames, |d| {
-            usize::try_from(d.rescale(sample_base(), Rounding::Nearest).ticks()).unwrap_or(frames).min(frames)
-        });
-        if first < plays { self.meter.push(&pcm[first * self.channels..plays * self.channels]) } else { Ok(()) }
+        heard.finish()
     }
 }

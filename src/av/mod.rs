@@ -26,11 +26,13 @@ pub use ffi::input::Input;
 #[cfg(test)]
 pub(crate) use ffi::input::openings;
 pub use ffi::output::Output;
+pub use ffi::output_stream::CoverPicture;
 pub use ffi::packet::InputPacket;
 pub use ffi::parameters::CodecParameters;
 pub use ffi::resample::{ChannelLayout, Mix, Mixer, Resampler};
 pub use ffi::rgb::{RgbConverter, RgbPicture};
 pub use ffi::scale::Scaler;
+pub use ffi::sound_encoder::{SampleKind, SoundCodecEncoder, SoundCodecSettings, VorbisLengths, has_sound_encoder};
 pub use ffi::subtitle::{SubtitleConverter, SubtitleCue, has_decoder};
 pub use ffi::{codec_is_text_subtitle, quiet_logs, versions};
 pub use fields::{FieldMeter, FieldVerdict};

@@ -45,8 +45,8 @@ pub enum Command {
     Scenes(ScenesArgs),
     /// Show which part of a film's picture is not black bars.
     Crop(CropArgs),
-    /// Measure how loud each audio track is: integrated loudness, range, maxima, true peak.
-    Audio(AudioArgs),
+    /// Measure how loud each audio track is, or write one of them into a file of its own.
+    Audio(Box<AudioArgs>),
     /// Score a file against its reference with VMAF, frames paired by their order.
     Vmaf(VmafArgs),
     /// Judge a file's pictures and sound, alone or beside its reference: metrics, findings, verdict.
@@ -185,8 +185,38 @@ pub struct CropArgs {
 
 #[derive(Args, Debug)]
 pub struct AudioArgs {
-    /// The film.
+    /// The film, or other file with sound.
     pub input: PathBuf,
+    /// The file to write: mp3, m4a, aac, ogg, oga, opus, flac, wav, ac3 or eac3 by its ending; without it the loudness of all
+    /// tracks is measured: integrated, range, maxima, true peak.
+    pub output: Option<PathBuf>,
+    /// Which audio track to write, from 1 [default: the one a player would choose].
+    #[arg(long, value_name = "N", requires = "output")]
+    pub track: Option<usize>,
+    /// Bit rate in kb/s [default: by codec and layout, as 192 for MP3 in stereo].
+    #[arg(long, value_name = "KBPS", requires = "output", value_parser = clap::value_parser!(u32).range(16..=1536))]
+    pub bitrate: Option<u32>,
+    /// Samples a second [default: the source's, or the next above that the codec has].
+    #[arg(long, value_name = "HZ", requires = "output")]
+    pub sample_rate: Option<u32>,
+    /// Mix down to stereo, mono or 5.1, by ITU-R BS.775.
+    #[arg(long, value_name = "LAYOUT", requires = "output", value_parser = ["stereo", "mono", "5.1"])]
+    pub downmix: Option<String>,
+    /// Make it so loud: ebu (-23 LUFS), atsc (-24), streaming (-14), or a number.
+    #[arg(long, value_name = "LOUDNESS", requires = "output", allow_negative_numbers = true)]
+    pub loudness: Option<drapto::data::LoudnessGoal>,
+    /// The highest true peak in dBTP where the loudness is changed [default: -1; atsc: -2].
+    #[arg(long, value_name = "DBTP", requires = "loudness", allow_negative_numbers = true)]
+    pub true_peak: Option<f64>,
+    /// Copy the packets: the format has to hold the source's codec, and nothing else may be asked for.
+    #[arg(long, requires = "output")]
+    pub copy: bool,
+    /// Replace an existing output.
+    #[arg(long, requires = "output")]
+    pub overwrite: bool,
+    /// Take a source of whose sound more than 1 % is lost.
+    #[arg(long, requires = "output")]
+    pub accept_damage: bool,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

@@ -15,6 +15,7 @@ mod registry;
 mod rows;
 mod setting;
 mod settings;
+mod sound;
 mod template;
 mod values;
 
@@ -28,5 +29,6 @@ pub(crate) use parse::{parameters, parameters_text};
 pub use registry::{setting, settings};
 pub use setting::{Setting, SettingKind};
 pub use settings::{AudioMode, CrfBySize, EncodeSettings, Ionice, Per, Quality, Target, VideoCodec};
+pub use sound::{Downmix, SoundCodec};
 pub use template::template;
 pub use values::{Origin, SettingValues};

@@ -7,18 +7,18 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::BatchSettings;
 use super::path_text::{as_text, lossy, lossy_if_any};
-use super::{Hwaccel, LoudnessGoal, LoudnessSettings, PictureSettings, SampleSettings};
+use super::{Downmix, Hwaccel, LoudnessGoal, LoudnessSettings, PictureSettings, SampleSettings, SoundCodec};
 use crate::base::{Error, ErrorKind, Rational, Result};
 use crate::media::Crf;
 
-/// What becomes of audio tracks that are not Opus already.
+/// What becomes of audio tracks that are not in the codec that is asked for already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AudioMode {
-    /// Encoded to Opus.
+    /// Encoded, to Opus unless another codec is asked for.
     #[default]
     Opus,
-    /// Copied where Matroska can carry the codec, else encoded to Opus.
+    /// Copied where Matroska can carry the codec, else encoded.
     Copy,
 }
 
@@ -249,17 +249,35 @@ fn check_replacement(settings: &EncodeSettings) -> Result<()> {
 type TogetherCheck = fn(&EncodeSettings) -> Result<()>;
 
 /// Which settings cannot be together whatever else is set, by name.
-pub(super) const TOGETHER: [(&[&str], TogetherCheck); 5] = [
+pub(super) const TOGETHER: [(&[&str], TogetherCheck); 7] = [
     (&["video.film_grain", "video.preset"], check_grain),
     (&["quality.crf_min", "quality.crf_max"], |s| of_target(s, Target::check_range)),
     (&["batch.replace_source", "batch.directory"], check_replacement),
     (&["audio.loudness", "audio.mode"], check_loudness),
+    (&["audio.downmix", "audio.mode"], check_downmix),
+    (&["audio.bitrate", "audio.codec"], check_bitrate),
     (&["quality.floor", "quality.per", "quality.target_vmaf"], |s| of_target(s, Target::check_floor)),
 ];
 
 fn check_loudness(settings: &EncodeSettings) -> Result<()> {
     if settings.audio == AudioMode::Copy && settings.loudness.goal != LoudnessGoal::Off {
         let message = "tracks that are copied stay as loud as they are; the loudness needs audio opus";
+        return Err(Error::new(ErrorKind::Usage, message));
+    }
+    Ok(())
+}
+
+fn check_downmix(settings: &EncodeSettings) -> Result<()> {
+    if settings.audio == AudioMode::Copy && settings.downmix != Downmix::Off {
+        let message = "tracks that are copied keep their channels; a downmix needs audio opus";
+        return Err(Error::new(ErrorKind::Usage, message));
+    }
+    Ok(())
+}
+
+fn check_bitrate(settings: &EncodeSettings) -> Result<()> {
+    if settings.audio_bitrate.is_some() && settings.audio_codec.is_lossless() {
+        let message = format!("{} loses nothing and has no bit rate to choose", settings.audio_codec.title());
         return Err(Error::new(ErrorKind::Usage, message));
     }
     Ok(())
@@ -314,6 +332,12 @@ pub struct EncodeSettings {
     pub svt: Vec<(String, String)>,
     /// What becomes of audio tracks.
     pub audio: AudioMode,
+    /// What they are encoded to.
+    pub audio_codec: SoundCodec,
+    /// Bits a second of each track that is encoded, in thousands; `None` takes what its layout needs.
+    pub audio_bitrate: Option<u32>,
+    /// To which layout tracks with more channels are mixed down.
+    pub downmix: Downmix,
     /// How loud they are made.
     pub loudness: LoudnessSettings,
     /// Whether an existing output may be replaced.
@@ -426,6 +450,9 @@ impl EncodeSettings {
             encoder: Self::ENCODER.to_owned(),
             svt: Vec::new(),
             audio: AudioMode::default(),
+            audio_codec: SoundCodec::default(),
+            audio_bitrate: None,
+            downmix: Downmix::default(),
             loudness: LoudnessSettings::default(),
             overwrite: false,
             no_provenance: false,

@@ -1,4 +1,5 @@
-//! Files: Matroska (and WebM, a part of it), MP4 and IVF, written behind one trait, and read back by readers of their own.
+//! Files: Matroska (and WebM, a part of it), MP4, IVF and those of sound alone, written behind one trait, and read back by
+//! readers of their own.
 //!
 //! Owns the formats, the order of packets in a file and the codecs as each format stores them. Refuses to decode or
 //! encode, to choose tracks, and to know what a source is. What a file is to hold is told in the words of
@@ -21,6 +22,7 @@ pub mod mkv;
 pub mod mp4;
 mod muxer;
 pub mod provenance;
+pub mod sound_file;
 mod whole;
 
 pub use format::Format;

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::analyze::{at_once, hear, track_loudness};
-use crate::audio::{AudioConfig, LayoutPlan, LevelTrial, LoudnessMeter, SoundMeter};
+use crate::audio::{AudioConfig, LevelTrial, LoudnessMeter, SoundMeter, SoundPlan};
 use crate::base::{CancelToken, Error, ErrorKind, Result};
 use crate::config::{EncodeSettings, LoudnessGroup};
 use crate::event::{Event, Sink};
 use crate::media::{MediaInfo, Sound, StreamInfo};
 use crate::plan::{
-    LOUDNESS_TOLERANCE, LevelAim, LevelStep, Loudness, LoudnessTarget, MOST_GAIN, SoundLevel, SourceFacts, TriedLevel,
+    LOUDNESS_TOLERANCE, LateStream, LevelAim, LevelStep, Loudness, LoudnessTarget, MOST_GAIN, SoundLevel, TriedLevel,
     first_level, next_level,
 };
 use crate::report::LoudnessReport;
@@ -70,7 +70,8 @@ fn not_there() -> Error {
 pub(super) struct Levelling<'a> {
     pub(super) settings: &'a EncodeSettings,
     pub(super) info: &'a MediaInfo,
-    pub(super) facts: &'a SourceFacts,
+    /// Streams that the source announces late.
+    pub(super) late: &'a [LateStream],
     pub(super) decisions: &'a [StreamDecision],
     pub(super) sink: &'a dyn Sink,
     pub(super) cancel: &'a CancelToken,
@@ -80,7 +81,7 @@ pub(super) struct Levelling<'a> {
 #[derive(Clone, Copy)]
 struct LevelledTrack<'a> {
     stream: &'a StreamInfo,
-    plan: &'a LayoutPlan,
+    plan: &'a SoundPlan,
 }
 
 impl Levelling<'_> {
@@ -124,9 +125,9 @@ impl Levelling<'_> {
 
     fn hear(&self, track: &LevelledTrack<'_>, take: impl FnMut(Sound) -> Result<()>) -> Result<()> {
         let mut source = Source::open(self.settings.source(), self.cancel)?;
-        source.expect(&self.facts.late);
-        let decoder = AudioDecoder::of(source.input(), track.stream)?;
-        hear(source, decoder, track.stream.index, self.cancel, take)
+        source.expect(self.late);
+        let mut decoder = AudioDecoder::of(source.input(), track.stream)?;
+        hear(source, &mut decoder, track.stream.index, self.cancel, take)
     }
 
     /// The level of a track that is so loud, with others of a `programme` that is so loud.
@@ -184,7 +185,6 @@ impl Levelling<'_> {
     fn try_level(&self, track: &LevelledTrack<'_>, level: SoundLevel) -> Result<Loudness> {
         let mut trial = LevelTrial::new(AudioConfig {
             plan: track.plan.clone(),
-            bitrate: None,
             source_rate: track.stream.audio.as_ref().map_or(48_000, |a| a.sample_rate),
             start: track.stream.start,
             level: Some(level),
@@ -194,10 +194,10 @@ impl Levelling<'_> {
     }
 }
 
-/// Decoders of Opus give the same peaks to within this, in dB.
+/// Decoders give the same peaks to within this, in dB.
 const DECODERS_DIFFER: f64 = 0.02;
 
-fn complaint(report: &LoudnessReport) -> Option<String> {
+pub(super) fn complaint(report: &LoudnessReport) -> Option<String> {
     let say = |what: String| Some(format!("audio stream {}: {what}", report.stream));
     if let Some(note) = &report.note {
         return say(note.clone());

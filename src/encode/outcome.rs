@@ -18,7 +18,6 @@ use crate::search::ChunkedFilm;
 use crate::stages::spec::factory;
 use crate::stages::treat::dolby_vision;
 use crate::stages::versions;
-use crate::syntax::opus::OPUS_RATE;
 use crate::verify::Verification;
 
 /// What is said of sound whose channels were added up or left out, also in a part of it only.
@@ -142,9 +141,9 @@ impl Run<'_> {
                 say(format!(
                     "{} gaps were filled with {:.2} s of silence and {} overlaps cut by {:.2} s",
                     stats.gaps,
-                    stats.inserted_samples as f64 / f64::from(OPUS_RATE),
+                    stats.inserted_samples as f64 / f64::from(stats.sample_rate),
                     stats.overlaps,
-                    stats.trimmed_samples as f64 / f64::from(OPUS_RATE)
+                    stats.trimmed_samples as f64 / f64::from(stats.sample_rate)
                 ));
             }
         }

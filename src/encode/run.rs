@@ -28,7 +28,9 @@ use crate::stages::describe::{FileDescription, describe};
 use crate::stages::disks::DiskWatch;
 use crate::stages::progress::{JobProgress, Progress, Pulse, Teller};
 use crate::stages::spec::factory;
-use crate::stages::streams::{Action, SoundWish, StreamDecision, Task, decide, in_track_order, unknown_codecs};
+use crate::stages::streams::{
+    Action, SoundWish, StreamDecision, Task, check_sound, decide, in_track_order, unknown_codecs,
+};
 use crate::store::PartialOutput;
 use crate::syntax::opus::OPUS_RATE;
 use crate::verify::{
@@ -109,7 +111,8 @@ fn encode_files(
     let info = facts.refine(&info);
     let decisions = decisions(first, &formats, &info)?;
     let main = main_stream(&info, &decisions).map_err(place)?;
-    let levelling = Levelling { settings: first, info: &info, facts: &facts, decisions: &decisions, sink, cancel };
+    let late = &facts.late;
+    let levelling = Levelling { settings: first, info: &info, late, decisions: &decisions, sink, cancel };
     let levelled = levelling.level().map_err(place)?;
     let sampling = Sampling { info: &info, facts: &facts, main, sink, cancel, pulse, disks: &disks };
     let (outputs, samples): (Vec<_>, Vec<_>) = sampling.resolve(outputs).map_err(place)?.into_iter().unzip();
@@ -204,6 +207,7 @@ fn decisions(settings: &EncodeSettings, formats: &[Format], info: &MediaInfo) ->
     let unknown = unknown_codecs(settings.source(), info);
     let codec = factory(settings)?.traits().codec;
     let wish = SoundWish::of(settings, formats);
+    check_sound(info, wish).map_err(|e| e.with_file(&settings.input))?;
     let decisions: Vec<_> = decide(info, wish, &unknown).iter().map(|d| d.coded_as(codec)).collect();
     let in_file = |kind, message: &str| Err(Error::new(kind, message).with_file(&settings.input));
     match main_stream(info, &decisions) {
@@ -494,7 +498,8 @@ impl Run<'_> {
     fn expected_track(&self, decision: &StreamDecision, findings: &Findings) -> Option<ExpectedTrack> {
         let mut track = ExpectedTrack::new(decision, self.info.streams.get(decision.index)?)?;
         let audio = findings.audio.get(&decision.index);
-        let base = Rational::positive(1, OPUS_RATE as i32)?;
+        let rate = audio.and_then(|a| a.stats).map_or(OPUS_RATE, |s| s.sample_rate);
+        let base = Rational::positive(1, i32::try_from(rate).ok()?)?;
         track.packets = match &decision.task {
             Task::EncodeAudio(_) => audio.and_then(|a| a.stats).map(|s| s.packets),
             Task::CopyAudio(_) => Some(audio.map_or(0, |a| a.packets)),
@@ -503,7 +508,8 @@ impl Run<'_> {
         track.audio = audio.map(|a| ExpectedAudio {
             start: a.start,
             length: a.stats.map(|s| Span::new(i64::try_from(s.samples).unwrap_or(i64::MAX), base)),
-            tolerance_s: 1.5 / f64::from(OPUS_RATE),
+            tolerance_s: 1.5 / f64::from(rate),
+            delay: a.delay,
         });
         Some(track)
     }

@@ -12,14 +12,13 @@ use crate::media::{
 use crate::plan::{SoundLevel, Treatment};
 use crate::stages::describe::FileDescription;
 use crate::stages::streams::{StreamDecision, Task};
-use crate::syntax::opus;
 
 /// The tracks that the files of a pass are filled from.
 pub(super) struct Tracks<'a> {
     info: &'a MediaInfo,
     /// How each source stream is coded, where it goes into a file; subtitles as Matroska has them.
     kinds: BTreeMap<usize, TrackKind>,
-    /// Encoders, made early because the header needs their pre-skip.
+    /// Encoders, made early because the header needs their delay.
     encoders: HashMap<usize, AudioEncoder>,
     /// What is done to the loudness of a source's streams.
     levels: BTreeMap<usize, SoundLevel>,
@@ -49,14 +48,12 @@ impl<'a> Tracks<'a> {
             Task::EncodeAudio(plan) => {
                 let encoder = AudioEncoder::new(AudioConfig {
                     plan: plan.clone(),
-                    bitrate: None,
                     source_rate: audio.map_or(48_000, |a| a.sample_rate),
                     start: stream.start,
                     level: self.levels.get(&stream.index).copied(),
                 })
                 .map_err(|e| e.with_stream(stream.index))?;
-                let track = opus::track(&encoder.head().to_bytes())
-                    .ok_or_else(|| Error::new(ErrorKind::Encode, "the Opus header cannot be read back"))?;
+                let track = encoder.track().map_err(|e| e.with_stream(stream.index))?;
                 self.encoders.insert(stream.index, encoder);
                 TrackKind::Audio(track)
             }

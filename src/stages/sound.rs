@@ -3,11 +3,10 @@
 use super::mux::TrackOut;
 use crate::audio::{AudioEncoder, AudioStats};
 use crate::av::InputPacket;
-use crate::base::{Error, Rational, Result, Span, Timestamp};
+use crate::base::{Error, Result, Span, Timestamp};
 use crate::flow::{Counted, Nothing, Out, Stage};
 use crate::media::Packet;
 use crate::source::AudioDecoder;
-use crate::syntax::opus::OPUS_RATE;
 
 /// Encodes the sound of one stream for every file that has it.
 pub(crate) struct EncodeSound {
@@ -26,6 +25,8 @@ pub(crate) struct AudioFindings {
     pub(crate) stats: Option<AudioStats>,
     /// Time of the first sample that is heard.
     pub(crate) start: Option<Timestamp>,
+    /// What is decoded of an encoded track before that.
+    pub(crate) delay: Option<Span>,
     /// Packets the decoder refused.
     pub(crate) damaged_packets: u64,
     /// Packets before the start of the film, which Matroska cannot carry.
@@ -51,21 +52,21 @@ impl Stage for EncodeSound {
         let stream = self.stream;
         self.end(out).map_err(|e| e.with_stream(stream))?;
         let EncodeSound { decoder, encoder, track, mut start, .. } = self;
-        let pre_skip = pre_skip(&encoder);
-        let mut sink = |packet: Packet| give(packet, pre_skip, &mut start, &track, out);
+        let delay = encoder.delay();
+        let mut sink = |packet: Packet| give(packet, delay, &mut start, &track, out);
         let stats = encoder.finish(&mut sink).map_err(|e| e.with_stream(stream))?;
         track.end()?;
         let (damaged_packets, _) = decoder.damage();
-        Ok(AudioFindings { stats: Some(stats), start, damaged_packets, ..AudioFindings::default() })
+        Ok(AudioFindings { stats: Some(stats), start, delay: Some(delay), damaged_packets, ..AudioFindings::default() })
     }
 }
 
 impl EncodeSound {
     fn encode(&mut self, out: &mut Out<Nothing>) -> Result<()> {
-        let pre_skip = pre_skip(&self.encoder);
+        let delay = self.encoder.delay();
         while let Some(sound) = self.decoder.receive() {
             let (start, track) = (&mut self.start, &self.track);
-            self.encoder.push(sound, &mut |packet| give(packet, pre_skip, start, track, out))?;
+            self.encoder.push(sound, &mut |packet| give(packet, delay, start, track, out))?;
         }
         Ok(())
     }
@@ -76,18 +77,14 @@ impl EncodeSound {
     }
 }
 
-fn pre_skip(encoder: &AudioEncoder) -> Span {
-    Span::new(i64::from(encoder.pre_skip()), Rational::positive(1, OPUS_RATE as i32).unwrap_or(Rational::MILLI))
-}
-
 fn give(
     packet: Packet,
-    pre_skip: Span,
+    delay: Span,
     start: &mut Option<Timestamp>,
     track: &TrackOut,
     out: &Out<Nothing>,
 ) -> Result<()> {
-    start.get_or_insert_with(|| packet.pts.plus(pre_skip));
+    start.get_or_insert_with(|| packet.pts.plus(delay));
     out.context().item();
     track.packet(packet)
 }

@@ -8,9 +8,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::audio::LayoutPlan;
+use crate::audio::{SoundOptions, SoundPlan, check_encoder, codec_name};
 use crate::av::{codec_is_text_subtitle, has_decoder};
-use crate::config::{AudioMode, EncodeSettings};
+use crate::base::{Error, ErrorKind, Result};
+use crate::config::{AudioMode, EncodeSettings, SoundCodec};
 use crate::container::reader::codec_ids;
 use crate::container::{self, Format, codec::CodecMapping};
 use crate::media::{MediaInfo, StreamInfo, StreamKind};
@@ -22,7 +23,7 @@ use crate::plan::{main_video, why_main};
 pub enum Action {
     /// Its bytes come through unchanged.
     Kept,
-    /// Encoded to AV1 or Opus.
+    /// Encoded, to AV1 and Opus unless others are asked for.
     Encoded,
     /// Changed to another format with the same content.
     Converted,
@@ -55,7 +56,7 @@ pub struct StreamDecision {
 #[derive(Clone, Debug)]
 pub(crate) enum Task {
     EncodeVideo,
-    EncodeAudio(LayoutPlan),
+    EncodeAudio(SoundPlan),
     CopyAudio(CodecMapping),
     CopySubtitle { codec_id: String, codec_private: Vec<u8> },
     ConvertSubtitle,
@@ -69,7 +70,7 @@ impl Task {
     pub(crate) fn codec_id(&self, video: Option<&str>) -> Option<String> {
         Some(match self {
             Task::EncodeVideo => container::codec::video_codec_id(video?)?.to_owned(),
-            Task::EncodeAudio(_) => "A_OPUS".to_owned(),
+            Task::EncodeAudio(plan) => container::codec::sound_codec_id(plan.codec_name())?.to_owned(),
             Task::CopyAudio(mapping) => mapping.codec_id.to_owned(),
             Task::CopySubtitle { codec_id, .. } => codec_id.clone(),
             Task::ConvertSubtitle => "S_TEXT/UTF8".to_owned(),
@@ -133,6 +134,8 @@ pub(crate) struct SoundWish<'a> {
     pub(crate) mode: AudioMode,
     /// Whether their loudness is changed, for which they have to be encoded.
     pub(crate) levelled: bool,
+    /// What they are encoded to.
+    pub(crate) options: SoundOptions,
     /// The formats of the files they go into, all of them.
     pub(crate) formats: &'a [Format],
 }
@@ -140,7 +143,10 @@ pub(crate) struct SoundWish<'a> {
 impl<'a> SoundWish<'a> {
     /// Of a run into files of these formats.
     pub(crate) fn of(settings: &EncodeSettings, formats: &'a [Format]) -> Self {
-        SoundWish { mode: settings.audio, levelled: settings.loudness.target().is_some(), formats }
+        let bitrate = settings.audio_bitrate.map(|kbps| kbps * 1000);
+        let options =
+            SoundOptions { codec: settings.audio_codec, downmix: settings.downmix, bitrate, ..SoundOptions::default() };
+        SoundWish { mode: settings.audio, levelled: settings.loudness.target().is_some(), options, formats }
     }
 
     /// The first of the formats that cannot hold sound of this codec.
@@ -193,40 +199,67 @@ fn dropped(reason: impl Into<String>) -> StreamVerdict {
     (Task::Drop, Action::Dropped, None, Some(reason.into()))
 }
 
+/// Refuses what cannot be made of the sound of `info`: a codec that the library cannot encode to or a file cannot hold, layouts
+/// that the codec does not have.
+///
+/// # Errors
+/// `Unsupported`, saying what to install or to ask for; `Usage` for a codec that a file cannot hold.
+pub(crate) fn check_sound(info: &MediaInfo, wish: SoundWish<'_>) -> Result<()> {
+    check_encoder(wish.options.codec)?;
+    let codec = codec_name(wish.options.codec);
+    if let Some(format) = wish.refusing(codec) {
+        return Err(Error::new(ErrorKind::Usage, format!("{} cannot carry sound in {codec}", format.name())));
+    }
+    let mut sound = info.streams.iter().filter(|stream| stream.kind == StreamKind::Audio);
+    sound.try_for_each(|stream| encoded_or_copied(stream, wish).map(drop).map_err(|e| e.with_stream(stream.index)))
+}
+
 fn audio(stream: &StreamInfo, wish: SoundWish<'_>) -> StreamVerdict {
-    let SoundWish { mode, levelled, .. } = wish;
+    encoded_or_copied(stream, wish).unwrap_or_else(|error| dropped(error.to_string()))
+}
+
+/// What becomes of a track; an error where the codec that is asked for does not hold it.
+fn encoded_or_copied(stream: &StreamInfo, wish: SoundWish<'_>) -> Result<StreamVerdict> {
+    let SoundWish { mode, levelled, options, .. } = wish;
     let refusing = wish.refusing(&stream.codec);
     let mapping = container::codec::for_copy(&stream.codec, &stream.extradata)
         .map(|mapping| with_delay(mapping, stream))
         .filter(|_| refusing.is_none());
     let copied = |mapping: CodecMapping, reason: Option<String>| {
-        (Task::CopyAudio(mapping), Action::Kept, Some(stream.codec.clone()), reason)
+        Ok((Task::CopyAudio(mapping), Action::Kept, Some(stream.codec.clone()), reason))
     };
-    if stream.codec == "opus"
+    let layout = stream.audio.as_ref().filter(|a| a.channels > 0 && a.sample_rate > 0);
+    let plan = layout.map(|layout| SoundPlan::new(layout, options));
+    let mixed = plan.as_ref().is_some_and(|plan| plan.as_ref().is_ok_and(|plan| plan.layout.mixes_down()));
+    if stream.codec == codec_name(options.codec)
         && !levelled
+        && !mixed
+        && options.bitrate.is_none()
         && let Some(mapping) = mapping
     {
-        return copied(mapping, Some("already Opus".to_owned()));
+        return copied(mapping, Some(format!("already {}", options.codec.title())));
     }
     if mode == AudioMode::Copy
         && let Some(mapping) = mapping
     {
         return copied(mapping, None);
     }
-    let layout = stream.audio.as_ref().filter(|a| a.channels > 0 && a.sample_rate > 0);
-    let Some(layout) = layout else {
-        return dropped("its channels and sample rate are unknown: nothing of it can be decoded");
+    let Some((layout, plan)) = layout.zip(plan) else {
+        return Ok(dropped("its channels and sample rate are unknown: nothing of it can be decoded"));
     };
-    match LayoutPlan::for_source(layout.channels, &layout.layout) {
+    match plan {
         Ok(plan) => {
-            let mut reason = plan.note.clone();
+            let mut reason = plan.note(layout.sample_rate);
             if mode == AudioMode::Copy {
                 let format = refusing.unwrap_or(Format::Matroska).name();
                 reason = Some(format!("{format} cannot carry {} as it is", stream.codec));
             }
-            (Task::EncodeAudio(plan), Action::Encoded, Some("opus".to_owned()), reason)
+            let codec = plan.codec_name().to_owned();
+            Ok((Task::EncodeAudio(plan), Action::Encoded, Some(codec), reason))
         }
-        Err(error) => dropped(error.to_string()),
+        // Opus has a layout for all that can be heard.
+        Err(error) if options.codec == SoundCodec::Opus => Ok(dropped(error.to_string())),
+        Err(error) => Err(error),
     }
 }
 

@@ -9,4 +9,5 @@ pub mod hvcc;
 pub mod nal;
 mod obu;
 pub mod opus;
+pub mod picture;
 mod sequence;

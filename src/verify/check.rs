@@ -10,7 +10,7 @@ use super::provenance::{check_provenance, provenance_tags};
 use super::verification::Verification;
 use crate::av::{Decoder, DecoderOptions, Received};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Rounding, Span, Timestamp};
-use crate::container::codec::video_codec;
+use crate::container::codec::{sound_codec, video_codec};
 use crate::container::elements::segment_elements;
 use crate::container::reader::{FrameFacts, Reader, TrackFacts, VideoFacts};
 use crate::container::{language, tags};
@@ -30,8 +30,9 @@ const MOST_OFF_S: f64 = 0.1;
 /// Bytes of a tag's value from which on a report has not all of it.
 const LONG_TAG: usize = 400;
 
-/// Matroska's name of AV1.
+/// Matroska's names of AV1 and Opus.
 const AV1: &str = "V_AV1";
+const OPUS: &str = "A_OPUS";
 
 /// What the file has to hold.
 pub(crate) struct Expected {
@@ -93,6 +94,8 @@ pub(crate) struct ExpectedAudio {
     pub(crate) length: Option<Span>,
     /// How far the length may be off, in seconds.
     pub(crate) tolerance_s: f64,
+    /// What is decoded before the sound begins, where that is known beforehand.
+    pub(crate) delay: Option<Span>,
 }
 
 pub(crate) struct ExpectedVideo {
@@ -160,7 +163,7 @@ pub(super) fn verify_matroska(path: &Path, expected: &Expected, cancel: &CancelT
         Err(error) => result.check("container", false, "readable headers", error),
     }
     let tracks: Vec<TrackFacts> = reader.tracks().to_vec();
-    let mut found = match read_frames(&mut reader, &tracks, expected.video.digests.is_none(), cancel) {
+    let mut found = match read_frames(&mut reader, &tracks, expected, cancel) {
         Ok(found) => found,
         Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
         Err(error) => {
@@ -311,12 +314,22 @@ fn comparable(color: Color) -> (u8, u8, u8, ColorRange, ChromaLocation) {
     (code(color.primaries.0), code(color.transfer.0), color.matrix.0, color.range, color.chroma_location)
 }
 
-fn read_frames(reader: &mut Reader, tracks: &[TrackFacts], decode: bool, cancel: &CancelToken) -> Result<ReadBack> {
+fn read_frames(
+    reader: &mut Reader,
+    tracks: &[TrackFacts],
+    expected: &Expected,
+    cancel: &CancelToken,
+) -> Result<ReadBack> {
     let tracks_found = tracks.iter().map(|_| FoundTrack::default()).collect();
     let mut found = ReadBack { tracks: tracks_found, ..ReadBack::default() };
-    let video = tracks.iter().find(|t| t.kind == Some(StreamKind::Video)).filter(|_| decode);
+    let video = tracks.iter().find(|t| t.kind == Some(StreamKind::Video)).filter(|_| expected.video.digests.is_none());
     let mut pictures = video.map(video_decoder).transpose()?;
-    let mut sound: Vec<Option<Decoder>> = tracks.iter().map(opus_decoder).collect();
+    let is_encoded = |at: usize| {
+        let audio = expected.tracks.get(at).and_then(|track| track.audio);
+        audio.is_some_and(|audio| audio.length.is_some())
+    };
+    let decoder = |(at, track): (usize, &TrackFacts)| sound_decoder(track, is_encoded(at));
+    let mut sound: Vec<Option<Decoder>> = tracks.iter().enumerate().map(decoder).collect();
     while let Some(frame) = reader.next_frame()? {
         cancel.check()?;
         let Some(at) = tracks.iter().position(|t| t.number == frame.track) else { continue };
@@ -329,9 +342,14 @@ fn read_frames(reader: &mut Reader, tracks: &[TrackFacts], decode: bool, cancel:
                 let when = (frame.time().ticks(), frame.keyframe);
                 found.picture(codec, &frame.data, when, pictures.as_mut());
             }
-            Some(StreamKind::Audio) => read_sound(track, &frame, sound[at].as_mut()),
+            Some(StreamKind::Audio) => read_sound(track, &tracks[at], &frame, sound[at].as_mut()),
             _ => {}
         }
+    }
+    for ((track, facts), decoder) in found.tracks.iter_mut().zip(tracks).zip(&mut sound) {
+        let Some(decoder) = decoder else { continue };
+        let rest = decoder.send_end().and_then(|()| drain_sound(decoder));
+        track.heard(facts, rest);
     }
     found.end_of_pictures(pictures.as_mut());
     Ok(found)
@@ -351,13 +369,17 @@ pub(super) fn video_decoder_of(codec: &str, configuration: &[u8]) -> Result<Deco
     }
 }
 
-fn opus_decoder(track: &TrackFacts) -> Option<Decoder> {
-    if track.codec_id != "A_OPUS" {
-        return None;
+/// A decoder of a track's sound: of Opus always, of others where they were encoded.
+fn sound_decoder(track: &TrackFacts, encoded: bool) -> Option<Decoder> {
+    let (codec, private) = (sound_codec(&track.codec_id)?, &track.codec_private);
+    if codec == "opus" {
+        let head = opus_head_facts(private)?;
+        let base = Rational::positive(1, OPUS_RATE as i32)?;
+        return Decoder::by_name(codec, private, base, u32::from(head.channels)).ok();
     }
-    let head = opus_head_facts(&track.codec_private)?;
-    let base = Rational::positive(1, OPUS_RATE as i32)?;
-    Decoder::by_name("opus", &track.codec_private, base, u32::from(head.channels)).ok()
+    let audio = track.audio.filter(|_| encoded)?;
+    let channels = u32::try_from(audio.channels).ok()?;
+    Decoder::by_name(codec, private, Rational::NANO, channels).ok()
 }
 
 impl ReadBack {
@@ -400,16 +422,34 @@ fn drain_video(decoder: &mut Decoder) -> Result<u64> {
     Ok(frames)
 }
 
-fn read_sound(track: &mut FoundTrack, frame: &FrameFacts, decoder: Option<&mut Decoder>) {
-    track.samples += u64::from(packet_samples(&frame.data).unwrap_or(0));
+fn read_sound(track: &mut FoundTrack, facts: &TrackFacts, frame: &FrameFacts, decoder: Option<&mut Decoder>) {
+    if facts.codec_id == OPUS {
+        // The decoder throws the pre-skip away by itself.
+        track.samples += u64::from(packet_samples(&frame.data).unwrap_or(0));
+    }
     track.discard_ns += frame.discard_padding_ns;
     let Some(decoder) = decoder else { return };
-    let decoded = decoder.send_bytes(&frame.data, 0).and_then(|()| {
-        while let Received::Frame(_) = decoder.receive_audio()? {}
-        Ok(())
-    });
-    if let Err(error) = decoded {
-        track.error.get_or_insert_with(|| error.to_string());
+    let decoded = decoder.send_bytes(&frame.data, 0).and_then(|()| drain_sound(decoder));
+    track.heard(facts, decoded);
+}
+
+/// Samples of all runs that a decoder has.
+fn drain_sound(decoder: &mut Decoder) -> Result<u64> {
+    let mut samples = 0;
+    while let Received::Frame(frame) = decoder.receive_audio()? {
+        samples += frame.samples() as u64;
+    }
+    Ok(samples)
+}
+
+impl FoundTrack {
+    /// Notes what a decoder made of a packet.
+    fn heard(&mut self, facts: &TrackFacts, decoded: Result<u64>) {
+        match decoded {
+            Ok(samples) if facts.codec_id != OPUS => self.samples += samples,
+            Ok(_) => {}
+            Err(error) => drop(self.error.get_or_insert_with(|| error.to_string())),
+        }
     }
 }
 
@@ -467,20 +507,31 @@ fn check_track_content(result: &mut Verification, want: &ExpectedTrack, facts: &
     let name = |what: &str| format!("{what} of stream {}", want.stream);
     check_track_packets(result, want, have.packets);
     let Some(audio) = want.audio else { return };
-    if facts.codec_id == "A_OPUS" {
+    let rate = match (facts.codec_id.as_str(), facts.audio) {
+        (OPUS, _) | (_, None) => f64::from(OPUS_RATE),
+        (_, Some(audio)) => audio.sample_rate,
+    };
+    let mut delay_ns = facts.codec_delay_ns;
+    if facts.codec_id == OPUS {
         let pre_skip = opus_head_facts(&facts.codec_private).map_or(0, |h| u64::from(h.pre_skip));
-        let delay = (pre_skip * 1_000_000_000).div_ceil(u64::from(OPUS_RATE));
-        result.check(name("codec delay"), facts.codec_delay_ns.abs_diff(delay) <= 1, delay, facts.codec_delay_ns);
+        delay_ns = (pre_skip * 1_000_000_000).div_ceil(u64::from(OPUS_RATE));
+        result.check(name("codec delay"), facts.codec_delay_ns.abs_diff(delay_ns) <= 1, delay_ns, facts.codec_delay_ns);
         result.check(name("seek pre-roll"), facts.seek_pre_roll_ns == 80_000_000, 80_000_000, facts.seek_pre_roll_ns);
+    } else if let Some(delay) = audio.delay {
+        let wanted = delay.as_nanos().unsigned_abs();
+        result.check(name("codec delay"), delay_ns.abs_diff(wanted) <= 1, wanted, delay_ns);
+    }
+    if facts.codec_id == OPUS || audio.length.is_some() {
         let decodes = have.error.clone().unwrap_or_else(|| "all".to_owned());
         result.check(name("packets that decode"), have.error.is_none(), "all", decodes);
-        if let Some(length) = audio.length {
-            let discarded = (have.discard_ns as f64 * f64::from(OPUS_RATE) / 1e9).round();
-            let heard = (have.samples as f64 - pre_skip as f64 - discarded).max(0.0) / f64::from(OPUS_RATE);
-            let heard = if have.packets == 0 { 0.0 } else { heard };
-            let pass = (heard - length.as_secs_f64()).abs() <= audio.tolerance_s;
-            result.check(name("length"), pass, format!("{:.4} s", length.as_secs_f64()), format!("{heard:.4} s"));
-        }
+    }
+    if let Some(length) = audio.length {
+        let samples = |ns: f64| (ns * rate / 1e9).round();
+        let skipped = samples(delay_ns as f64) + samples(have.discard_ns as f64);
+        let heard = (have.samples as f64 - skipped).max(0.0) / rate;
+        let heard = if have.packets == 0 { 0.0 } else { heard };
+        let pass = (heard - length.as_secs_f64()).abs() <= audio.tolerance_s;
+        result.check(name("length"), pass, format!("{:.4} s", length.as_secs_f64()), format!("{heard:.4} s"));
     }
     if let (Some(start), Some(first)) = (audio.start, have.first_ns) {
         // A block's time less the codec delay is when its first decoded sample plays; the first that counts

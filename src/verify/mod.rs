@@ -8,12 +8,14 @@ mod check;
 mod file;
 mod mp4;
 mod provenance;
+mod sound;
 mod source;
 mod verification;
 mod vmaf;
 
 pub(crate) use check::{Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, expected_attachments};
 pub(crate) use file::verify_file;
+pub(crate) use sound::{ExpectedSound, verify_sound};
 pub use source::verify;
 pub(crate) use verification::failure;
 pub use verification::{CheckResult, Verification};

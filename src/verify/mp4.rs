@@ -18,7 +18,7 @@ use crate::container::language::terminological;
 use crate::container::mp4::reader::{Mp4Reader, Mp4Sample, Mp4Track};
 use crate::container::mp4::tags::placed;
 use crate::media::{Color, ColorRange, MediaInfo, StreamKind, VideoInfo};
-use crate::syntax::opus::{OPUS_RATE, opus_head_facts, packet_samples};
+use crate::syntax::opus::{OPUS_RATE, OpusHead, opus_head_facts, packet_samples};
 
 /// How far apart in a file packets may stand that are decoded at the same time, in seconds.
 const INTERLEAVED_S: f64 = 1.0;
@@ -177,7 +177,8 @@ fn check_sound(
     }
     let Some(audio) = want.audio else { return Ok(()) };
     let seconds = |ticks: i64| ticks as f64 * track.time_base.as_f64();
-    let delay = head.as_ref().map_or(want.delay_ns as f64 / 1e9, |h| f64::from(h.pre_skip) / f64::from(OPUS_RATE));
+    let said = audio.delay.map_or(want.delay_ns as f64 / 1e9, |delay| delay.as_secs_f64());
+    let delay = head.as_ref().map_or(said, |h| f64::from(h.pre_skip) / f64::from(OPUS_RATE));
     if decoder.is_some() {
         let decodes = broken.map_or_else(|| "all".to_owned(), |e| e.to_string());
         result.check(name("packets that decode"), decodes == "all", "all", decodes);
@@ -189,11 +190,11 @@ fn check_sound(
         let pass = (wanted - found).abs() <= 1.0;
         result.check(name("start"), pass, format!("{wanted:.3} ms"), format!("{found:.3} ms"));
     }
-    if let (Some(length), Some(head)) = (audio.length, &head) {
+    if let Some(length) = audio.length {
         let end = track.samples.iter().map(|s| s.pts + i64::from(s.duration)).max().unwrap_or(0);
         let begins = first.map_or(0.0, |first| seconds(first.pts) + delay);
-        let decoded = samples.saturating_sub(u64::from(head.pre_skip)) as f64 / f64::from(OPUS_RATE);
-        let heard = (seconds(end) - begins).clamp(0.0, decoded);
+        let decoded = |head: &OpusHead| samples.saturating_sub(u64::from(head.pre_skip)) as f64 / f64::from(OPUS_RATE);
+        let heard = (seconds(end) - begins).clamp(0.0, head.as_ref().map_or(f64::MAX, decoded));
         let pass = (heard - length.as_secs_f64()).abs() <= audio.tolerance_s;
         result.check(name("length"), pass, format!("{:.4} s", length.as_secs_f64()), format!("{heard:.4} s"));
     }

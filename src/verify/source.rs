@@ -7,15 +7,16 @@ use super::check::{Expected, ExpectedAudio, ExpectedTrack, ExpectedVideo, expect
 use super::file::verify_file;
 use super::verification::Verification;
 use crate::analyze::{Analysis, Looks, OutputFacts, plan_told_by};
+use crate::audio::{SoundOptions, codec_name};
 use crate::av::DecoderOptions;
 use crate::base::{CancelToken, Error, Rational, Result, Span, Timestamp};
-use crate::config::AudioMode;
-use crate::media::{Frame, MediaInfo};
+use crate::config::{AudioMode, Downmix, SoundCodec};
+use crate::media::{Frame, MediaInfo, StreamKind};
 use crate::plan::PicturePlan;
 use crate::source::{AudioDecoder, Source, VideoDecoder, looked_at};
 use crate::stages::describe::describe;
 use crate::stages::digest::message_digest;
-use crate::stages::streams::{SoundWish, StreamDecision, Task, decide, in_track_order, unknown_codecs};
+use crate::stages::streams::{SoundWish, StreamDecision, Task, UnknownCodecs, decide, in_track_order, unknown_codecs};
 use crate::stages::treat::{Treat, dolby_vision_record, messages};
 
 /// How far the length of a track may be off when both sides were measured by their timestamps: below this the
@@ -40,10 +41,7 @@ fn verify_of_file(source: &Path, output: &Path, cancel: &CancelToken) -> Result<
     let info = facts.refine(&info);
     let said = OutputFacts::of(output, cancel);
     let format = said.format;
-    // Of sound that was encoded no more is asked where it was Opus before. Sound that was copied is no Opus.
-    let mode = if said.opus_alone { AudioMode::Opus } else { AudioMode::Copy };
-    let wish = SoundWish { mode, levelled: false, formats: &[format] };
-    let decisions = decide(&info, wish, &unknown_codecs(source, &info));
+    let decisions = made_as(&info, &said, &unknown_codecs(source, &info));
     let decisions: Vec<_> = decisions.iter().map(|d| d.coded_as(said.codec).kept_in(format)).collect();
     let plan = plan_told_by(&said, None, &facts, &main).map_err(place)?;
     let mut input = Source::open(source, cancel)?;
@@ -64,6 +62,31 @@ fn keeps_start(first_picture_ns: Option<i64>, expected: &Expected, info: &MediaI
     let Some((first, found)) = expected.video.times.iter().min().zip(first_picture_ns) else { return false };
     let off = |start: Span| first.plus(start).as_nanos().abs_diff(found);
     off(info.start_kept(true)) < off(info.start_kept(false))
+}
+
+/// What was done with each stream, as far as the codecs of the output's sound tell. Of sound that was encoded no more is asked
+/// where it was in that codec before.
+fn made_as(info: &MediaInfo, output: &OutputFacts, unknown: &UnknownCodecs) -> Vec<StreamDecision> {
+    let tracks = &output.sound;
+    let decided = |(mode, codec, downmix): (AudioMode, SoundCodec, Downmix)| {
+        let options = SoundOptions { codec, downmix, ..SoundOptions::default() };
+        decide(info, SoundWish { mode, levelled: false, options, formats: &[output.format] }, unknown)
+    };
+    let there = |codec: &SoundCodec| tracks.iter().any(|track| track == codec_name(*codec));
+    let codecs: Vec<SoundCodec> = SoundCodec::ALL.into_iter().filter(there).collect();
+    // Layouts that a codec lacks were mixed down to one that it has.
+    let downmixes = [Downmix::Off, Downmix::Surround, Downmix::Stereo, Downmix::Mono];
+    let of_mode = |mode| codecs.iter().flat_map(move |codec| downmixes.map(|downmix| (mode, *codec, downmix)));
+    let fits = |decisions: &Vec<StreamDecision>| {
+        let sound = in_track_order(decisions).into_iter().filter(|d| d.kind == StreamKind::Audio);
+        sound.filter_map(|d| d.output_codec.as_ref()).eq(tracks)
+    };
+    let found = [AudioMode::Opus, AudioMode::Copy].into_iter().flat_map(of_mode).map(decided).find(fits);
+    found.unwrap_or_else(|| {
+        let copied = tracks.iter().any(|codec| codec != "opus");
+        let mode = if copied { AudioMode::Copy } else { AudioMode::Opus };
+        decided((mode, SoundCodec::Opus, Downmix::Off))
+    })
 }
 
 struct Decoded {
@@ -179,6 +202,7 @@ fn track(info: &MediaInfo, decision: &StreamDecision, heard: Option<&Heard>) -> 
         start: h.start,
         length: h.end.zip(h.start).map(|(end, start)| end.since(start)),
         tolerance_s: LENGTH_TOLERANCE_S,
+        delay: None,
     });
     Some(track)
 }

@@ -204,6 +204,7 @@ fn what_a_container_cannot_hold_is_refused_before_anything_is_encoded() {
         ("film.mkv", &["--codec", "hevc", "--encoder", "libx264"], "libx264 makes h264, and hevc is asked for"),
         ("film.mkv", &["--codec", "hevc", "--svt", "x265-params=aq-mod=3"], "did you mean aq-mode"),
         ("film.mp4", &["--codec", "h264", "--dolby-vision", "require"], "Dolby Vision"),
+        ("film.webm", &["--audio-codec", "flac"], "WebM cannot carry sound in flac"),
     ] {
         let output = folder.path().join(name);
         let out = drapto().args(["encode", "--crf", "40"]).args(more).args([&film, &output]).output();
@@ -234,5 +235,33 @@ fn sound_of_a_real_clip_is_copied_into_mp4_and_plays_when_it_did() {
         let time = |packet: &Value| packet["pts_time"].as_str().and_then(|t| t.parse::<f64>().ok()).expect("a time");
         assert!((time(before) - time(after)).abs() < 0.001, "{before} {after}");
         assert_eq!(before["size"], after["size"]);
+    }
+}
+
+#[test]
+fn sound_in_aac_is_heard_when_it_was_in_matroska_and_mp4() {
+    let Some(film) = fixture("showcase") else { return };
+    if !tool("ffprobe") {
+        return;
+    }
+    let folder = scratch();
+    let source = heard(&film, 0);
+    for end in ["mkv", "mp4"] {
+        let output = folder.path().join(format!("film.{end}"));
+        let found = encoded(&film, &output, &["--audio-codec", "aac"]);
+        assert_eq!(stream(&found, "audio")["codec_name"], "aac");
+        // The first second of it, against the source, a sample of six channels of 16 bits at a time.
+        let sound = heard(&output, 0);
+        // What ffmpeg leaves in at the start of Matroska, it skips by the edit list in MP4.
+        let skipped = (sound.len() as i64 - source.len() as i64).max(0) as usize / 12;
+        let samples = |bytes: &[u8]| bytes.chunks_exact(12).map(|s| i64::from(i16::from_le_bytes([s[0], s[1]]))).collect();
+        let (source, sound): (Vec<i64>, Vec<i64>) = (samples(&source), samples(&sound));
+        let off = |lag: usize| {
+            let pairs = source[4_800..24_000].iter().zip(&sound[4_800 + lag..]);
+            pairs.map(|(a, b)| (a - b).pow(2)).sum::<i64>()
+        };
+        let best = (0..=skipped.min(4_096)).min_by_key(|lag| off(*lag)).expect("a lag");
+        let lag = if end == "mp4" { best } else { best.saturating_sub(1024) };
+        assert!(lag <= 48, "{end}: {best} samples late");
     }
 }

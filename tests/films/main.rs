@@ -25,6 +25,7 @@ mod provenance;
 mod quality;
 mod scenes;
 mod scores;
+mod sound;
 mod support;
 mod table;
 mod time;

@@ -49,16 +49,15 @@ unsafe impl Send for CodecEncoder {}
 
 /// Whether libavcodec has a video encoder of that name.
 pub fn has_video_encoder(name: &str) -> bool {
-    find(name).is_ok()
+    find(name, sys::AVMediaType::AVMEDIA_TYPE_VIDEO).is_some()
 }
 
-fn find(name: &str) -> Result<&'static sys::AVCodec> {
-    let c_name = c_string(name)?;
+/// The encoder of that name for that kind of media, where libavcodec has it.
+pub(super) fn find(name: &str, kind: sys::AVMediaType) -> Option<&'static sys::AVCodec> {
+    let c_name = c_string(name).ok()?;
     // SAFETY: a terminated string; the answer is null or static data.
     let codec = unsafe { sys::avcodec_find_encoder_by_name(c_name.as_ptr()).as_ref() };
-    codec
-        .filter(|codec| super::raw_enum!(codec.type_) == sys::AVMediaType::AVMEDIA_TYPE_VIDEO as c_int)
-        .ok_or_else(|| Error::new(ErrorKind::Unsupported, format!("this FFmpeg has no video encoder {name}")))
+    codec.filter(|codec| super::raw_enum!(codec.type_) == kind as c_int)
 }
 
 fn c_string(text: &str) -> Result<CString> {
@@ -66,10 +65,10 @@ fn c_string(text: &str) -> Result<CString> {
 }
 
 /// A dictionary of options, freed when it is dropped.
-struct Dictionary(*mut sys::AVDictionary);
+pub(super) struct Dictionary(pub(super) *mut sys::AVDictionary);
 
 impl Dictionary {
-    fn of(options: &[(String, String)]) -> Result<Self> {
+    pub(super) fn of(options: &[(String, String)]) -> Result<Self> {
         let mut dictionary = Dictionary(ptr::null_mut());
         for (name, value) in options {
             let (key, value) = (c_string(name)?, c_string(value)?);
@@ -81,7 +80,7 @@ impl Dictionary {
     }
 
     /// The first entry.
-    fn first(&self) -> Option<(String, String)> {
+    pub(super) fn first(&self) -> Option<(String, String)> {
         // SAFETY: the dictionary is null or valid; an empty key with this flag finds every entry. Its strings live as
         // long as the dictionary.
         unsafe {
@@ -105,7 +104,11 @@ impl CodecEncoder {
     /// `Unsupported` where this FFmpeg has no such encoder, `Usage` for an option that neither it nor libavcodec knows,
     /// naming it, `Encode` where it does not start with these settings.
     pub fn open(settings: &CodecSettings<'_>) -> Result<Self> {
-        let codec = find(settings.name)?;
+        let missing = || {
+            let message = format!("this FFmpeg has no video encoder {}", settings.name);
+            Error::new(ErrorKind::Unsupported, message)
+        };
+        let codec = find(settings.name, sys::AVMediaType::AVMEDIA_TYPE_VIDEO).ok_or_else(missing)?;
         let base = settings.frame_rate.inverse().filter(|base| base.num() > 0);
         let (Some(format), Some(base)) = (planar_format(settings.format), base) else {
             let message = format!("{} cannot encode {:?}", settings.name, settings.format);

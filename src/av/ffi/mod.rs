@@ -13,12 +13,13 @@ mod hdr10_plus;
 mod info;
 pub(super) mod input;
 pub(super) mod output;
-mod output_stream;
+pub(super) mod output_stream;
 pub(super) mod packet;
 pub(super) mod parameters;
 pub(super) mod resample;
 pub(super) mod rgb;
 pub(super) mod scale;
+pub(super) mod sound_encoder;
 pub(super) mod subtitle;
 
 use std::ffi::{CStr, c_char, c_int};
@@ -106,6 +107,7 @@ pub fn quiet_logs() {
 /// The versions of the FFmpeg libraries that are loaded, as `(name, version)`.
 pub fn versions() -> Vec<(&'static str, String)> {
     let dotted = |v: u32| format!("{}.{}.{}", v >> 16, (v >> 8) & 0xff, v & 0xff);
+    let resampler = if has_soxr() { "soxr" } else { "its own resampler" };
     // SAFETY: these functions return constants.
     unsafe {
         vec![
@@ -113,9 +115,16 @@ pub fn versions() -> Vec<(&'static str, String)> {
             ("libavformat", dotted(sys::avformat_version())),
             ("libavcodec", dotted(sys::avcodec_version())),
             ("libavfilter", dotted(sys::avfilter_version())),
+            ("libswresample", format!("{} ({resampler})", dotted(sys::swresample_version()))),
             ("libavutil", dotted(sys::avutil_version())),
         ]
     }
+}
+
+/// Whether libswresample was built with soxr, which then changes sample rates in the place of its own filter.
+fn has_soxr() -> bool {
+    // SAFETY: the answer is a static string.
+    unsafe { text(sys::swresample_configuration()) }.is_some_and(|text| text.contains("--enable-libsoxr"))
 }
 
 /// Whether FFmpeg's subtitle codec of this name holds text rather than pictures.

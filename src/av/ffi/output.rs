@@ -8,7 +8,7 @@ use std::ptr::{self, NonNull};
 
 use ffmpeg_next::ffi as sys;
 
-use super::output_stream::{add_chapters, add_cover, add_stream, c_text, set_tag};
+use super::output_stream::{CoverPicture, add_chapters, add_cover, add_stream, c_text, set_tag, tell_delay};
 use super::packet::InputPacket;
 use super::{AvError, check, out_of_memory, time_base};
 use crate::base::{Error, ErrorKind, Rational, Result, Rounding, Timestamp};
@@ -25,6 +25,8 @@ pub struct Output {
     context: NonNull<sys::AVFormatContext>,
     bases: Vec<Rational>,
     last_dts: Vec<Option<i64>>,
+    /// What the first packet of each track decodes to in vain, where packets tell that themselves.
+    leads: Vec<u32>,
     path: Option<PathBuf>,
     /// Behind a pointer that the byte stream holds: freed after it.
     stream: Box<FileStream>,
@@ -122,7 +124,8 @@ impl Output {
     /// Writes the header of a file in libavformat's `format` (a muxer's name, such as `mp4`) to `file`, from its start.
     ///
     /// `path` names the file in errors. A muxer that reads back what it wrote (`movflags` `faststart`) opens it by that name,
-    /// so it has to be the file's own. Tags are passed on by name, attachments as covers. `options` are the muxer's; one it does not know is an error.
+    /// so it has to be the file's own. Tags are passed on by FFmpeg's names. `options` are the muxer's; one it does not know is an
+    /// error.
     ///
     /// # Errors
     /// `Output` where the file cannot be written; `Encode` for a codec the format cannot hold; `Usage` for an unknown option.
@@ -132,12 +135,30 @@ impl Output {
         format: &CStr,
         params: &FileParams,
         options: &[(&CStr, &CStr)],
+        covers: &[CoverPicture<'_>],
     ) -> Result<Self> {
         let output = Self::new(file, path, format)?;
-        output.start(params, options).map_err(|e| match path {
+        output.start(params, options, covers, false).map_err(|e| match path {
             Some(path) => e.with_file(path),
             None => e,
         })
+    }
+
+    /// As [`create`](Self::create), for a file of sound alone: with what formats of sound want to know of delay and trims beside
+    /// the times.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn create_sound(
+        file: File,
+        path: &Path,
+        format: &CStr,
+        params: &FileParams,
+        options: &[(&CStr, &CStr)],
+        covers: &[CoverPicture<'_>],
+    ) -> Result<Self> {
+        let output = Self::new(file, Some(path), format)?;
+        output.start(params, options, covers, true).map_err(|e| e.with_file(path))
     }
 
     fn new(file: File, path: Option<&Path>, format: &CStr) -> Result<Self> {
@@ -148,8 +169,14 @@ impl Output {
         check(code, ErrorKind::Unsupported, "this FFmpeg has no muxer for the format")?;
         let context = NonNull::new(context).ok_or_else(|| out_of_memory("a muxer"))?;
         let stream = Box::new(FileStream { file, failed: None, end: 0 });
-        let mut output =
-            Output { context, bases: Vec::new(), last_dts: Vec::new(), path: path.map(Path::to_path_buf), stream };
+        let mut output = Output {
+            context,
+            bases: Vec::new(),
+            last_dts: Vec::new(),
+            leads: Vec::new(),
+            path: path.map(Path::to_path_buf),
+            stream,
+        };
         let opaque = ptr::from_mut::<FileStream>(&mut output.stream).cast();
         // SAFETY: the buffer is libavformat's from then on; the boxed stream outlives the context (see `Drop`). Name and
         // flags are fields that users set before the header is written.
@@ -182,23 +209,36 @@ impl Output {
         Ok(output)
     }
 
-    fn start(mut self, params: &FileParams, options: &[(&CStr, &CStr)]) -> Result<Self> {
+    /// Writes the header and the covers.
+    fn start(
+        mut self,
+        params: &FileParams,
+        options: &[(&CStr, &CStr)],
+        covers: &[CoverPicture<'_>],
+        sound_alone: bool,
+    ) -> Result<Self> {
         let context = self.context.as_ptr();
         for (index, track) in params.tracks.iter().enumerate() {
             // SAFETY: the header was not yet written: streams may be added.
             unsafe { add_stream(context, track) }.map_err(|e| e.with_stream(index))?;
+            if sound_alone {
+                // SAFETY: as above; the stream was just added.
+                self.leads.push(unsafe { tell_delay(context, index, track) });
+            }
+        }
+        for cover in covers {
+            // SAFETY: as above.
+            unsafe { add_cover(context, cover)? };
+        }
+        for (key, value) in &params.tags {
+            // SAFETY: the dictionary is the context's own.
+            unsafe { set_tag(&mut (*context).metadata, &c_text(key), Some(value))? };
         }
         let mut dictionary = ptr::null_mut();
         // SAFETY: as above; keys and values are terminated strings, the dictionary is freed here.
         let code = unsafe {
             set_tag(&mut (*context).metadata, c"title", params.title.as_deref())?;
             set_tag(&mut (*context).metadata, c"encoding_tool", Some(params.writing_app.as_str()))?;
-            for (name, value) in &params.tags {
-                set_tag(&mut (*context).metadata, &c_text(name), Some(value))?;
-            }
-            for cover in &params.attachments {
-                add_cover(context, cover)?;
-            }
             add_chapters(context, &params.chapters)?;
             for (key, value) in options {
                 sys::av_dict_set(&mut dictionary, key.as_ptr(), value.as_ptr(), 0);
@@ -218,10 +258,48 @@ impl Output {
             (0..(*context).nb_streams as usize).map(|i| time_base((**(*context).streams.add(i)).time_base)).collect()
         };
         self.last_dts = vec![None; params.tracks.len()];
-        for (cover, attachment) in params.attachments.iter().enumerate() {
-            self.write_cover(params.tracks.len() + cover, &attachment.data)?;
+        for (index, cover) in covers.iter().enumerate() {
+            self.write_cover(params.tracks.len() + index, cover)?;
         }
         Ok(self)
+    }
+
+    fn write_cover(&mut self, stream: usize, cover: &CoverPicture<'_>) -> Result<()> {
+        let mut raw = InputPacket::of_bytes(cover.data)?;
+        let packet = raw.as_mut_ptr();
+        // SAFETY: both are valid; the fields are plain numbers. av_write_frame takes no ownership.
+        let code = unsafe {
+            ((*packet).pts, (*packet).dts) = (0, 0);
+            (*packet).stream_index = stream as c_int;
+            (*packet).flags = sys::AV_PKT_FLAG_KEY as c_int;
+            sys::av_write_frame(self.context.as_ptr(), packet)
+        };
+        self.checked(code, ErrorKind::Encode, "the format cannot hold this cover")
+    }
+
+    /// Whether times of a track may stay as they are from one packet to the next.
+    fn times_may_stay(&self) -> bool {
+        // SAFETY: a context of ours has a muxer, which is static data.
+        let flags = unsafe { (*(*self.context.as_ptr()).oformat).flags };
+        flags & sys::AVFMT_TS_NONSTRICT as c_int != 0
+    }
+
+    /// Tells the muxer the configuration of `track` as it is at the end: FLAC's count of samples. Nothing of that track follows.
+    ///
+    /// # Errors
+    /// `Output` where the file cannot be written.
+    pub fn configure_at_end(&mut self, track: TrackId, configuration: &[u8]) -> Result<()> {
+        let mut raw = InputPacket::empty()?;
+        raw.add_side_data(sys::AVPacketSideDataType::AV_PKT_DATA_NEW_EXTRADATA, configuration)?;
+        let end = self.last_dts.get(track.0).copied().flatten().map_or(0, |last| last + 1);
+        let packet = raw.as_mut_ptr();
+        // SAFETY: as in `write`; a packet without bytes, with side data of its own.
+        let code = unsafe {
+            ((*packet).pts, (*packet).dts) = (end, end);
+            (*packet).stream_index = track.0 as c_int;
+            sys::av_write_frame(self.context.as_ptr(), packet)
+        };
+        self.checked(code, ErrorKind::Encode, "cannot finish a track")
     }
 
     /// An error of the byte stream is `Output` and names its cause; another is of `kind`.
@@ -254,14 +332,22 @@ impl Output {
         };
         let ticks = |t: Timestamp| t.rescale(base, Rounding::Nearest).ticks();
         let (pts, dts) = (ticks(packet.pts), ticks(packet.dts.unwrap_or(packet.pts)));
-        if self.last_dts[track.0].is_some_and(|last| dts <= last) {
+        let stays = self.times_may_stay();
+        if self.last_dts[track.0].is_some_and(|last| dts < last || dts == last && !stays) {
             return Err(refuse("decoding times do not rise"));
         }
         if dts > pts {
             return Err(refuse("a packet is decoded after it is presented"));
         }
-        self.last_dts[track.0] = Some(dts);
+        let first = self.last_dts[track.0].replace(dts).is_none();
         let mut raw = InputPacket::of_bytes(data)?;
+        if let Some(lead) = self.leads.get(track.0) {
+            let lead = if first { *lead } else { 0 };
+            let end = packet.trim.end.map_or(0, |end| end.rescale(base, Rounding::Nearest).ticks().max(0) as u32);
+            if lead + end > 0 {
+                raw.set_skip_samples(lead, end)?;
+            }
+        }
         let code = {
             let raw = raw.as_mut_ptr();
             // SAFETY: both are valid; the fields are plain numbers. av_write_frame takes no ownership.
@@ -278,20 +364,6 @@ impl Output {
             }
         };
         self.checked(code, ErrorKind::Encode, "cannot put a packet into the file").map_err(|e| e.at(packet.pts))
-    }
-
-    /// Hands over a cover, as the only packet of its stream.
-    fn write_cover(&mut self, stream: usize, data: &[u8]) -> Result<()> {
-        let mut raw = InputPacket::of_bytes(data)?;
-        // SAFETY: both are valid; the fields are plain numbers. av_write_frame takes no ownership.
-        let code = unsafe {
-            let raw = raw.as_mut_ptr();
-            (*raw).stream_index = stream as c_int;
-            ((*raw).pts, (*raw).dts) = (0, 0);
-            (*raw).flags = sys::AV_PKT_FLAG_KEY as c_int;
-            sys::av_write_frame(self.context.as_ptr(), raw)
-        };
-        self.checked(code, ErrorKind::Encode, "cannot put a cover into the file")
     }
 
     /// Writes the end of the file and gives back how many bytes it has. The file is flushed, not synced.

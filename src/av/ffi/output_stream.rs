@@ -6,10 +6,10 @@ use std::ptr;
 use ffmpeg_next::ffi as sys;
 
 use super::out_of_memory;
-use crate::base::{Error, ErrorKind, Rational, Result};
+use crate::base::{Error, ErrorKind, Rational, Result, Rounding};
 use crate::media::{
-    Attachment, AudioTrackParams, Chapter, Disposition, FieldOrder, MasteringDisplay, TrackCodec, TrackKind,
-    TrackParams, VideoTrackParams,
+    AudioTrackParams, Chapter, Disposition, FieldOrder, MasteringDisplay, TrackCodec, TrackKind, TrackParams,
+    VideoTrackParams,
 };
 
 /// MPEG's own clock, for video whose time base is not known.
@@ -260,34 +260,65 @@ pub(super) unsafe fn add_chapters(context: *mut sys::AVFormatContext, chapters: 
     Ok(())
 }
 
-/// Adds a stream for a picture that stands for the film.
+/// Tells the muxer of sound how much a decoder makes in vain at first; in samples of the track.
+///
+/// # Safety
+/// `context` is a valid output whose header was not yet written, with a stream at `index`.
+pub(super) unsafe fn tell_delay(context: *mut sys::AVFormatContext, index: usize, track: &TrackParams) -> u32 {
+    let TrackKind::Audio(audio) = &track.kind else { return 0 };
+    // SAFETY: by this function's contract; plain fields.
+    unsafe {
+        let par = (**(*context).streams.add(index)).codecpar;
+        let base = Rational::positive(1, (*par).sample_rate).unwrap_or(Rational::MILLI);
+        let delay = audio.codec_delay.map_or(0, |delay| delay.rescale(base, Rounding::Nearest).ticks());
+        (*par).initial_padding = c_int::try_from(delay.max(0)).unwrap_or(0);
+        if audio.bit_depth.is_some_and(|bits| bits > 16) && audio.codec.is("flac") {
+            set_raw!((*par).format, sys::AVSampleFormat::AV_SAMPLE_FMT_S32 as i32);
+        }
+        (*par).initial_padding as u32
+    }
+}
+
+/// A picture that stands for a file of sound.
+#[derive(Clone, Copy, Debug)]
+pub struct CoverPicture<'a> {
+    /// FFmpeg's name of its codec, such as `png`.
+    pub codec: &'a str,
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Its file.
+    pub data: &'a [u8],
+}
+
+/// Adds a stream for a cover.
 ///
 /// # Safety
 /// `context` is a valid output whose header was not yet written.
 ///
 /// # Errors
-/// `Encode` for an attachment that is no JPEG or PNG.
-pub(super) unsafe fn add_cover(context: *mut sys::AVFormatContext, cover: &Attachment) -> Result<()> {
-    let codec = match cover.mime.as_str() {
-        "image/jpeg" => sys::AVCodecID::AV_CODEC_ID_MJPEG,
-        "image/png" => sys::AVCodecID::AV_CODEC_ID_PNG,
-        other => return Err(Error::new(ErrorKind::Encode, format!("a cover cannot be {other}"))),
-    };
-    // SAFETY: by this function's contract; plain fields of a new stream.
+/// `Encode` for a codec that FFmpeg does not know.
+pub(super) unsafe fn add_cover(context: *mut sys::AVFormatContext, cover: &CoverPicture<'_>) -> Result<()> {
+    // SAFETY: by this function's contract; a new stream has parameters of its own.
     unsafe {
+        let descriptor = sys::avcodec_descriptor_get_by_name(c_text(cover.codec).as_ptr());
+        if descriptor.is_null() {
+            return Err(Error::new(ErrorKind::Encode, format!("FFmpeg knows no codec {}", cover.codec)));
+        }
         let stream = sys::avformat_new_stream(context, ptr::null());
         if stream.is_null() {
             return Err(out_of_memory("a cover"));
         }
         let par = (*stream).codecpar;
-        (*par).codec_type = sys::AVMediaType::AVMEDIA_TYPE_VIDEO;
-        (*par).codec_id = codec;
-        // Nobody stores the size, but libavformat wants video to have one.
-        ((*par).width, (*par).height) = (1, 1);
+        ptr::copy(ptr::addr_of!((*descriptor).id), ptr::addr_of_mut!((*par).codec_id), 1);
+        ptr::copy(ptr::addr_of!((*descriptor).type_), ptr::addr_of_mut!((*par).codec_type), 1);
+        (*par).width = cover.width as c_int;
+        (*par).height = cover.height as c_int;
+        (*stream).time_base = sys::AVRational { num: 1, den: 90_000 };
         (*stream).disposition = sys::AV_DISPOSITION_ATTACHED_PIC as c_int;
-        (*stream).time_base = sys::AVRational { num: 1, den: 1000 };
+        set_tag(&mut (*stream).metadata, c"comment", Some("Cover (front)"))
     }
-    Ok(())
 }
 
 /// A terminated copy of `text`, which ends at its first zero byte.

@@ -64,7 +64,13 @@ impl InputPacket {
     /// Whether the packet brings new codec parameters (`AV_PKT_DATA_NEW_EXTRADATA`), without which what follows it
     /// cannot be decoded.
     pub fn changes_parameters(&self) -> bool {
-        !self.side_data(sys::AVPacketSideDataType::AV_PKT_DATA_NEW_EXTRADATA).is_empty()
+        self.new_parameters().is_some()
+    }
+
+    /// Those parameters: the codec's configuration from here on, or at the end of an encode the one that holds for all of it.
+    pub fn new_parameters(&self) -> Option<&[u8]> {
+        let bytes = self.side_data(sys::AVPacketSideDataType::AV_PKT_DATA_NEW_EXTRADATA);
+        (!bytes.is_empty()).then_some(bytes)
     }
 
     fn fields(&self) -> &sys::AVPacket {
@@ -195,20 +201,29 @@ impl InputPacket {
     /// # Errors
     /// `Encode` without memory.
     pub fn skipping(&self, samples: u32) -> Result<Self> {
-        /// Samples to skip at the start and at the end, and why (`AV_PKT_DATA_SKIP_SAMPLES`).
-        const SIZE: usize = 10;
         let mut packet = self.share()?;
-        // SAFETY: the packet is valid and ours; the answer is null or `SIZE` writable bytes that it owns.
+        packet.set_skip_samples(samples, 0)?;
+        Ok(packet)
+    }
+
+    /// Tells a decoder, or a muxer, to throw away so many samples at the start and at the end.
+    pub(super) fn set_skip_samples(&mut self, start: u32, end: u32) -> Result<()> {
+        // Samples to skip at the start and at the end, and why.
+        let bytes = [&start.to_le_bytes()[..], &end.to_le_bytes(), &[0, 0]].concat();
+        self.add_side_data(sys::AVPacketSideDataType::AV_PKT_DATA_SKIP_SAMPLES, &bytes)
+    }
+
+    /// Adds side data.
+    pub(super) fn add_side_data(&mut self, kind: sys::AVPacketSideDataType, bytes: &[u8]) -> Result<()> {
+        // SAFETY: the packet is valid and ours; the answer is null or as many writable bytes that it owns.
         unsafe {
-            let kind = sys::AVPacketSideDataType::AV_PKT_DATA_SKIP_SAMPLES;
-            let data = sys::av_packet_new_side_data(packet.as_mut_ptr(), kind, SIZE);
+            let data = sys::av_packet_new_side_data(self.as_mut_ptr(), kind, bytes.len());
             if data.is_null() {
                 return Err(out_of_memory("a packet's properties"));
             }
-            data.write_bytes(0, SIZE);
-            data.cast::<[u8; 4]>().write(samples.to_le_bytes());
+            ptr::copy_nonoverlapping(bytes.as_ptr(), data, bytes.len());
         }
-        Ok(packet)
+        Ok(())
     }
 
     /// Matroska's BlockAdditional bytes without FFmpeg's 8-byte id prefix, where the packet has some.

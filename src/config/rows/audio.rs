@@ -3,9 +3,9 @@
 #![allow(clippy::unit_arg)]
 
 use super::row::{BASE, word};
-use crate::config::parse::{choice, number, parsed};
+use crate::config::parse::{choice, number, parsed, whole};
 use crate::config::setting::{Setting, SettingKind};
-use crate::config::{AudioMode, LoudnessGroup};
+use crate::config::{AudioMode, Downmix, LoudnessGroup, SoundCodec};
 
 pub(super) const SETTINGS: &[Setting] = &[
     Setting {
@@ -16,10 +16,54 @@ pub(super) const SETTINGS: &[Setting] = &[
         value_name: "MODE",
         kind: SettingKind::OneOf(&["opus", "copy"]),
         default: "opus",
-        help: "Encode audio tracks to Opus, or copy them where Matroska can carry the codec",
+        help: "Encode audio tracks, to Opus unless --audio-codec says otherwise, or copy them where Matroska can carry the \
+               codec",
         example: "\"opus\"",
         set: |s, v| Ok(s.audio = choice::<AudioMode>("audio", v, &["opus", "copy"])?),
         get: |s| word(&s.audio),
+        ..BASE
+    },
+    Setting {
+        name: "audio.codec",
+        key: "audio_codec",
+        place: "audio.codec",
+        flag: Some("audio-codec"),
+        value_name: "CODEC",
+        kind: SettingKind::OneOf(SoundCodec::WORDS),
+        default: "opus",
+        help: "What audio tracks are encoded to; tracks in that codec are copied",
+        example: "\"opus\"",
+        set: |s, v| Ok(s.audio_codec = choice::<SoundCodec>("audio_codec", v, SoundCodec::WORDS)?),
+        get: |s| word(&s.audio_codec),
+        ..BASE
+    },
+    Setting {
+        name: "audio.bitrate",
+        key: "audio_bitrate",
+        place: "audio.bitrate",
+        flag: Some("audio-bitrate"),
+        value_name: "KBPS",
+        kind: SettingKind::Whole { min: 16, max: 1536 },
+        unit: "kb/s",
+        default: "by layout, as 128 for Opus in stereo",
+        help: "Bit rate of each audio track that is encoded",
+        example: "160",
+        set: |s, v| Ok(s.audio_bitrate = Some(whole("audio_bitrate", v, 16, 1536)?)),
+        get: |s| s.audio_bitrate.map(|rate| rate.to_string()),
+        ..BASE
+    },
+    Setting {
+        name: "audio.downmix",
+        key: "downmix",
+        place: "audio.downmix",
+        flag: Some("downmix"),
+        value_name: "LAYOUT",
+        kind: SettingKind::OneOf(Downmix::WORDS),
+        default: "off",
+        help: "Mix audio tracks with more channels down to stereo, mono or 5.1, by ITU-R BS.775; others stay as they are",
+        example: "\"stereo\"",
+        set: |s, v| Ok(s.downmix = choice::<Downmix>("downmix", v, Downmix::WORDS)?),
+        get: |s| word(&s.downmix),
         ..BASE
     },
     Setting {

@@ -99,6 +99,27 @@ pub fn video_codec(codec_id: &str) -> Option<&'static str> {
     VIDEO.iter().find(|(_, id)| *id == codec_id).map(|(name, _)| *name)
 }
 
+/// The CodecIDs of sound that is encoded, by FFmpeg's names.
+const SOUND: [(&str, &str); 7] = [
+    ("opus", "A_OPUS"),
+    ("aac", "A_AAC"),
+    ("flac", "A_FLAC"),
+    ("vorbis", "A_VORBIS"),
+    ("ac3", "A_AC3"),
+    ("eac3", "A_EAC3"),
+    ("mp3", "A_MPEG/L3"),
+];
+
+/// The CodecID of sound that FFmpeg calls `codec`, of those that are encoded.
+pub fn sound_codec_id(codec: &str) -> Option<&'static str> {
+    SOUND.iter().find(|(name, _)| *name == codec).map(|(_, id)| *id)
+}
+
+/// What FFmpeg calls the sound of this CodecID, of those that are encoded.
+pub fn sound_codec(codec_id: &str) -> Option<&'static str> {
+    SOUND.iter().find(|(_, id)| *id == codec_id).map(|(name, _)| *name)
+}
+
 fn video(codec: &str, configuration: &[u8]) -> Option<CodecMapping> {
     let configured = |id| (!configuration.is_empty()).then(|| with_private(id, configuration.to_vec()));
     let id = video_codec_id(codec)?;

@@ -6,14 +6,15 @@ use std::path::Path;
 
 use super::tags::placed;
 use super::timed_text::{CueMerger, ShownText, timed_text, timed_text_style};
-use crate::av::Output;
+use crate::av::{CoverPicture, Output};
 use crate::base::{Error, ErrorKind, Result, Timestamp};
 use crate::container::format::Format;
 use crate::container::language::terminological;
 use crate::container::muxer::{Lane, MuxStats, Muxer, TrackCount};
-use crate::media::{FileParams, Packet, PacketData, StreamKind, SubtitleTrackParams, TrackId, TrackKind};
+use crate::media::{Attachment, FileParams, Packet, PacketData, StreamKind, SubtitleTrackParams, TrackId, TrackKind};
 use crate::syntax::av1::block_data;
 use crate::syntax::nal::{self, Framing};
+use crate::syntax::picture::still;
 
 /// How an MP4 is laid out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,8 +89,9 @@ impl Mp4Muxer {
         params.tags = placed(&params.tags).0.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let flags = if options.index_first { c"+faststart" } else { c"-faststart" };
         // The clock of the edit lists: a common multiple of frame rates and sample rates would be too fine for 32 bits.
-        let output =
-            Output::create(file, path, c"mp4", &params, &[(c"movflags", flags), (c"movie_timescale", c"90000")])?;
+        let options = [(c"movflags", flags), (c"movie_timescale", c"90000")];
+        let covers: Vec<CoverPicture<'_>> = params.attachments.iter().map(cover).collect();
+        let output = Output::create(file, path, c"mp4", &params, &options, &covers)?;
         Ok(Mp4Muxer { output, tracks })
     }
 }
@@ -164,6 +166,13 @@ impl Muxer for Mp4Muxer {
         let counts: Vec<TrackCount> = self.tracks.into_iter().map(|t| t.count).collect();
         Ok(MuxStats::of(&counts, bytes))
     }
+}
+
+/// A JPEG or PNG as a cover. Nobody stores its size, but libavformat wants one.
+fn cover(attachment: &Attachment) -> CoverPicture<'_> {
+    let (width, height) = still(&attachment.data).map_or((1, 1), |still| (still.width, still.height));
+    let codec = if attachment.mime == "image/png" { "png" } else { "mjpeg" };
+    CoverPicture { codec, width, height, data: &attachment.data }
 }
 
 /// Whether H.264 comes with start codes: as lengths the same bytes would name units of 1 byte, or of 256 and more that
