@@ -254,7 +254,8 @@ fn sound_in_aac_is_heard_when_it_was_in_matroska_and_mp4() {
         let sound = heard(&output, 0);
         // What ffmpeg leaves in at the start of Matroska, it skips by the edit list in MP4.
         let skipped = (sound.len() as i64 - source.len() as i64).max(0) as usize / 12;
-        let samples = |bytes: &[u8]| bytes.chunks_exact(12).map(|s| i64::from(i16::from_le_bytes([s[0], s[1]]))).collect();
+        let samples =
+            |bytes: &[u8]| bytes.chunks_exact(12).map(|s| i64::from(i16::from_le_bytes([s[0], s[1]]))).collect();
         let (source, sound): (Vec<i64>, Vec<i64>) = (samples(&source), samples(&sound));
         let off = |lag: usize| {
             let pairs = source[4_800..24_000].iter().zip(&sound[4_800 + lag..]);
