@@ -169,7 +169,7 @@ pub fn pooled_line(pooled: &PooledMetric) -> String {
     let bad: String = bad.iter().map(|(name, value)| format!("  {name} {value:.digits$}")).collect();
     let unit = if pooled.unit.is_empty() { String::new() } else { format!(" {}", pooled.unit) };
     let model = pooled.model.map_or(String::new(), |model| format!("  ({model})"));
-    let stride = if pooled.stride > 1 { format!("  every {}th picture", pooled.stride) } else { String::new() };
+    let stride = if pooled.stride > 1 { format!("  one picture in {}", pooled.stride) } else { String::new() };
     let relative = if pooled.relative.is_some() { "  relative: PQ or HLG" } else { "" };
     format!("mean {:.digits$}{unit}{harmonic}{bad}{model}{stride}{relative}", pooled.mean)
 }
