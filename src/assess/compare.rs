@@ -82,15 +82,9 @@ pub struct CurveGain {
 type BdRates = BTreeMap<QualityMetric, std::result::Result<f64, String>>;
 
 fn by_names<S: Serializer>(rates: &BdRates, s: S) -> std::result::Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    #[serde(untagged)]
-    enum Written<'a> {
-        Percent { percent: f64 },
-        Why { why: &'a str },
-    }
     let written = |rate: &std::result::Result<f64, String>| match rate {
-        Ok(percent) => serde_json::json!(Written::Percent { percent: *percent }),
-        Err(why) => serde_json::json!(Written::Why { why }),
+        Ok(percent) => serde_json::json!({ "percent": percent }),
+        Err(why) => serde_json::json!({ "why": why }),
     };
     s.collect_map(rates.iter().map(|(metric, rate)| (metric.name(), written(rate))))
 }

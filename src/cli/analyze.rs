@@ -8,7 +8,7 @@ use drapto::{CancelToken, Error, ErrorKind, Result};
 
 use super::places::Place;
 use super::quality_args::AnalyzeArgs;
-use super::text::{duration, print, print_json};
+use super::text::{duration, print};
 use super::{ffi, signals};
 
 pub fn run(args: &AnalyzeArgs) -> Result<()> {
@@ -21,9 +21,9 @@ pub fn run(args: &AnalyzeArgs) -> Result<()> {
     let found = assess(reference, file, &options, &cancel)?;
     for (kind, place) in &outputs {
         let text = match kind {
-            Written::Json => json(&found)?,
-            Written::Page => found.html()?,
-            Written::JUnit => found.junit(),
+            AnalysisForm::Json => json(&found)?,
+            AnalysisForm::Page => found.html()?,
+            AnalysisForm::JUnit => found.junit(),
         };
         place.write(&text).map_err(|e| {
             let error = Error::new(ErrorKind::Output, "the analysis cannot be written").caused_by(e);
@@ -34,7 +34,7 @@ pub fn run(args: &AnalyzeArgs) -> Result<()> {
         })?;
     }
     if args.json {
-        print_json(&found)?;
+        print(&json(&found)?)?;
     } else if !outputs.iter().any(|(_, place)| *place == Place::Stdout) {
         print(&describe(&found))?;
     }
@@ -46,16 +46,20 @@ pub fn run(args: &AnalyzeArgs) -> Result<()> {
 
 /// The forms an analysis is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Written {
+enum AnalysisForm {
     Json,
     Page,
     JUnit,
 }
 
 /// Where it is written; checked before anything is measured.
-fn outputs(args: &AnalyzeArgs) -> Result<Vec<(Written, Place)>> {
-    let given = [(Written::Json, &args.report), (Written::Page, &args.report_html), (Written::JUnit, &args.junit)];
-    let mut out: Vec<(Written, Place)> = Vec::new();
+fn outputs(args: &AnalyzeArgs) -> Result<Vec<(AnalysisForm, Place)>> {
+    let given = [
+        (AnalysisForm::Json, &args.report),
+        (AnalysisForm::Page, &args.report_html),
+        (AnalysisForm::JUnit, &args.junit),
+    ];
+    let mut out: Vec<(AnalysisForm, Place)> = Vec::new();
     for (kind, path) in given {
         let Some(path) = path else { continue };
         let place = Place::of(path);
@@ -165,7 +169,7 @@ pub fn pooled_line(pooled: &PooledMetric) -> String {
     let bad: String = bad.iter().map(|(name, value)| format!("  {name} {value:.digits$}")).collect();
     let unit = if pooled.unit.is_empty() { String::new() } else { format!(" {}", pooled.unit) };
     let model = pooled.model.map_or(String::new(), |model| format!("  ({model})"));
-    let stride = if pooled.stride > 1 { format!("  every {}th picture", pooled.stride) } else { String::new() };
+    let stride = if pooled.stride > 1 { format!("  one picture in {}", pooled.stride) } else { String::new() };
     let relative = if pooled.relative.is_some() { "  relative: PQ or HLG" } else { "" };
     format!("mean {:.digits$}{unit}{harmonic}{bad}{model}{stride}{relative}", pooled.mean)
 }
