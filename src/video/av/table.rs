@@ -221,6 +221,7 @@ const LIBX265: EncoderRow = EncoderRow {
     lists: &["x265-params"],
     list: "x265-params",
     keys: Some(X265_KEYS),
-    // Of frames at once, on which the bytes depend; rows within frames go to all cores whatever this says.
-    threads: 3,
+    // Frames at once: with more than one libx265 3.5 now and then gave other bytes on a machine that was busy. The rows of a frame
+    // go to all cores whatever this says.
+    threads: 1,
 };
