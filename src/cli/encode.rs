@@ -4,7 +4,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use drapto::{CancelToken, EncodeRequest, Error, ErrorKind, Event, JobHandle, Outcome, Report, Result, Sink};
+use drapto::{
+    CancelToken, EncodeRequest, Error, ErrorKind, Event, JobHandle, Outcome, Report, Result, SettingValues, Sink,
+};
 
 use super::args::EncodeArgs;
 use super::batch::Remembered;
@@ -39,7 +41,7 @@ fn films(args: &EncodeArgs) -> Result<u8> {
 /// One film.
 fn film(args: EncodeArgs) -> Result<()> {
     let (values, unknown) = super::layers::layers(&args.files, &args.chosen.0)?;
-    let (input, output) = files(&args)?;
+    let (input, output) = files(&args, &values)?;
     let read: Vec<PathBuf> = values.files().map(|(_, path)| path.to_path_buf()).collect();
     let request = EncodeRequest::new(input, output).with_settings(values);
     request.check()?;
@@ -107,7 +109,7 @@ fn film(args: EncodeArgs) -> Result<()> {
 }
 
 /// What is read and written, by the command line's words.
-fn files(args: &EncodeArgs) -> Result<(PathBuf, PathBuf)> {
+fn files(args: &EncodeArgs, values: &SettingValues) -> Result<(PathBuf, PathBuf)> {
     let usage = |message: &str| Err(Error::new(ErrorKind::Usage, message));
     let from_stdin = args.input.as_os_str() == DASH;
     let output = match &args.output {
@@ -116,7 +118,7 @@ fn files(args: &EncodeArgs) -> Result<(PathBuf, PathBuf)> {
         }
         Some(output) => output.clone(),
         None if from_stdin => return usage("a film from standard input has no name; name the output"),
-        None => EncodeRequest::default_output(&args.input),
+        None => EncodeRequest::default_output(&args.input, values)?,
     };
     Ok((places::input(&args.input).to_path_buf(), output))
 }

@@ -39,9 +39,9 @@ pub(super) fn check(output: &Path) -> Result<()> {
     }
 }
 
-/// `film.mkv` becomes `film.av1.mkv` beside it, `Show.S01E01` becomes `Show.S01E01.av1.mkv`.
-pub(super) fn default_output(input: &Path) -> PathBuf {
-    matroska_name(input, ".av1")
+/// `film.mkv` becomes `film.av1.mkv` beside it, `Show.S01E01` becomes `Show.S01E01.av1.mkv`, where the codec is AV1.
+pub(super) fn default_output(input: &Path, codec: &str) -> PathBuf {
+    matroska_name(input, &format!(".{codec}"))
 }
 
 /// The Matroska file beside `input` that has its name without the end that is a format's, and `suffix`.
@@ -88,7 +88,7 @@ mod tests {
             ("film", "film.av1.mkv"),
             (".mp4", ".mp4.av1.mkv"),
         ] {
-            assert_eq!(default_output(Path::new(input)), Path::new(output), "{input}");
+            assert_eq!(default_output(Path::new(input), "av1"), Path::new(output), "{input}");
         }
     }
 
@@ -98,8 +98,9 @@ mod tests {
         use std::ffi::OsStr;
         use std::os::unix::ffi::OsStrExt;
         let name = |bytes: &[u8]| PathBuf::from(OsStr::from_bytes(bytes));
-        assert_eq!(default_output(&name(b"lat\xe9in.mp4")), name(b"lat\xe9in.av1.mkv"));
-        let long = default_output(Path::new(&format!("{}.mkv", "y".repeat(251))));
+        assert_eq!(default_output(&name(b"lat\xe9in.mp4"), "av1"), name(b"lat\xe9in.av1.mkv"));
+        assert_eq!(default_output(Path::new("film.mp4"), "hevc"), Path::new("film.hevc.mkv"));
+        let long = default_output(Path::new(&format!("{}.mkv", "y".repeat(251))), "av1");
         assert!(long.as_os_str().len() <= 255 && long.to_string_lossy().ends_with(".av1.mkv"), "{}", long.display());
     }
 }

@@ -10,6 +10,7 @@ use super::extension;
 use crate::base::{Error, ErrorKind, Result};
 use crate::config::{EncodeSettings, Origin, SettingValues, setting};
 use crate::encode::check_paths;
+use crate::stages::spec::factory;
 
 /// The form of requests written as JSON; another is refused.
 const VERSION: u32 = 1;
@@ -150,10 +151,14 @@ impl EncodeRequest {
         check_paths(&resolved, reads, writes)
     }
 
-    /// What the output of `input` is called where nobody says: `film.mkv` becomes `film.av1.mkv` beside it, and a name
-    /// whose end is no format's keeps it.
-    pub fn default_output(input: &Path) -> PathBuf {
-        extension::default_output(input)
+    /// What the output of `input` is called where nobody says: `film.mkv` becomes `film.av1.mkv` beside it, or what the codec
+    /// of `settings` is called in the place of `av1`, and a name whose end is no format's keeps it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] for settings that cannot be together, [`ErrorKind::Unsupported`] for an encoder that is not there.
+    pub fn default_output(input: &Path, settings: &SettingValues) -> Result<PathBuf> {
+        let (settings, _) = settings.resolve(input, input)?;
+        Ok(extension::default_output(input, factory(&settings)?.traits().codec))
     }
 
     /// Reads a request: `{"version": 1, "input": "film.mkv", "outputs": [{"path": "film.av1.mkv"}],

@@ -189,7 +189,7 @@ impl BatchPlan {
         };
         let planner = |film: &FoundFilm| -> Result<BatchItem> {
             let rules = rules_of(&film.root)?;
-            let output = options.names.output(&film.root, &film.path);
+            let output = options.names.output(&film.root, &film.path, rules.codec);
             Planner { options, rules, look: &look, settings: &settings }.item(film, output)
         };
         let mut items = in_pool(|| films.par_iter().map(planner).collect::<Result<Vec<_>>>())?;

@@ -8,9 +8,6 @@ use super::place::{place, real};
 use crate::base::{Error, ErrorKind, Result};
 use crate::front::matroska_name;
 
-/// The suffix of outputs that are beside their films.
-const BESIDE: &str = ".av1";
-
 /// The longest suffix, in bytes, so that it fits behind a name.
 const LONGEST: usize = 64;
 
@@ -20,7 +17,7 @@ pub struct OutputNames {
     /// The folder in which the folders of the films are made again; `None` puts each output beside its film, as does the
     /// folder of the films itself.
     pub folder: Option<PathBuf>,
-    /// What outputs' names have before `.mkv`; `None` is `.av1` beside films and nothing in a folder of their own.
+    /// What outputs' names have before `.mkv`; `None` is the codec (`.av1`) beside films and nothing in a folder of their own.
     pub suffix: Option<String>,
 }
 
@@ -48,19 +45,19 @@ impl OutputNames {
         (real(folder) != real(of_films)).then_some(folder)
     }
 
-    /// What outputs of films below `root` have before `.mkv`.
-    pub(super) fn suffix_for(&self, root: &Path) -> &str {
-        let usual = if self.folder_for(root).is_some() { "" } else { BESIDE };
+    /// What outputs of films below `root` have before `.mkv`, where their pictures are in FFmpeg's `codec`.
+    pub(super) fn suffix_for(&self, root: &Path, codec: &str) -> String {
         match self.suffix.as_deref() {
             // In a folder of their own outputs need none; beside their films they do.
-            None | Some("") => usual,
-            Some(suffix) => suffix,
+            None | Some("") if self.folder_for(root).is_some() => String::new(),
+            None | Some("") => format!(".{codec}"),
+            Some(suffix) => suffix.to_owned(),
         }
     }
 
     /// Where the output of `film`, found below `root`, goes.
-    pub(super) fn output(&self, root: &Path, film: &Path) -> PathBuf {
-        let named = matroska_name(film, self.suffix_for(root));
+    pub(super) fn output(&self, root: &Path, film: &Path, codec: &str) -> PathBuf {
+        let named = matroska_name(film, &self.suffix_for(root, codec));
         let Some(folder) = self.folder_for(root) else { return named };
         let below = match named.strip_prefix(root) {
             Ok(below) if !below.as_os_str().is_empty() => below,
@@ -130,17 +127,18 @@ mod tests {
         std::fs::create_dir_all(root.join("a")).unwrap();
         let film = root.join("a/film.mp4");
         let out = scratch.path().join("out");
-        assert_eq!(names(None, None).output(&root, &film), root.join("a/film.av1.mkv"));
-        assert_eq!(names(None, Some("-small")).output(&root, &film), root.join("a/film-small.mkv"));
-        assert_eq!(names(Some(&out), None).output(&root, &film), out.join("a/film.mkv"));
-        assert_eq!(names(Some(&out), Some(".x")).output(&root, &film), out.join("a/film.x.mkv"));
+        assert_eq!(names(None, None).output(&root, &film, "av1"), root.join("a/film.av1.mkv"));
+        assert_eq!(names(None, None).output(&root, &film, "h264"), root.join("a/film.h264.mkv"));
+        assert_eq!(names(None, Some("-small")).output(&root, &film, "av1"), root.join("a/film-small.mkv"));
+        assert_eq!(names(Some(&out), None).output(&root, &film, "av1"), out.join("a/film.mkv"));
+        assert_eq!(names(Some(&out), Some(".x")).output(&root, &film, "av1"), out.join("a/film.x.mkv"));
         // The films' own folder, however it is spelled, is beside them.
-        assert_eq!(names(Some(&root.join("a/..")), None).output(&root, &film), root.join("a/film.av1.mkv"));
+        assert_eq!(names(Some(&root.join("a/..")), None).output(&root, &film, "av1"), root.join("a/film.av1.mkv"));
         // A root that is a film.
         std::fs::write(&film, b"").unwrap();
-        assert_eq!(names(Some(&out), None).output(&film, &film), out.join("film.mkv"));
-        assert_eq!(names(None, None).output(&film, &film), root.join("a/film.av1.mkv"));
-        assert_eq!(names(Some(&root.join("a")), None).output(&film, &film), root.join("a/film.av1.mkv"));
+        assert_eq!(names(Some(&out), None).output(&film, &film, "av1"), out.join("film.mkv"));
+        assert_eq!(names(None, None).output(&film, &film, "av1"), root.join("a/film.av1.mkv"));
+        assert_eq!(names(Some(&root.join("a")), None).output(&film, &film, "av1"), root.join("a/film.av1.mkv"));
     }
 
     #[test]
@@ -175,7 +173,7 @@ mod tests {
         use std::ffi::OsStr;
         use std::os::unix::ffi::OsStrExt;
         let path = |bytes: &[u8]| PathBuf::from(OsStr::from_bytes(bytes));
-        let out = names(None, None).output(Path::new("d"), &path(b"d/lat\xe9in.mp4"));
+        let out = names(None, None).output(Path::new("d"), &path(b"d/lat\xe9in.mp4"), "av1");
         assert_eq!(out, path(b"d/lat\xe9in.av1.mkv"));
         assert!(has_suffix(&out, ".av1"));
         assert_eq!(place_of(&path(b"d/lat\xe9in.mp4")), path(b"d/lat\xe9in.mkv"));

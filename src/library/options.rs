@@ -67,6 +67,8 @@ pub(super) struct Resolved {
     pub(super) rules: BatchRules,
     /// Whether outputs that are there are made again.
     pub(super) overwrite: bool,
+    /// FFmpeg's name of the codec of outputs.
+    pub(super) codec: &'static str,
 }
 
 impl BatchOptions {
@@ -158,11 +160,12 @@ impl BatchOptions {
         let settings = self.resolve()?;
         let mut rules = self.rules.clone();
         // Only AV1 is not made of AV1.
-        rules.reencode |= settings.reencode || factory(&settings)?.traits().codec != "av1";
-        let suffix = self.names.suffix_for(root);
-        rules.output_suffix = rules.output_suffix.or_else(|| Some(suffix.to_owned()).filter(|s| !s.is_empty()));
+        let codec = factory(&settings)?.traits().codec;
+        rules.reencode |= settings.reencode || codec != "av1";
+        let suffix = self.names.suffix_for(root, codec);
+        rules.output_suffix = rules.output_suffix.or_else(|| Some(suffix).filter(|s| !s.is_empty()));
         rules.skip_suffix = rules.skip_suffix.or_else(|| self.rename_skipped.clone());
-        Ok(Resolved { rules, overwrite: settings.overwrite })
+        Ok(Resolved { rules, overwrite: settings.overwrite, codec })
     }
 }
 
