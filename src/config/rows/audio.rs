@@ -26,7 +26,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         name: "audio.codec",
         key: "audio_codec",
-        place: "audio.codec",
+        place: "audio.audio_codec",
         flag: Some("audio-codec"),
         value_name: "CODEC",
         kind: SettingKind::OneOf(SoundCodec::WORDS),

@@ -56,7 +56,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         name: "video.codec",
         key: "codec",
-        place: "encoding.video_codec",
+        place: "encoding.codec",
         flag: Some("codec"),
         value_name: "NAME",
         kind: SettingKind::OneOf(CODECS),

@@ -156,10 +156,22 @@ fn long_name(lab: &Lab) -> Found {
     written(&desk, &out, &name, desk.left() == [name.as_str()])
 }
 
+/// A name promises a format: it is that, or refused.
 fn other_format(lab: &Lab) -> Found {
     let desk = Desk::new(lab);
-    let found = ["out.mp4", "out.webm", "out.MOV"].map(|name| desk.bash(&format!("$E in.mp4 {name}")));
-    found.iter().try_fold(String::new(), |_, out| refused(&desk, lab, out, &[]))
+    let refusals = ["out.avi", "out.ts", "out.MOV"].map(|name| desk.bash(&format!("$E in.mp4 {name}")));
+    let refusals = refusals.iter().try_fold(String::new(), |_, out| refused(&desk, lab, out, &[]))?;
+    for (name, format) in [("out.mp4", "mp4"), ("out.webm", "webm")] {
+        let out = desk.bash(&format!("$E in.mp4 {name}"));
+        written(&desk, &out, name, true)?;
+        let found = ffprobe(&desk.at(name), &["-show_entries", "format=format_name"]);
+        let is_it = found["format"]["format_name"].as_str().is_some_and(|names| names.contains(format));
+        // ffprobe calls WebM and Matroska by one name; the head of the file tells them apart.
+        let head = std::fs::read(desk.at(name)).unwrap_or_default();
+        let says = format == "mp4" || head.get(..64).is_some_and(|head| head.windows(4).any(|w| w == b"webm"));
+        right_if(is_it && says, format!("{name}: {found}"))?;
+    }
+    Ok(format!("MP4 and WebM are what they are called; {refusals}"))
 }
 
 fn no_extension(lab: &Lab) -> Found {
