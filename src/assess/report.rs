@@ -228,8 +228,9 @@ pub struct Thumbnail {
     pub rgb: Vec<u8>,
 }
 
-impl From<RgbPicture> for Thumbnail {
-    fn from(picture: RgbPicture) -> Self {
+impl Thumbnail {
+    /// Of a picture that was converted.
+    pub(super) fn of(picture: RgbPicture) -> Self {
         Thumbnail { width: picture.width, height: picture.height, rgb: picture.bytes }
     }
 }

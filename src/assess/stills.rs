@@ -6,7 +6,7 @@ use std::path::Path;
 use super::metric::QualityMetric;
 use super::options::AssessOptions;
 use super::pairing::PairedFilm;
-use super::report::WorstPicture;
+use super::report::{Thumbnail, WorstPicture};
 use crate::av::{DecoderOptions, RgbConverter};
 use crate::base::{CancelToken, Error, ErrorKind, Result, Timestamp};
 use crate::media::StreamInfo;
@@ -48,7 +48,7 @@ pub(super) fn worst_pictures(
         let other = Pictures::open_at(file, place, decoder, cancel)?.next()?.ok_or_else(|| gone(file, of_file))?;
         let height = (u64::from(other.height) * u64::from(WIDTH)).div_ceil(u64::from(other.width.max(1))) as u32;
         let size = if other.width > WIDTH { (WIDTH, height.max(1)) } else { (other.width, other.height) };
-        let small = |frame| RgbConverter::new(Some(size)).convert(frame).map(Into::into);
+        let small = |frame| RgbConverter::new(Some(size)).convert(frame).map(Thumbnail::of);
         out.push(WorstPicture {
             index: at,
             at_s: of_file.as_secs_f64(),

@@ -325,7 +325,7 @@ pub struct EncodeSettings {
     /// Whether a film that is AV1 already is encoded again, instead of being left alone.
     pub reencode: bool,
     /// The codec that was asked for by name; `None` where it is the encoder's.
-    pub codec: Option<VideoCodec>,
+    pub(crate) codec: Option<VideoCodec>,
     /// The video encoder by name: `svt-av1`, `libx264`, `libx265`.
     pub encoder: String,
     /// Further SVT-AV1 parameters by the encoder's own names, applied last.

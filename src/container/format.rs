@@ -60,11 +60,6 @@ impl Format {
         }
     }
 
-    /// Whether it is Matroska or a part of it.
-    pub fn is_matroska(self) -> bool {
-        matches!(self, Format::Matroska | Format::WebM)
-    }
-
     /// Whether it holds video that FFmpeg calls `codec`.
     pub fn holds_video(self, codec: &str) -> bool {
         match self {

@@ -154,11 +154,6 @@ impl FeatureSet {
         self.with_model.then_some(self.config.model)
     }
 
-    /// Each how many pairs one is scored.
-    pub fn stride(&self) -> Stride {
-        self.config.stride
-    }
-
     /// Pairs fed so far.
     pub fn fed(&self) -> u64 {
         u64::from(self.pairs.fed())

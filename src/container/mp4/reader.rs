@@ -67,13 +67,6 @@ pub struct Mp4Sample {
     pub size: u32,
 }
 
-impl Mp4Track {
-    /// A sample's presentation time.
-    pub fn time(&self, sample: &Mp4Sample) -> Timestamp {
-        Timestamp::new(sample.pts, self.time_base)
-    }
-}
-
 impl Mp4Reader {
     /// Opens `path` and reads its index.
     ///
