@@ -5,7 +5,7 @@
 use std::ffi::CStr;
 
 use super::pairs::{Pairs, PictureShape, check_depth, check_threads};
-use super::{Model, SessionConfig, Stride, ffi};
+use super::{Model, SessionConfig, ffi};
 use crate::base::{Error, ErrorKind, Result};
 use crate::media::Frame;
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use mp4_atom::{Codec, Edts, Encode, Header, Moov, ReadAtom, ReadFrom, Stbl, StszSamples, Trak};
 
-use crate::base::{Error, ErrorKind, Rational, Result, Timestamp};
+use crate::base::{Error, ErrorKind, Rational, Result};
 use crate::media::StreamKind;
 use crate::syntax::opus::{ChannelMapping, OpusHead};
 
