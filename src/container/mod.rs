@@ -14,6 +14,7 @@ use std::path::Path;
 use crate::base::Result;
 use crate::media::FileParams;
 
+mod cover;
 mod format;
 mod interleave;
 pub mod ivf;

@@ -42,7 +42,7 @@ impl Run<'_> {
         let mut warnings = findings.warnings.clone();
         let unread = self.info.unread.iter();
         warnings.extend(unread.map(|why| format!("what only the source's container itself says is not kept: {why}")));
-        warnings.extend(self.container_warnings());
+        warnings.extend(self.container_warnings(&findings));
         warnings.extend(self.audio_warnings(&findings));
         warnings.extend(self.picture_warnings(&findings));
         let searched = chunked.map(|film| Searched { film });
@@ -99,11 +99,15 @@ impl Run<'_> {
     }
 
     /// What the file says less than its source because of its format.
-    fn container_warnings(&self) -> Vec<String> {
+    fn container_warnings(&self, findings: &Findings) -> Vec<String> {
         if self.format != Format::Mp4 {
             return Vec::new();
         }
         let mut out = Vec::new();
+        let tracks = self.said.tracks.iter().zip(&findings.mux.tracks);
+        for (said, _) in tracks.filter(|(_, written)| written.frames == 0) {
+            out.push(format!("MP4 holds no empty tracks: that of stream {} is not in it", said.stream));
+        }
         let (_, mut lost) = placed(&self.said.tags);
         // Those with targets say who is meant, which MP4 does not.
         lost.extend(self.said.tag_entries.iter().flat_map(|entry| &entry.tags).map(|tag| tag.name.clone()));

@@ -117,6 +117,13 @@ pub(crate) struct ExpectedVideo {
     pub(crate) digests: Option<Vec<u64>>,
 }
 
+impl ExpectedVideo {
+    /// When each picture is shown, in ticks of `base`.
+    pub(super) fn ticks(&self, base: Rational) -> Vec<i64> {
+        self.times.iter().map(|time| time.rescale(base, Rounding::Nearest).ticks()).collect()
+    }
+}
+
 pub(crate) fn expected_attachments(info: &MediaInfo, decisions: &[StreamDecision]) -> Vec<(String, String, u64)> {
     let kept = |stream: usize| decisions.iter().any(|d| d.index == stream && matches!(d.task, Task::Attach));
     let mime = |mime: &str| if mime.is_empty() { "application/octet-stream".to_owned() } else { mime.to_owned() };
@@ -175,7 +182,8 @@ pub(super) fn verify_matroska(path: &Path, expected: &Expected, cancel: &CancelT
         // Those who only have the source know when pictures are shown, not in which order they are decoded.
         found.times.sort_unstable();
     }
-    check_picture(&mut result, expected, &found, Rational::MILLI);
+    let times = expected.video.ticks(Rational::MILLI);
+    check_picture(&mut result, expected, &found, (&times, Rational::MILLI));
     check_provenance(&mut result, &provenance_tags(&reader), found.times.len());
     for ((want, facts), have) in expected.tracks.iter().zip(&tracks).zip(&found.tracks) {
         check_track_content(&mut result, want, facts, have);
@@ -453,17 +461,21 @@ impl FoundTrack {
     }
 }
 
-/// Whether the pictures are those that were promised, at their times on a clock with this time base.
-pub(super) fn check_picture(result: &mut Verification, expected: &Expected, found: &ReadBack, base: Rational) {
+/// Whether the pictures are those that were promised, at `times`, which are theirs in ticks of `base`.
+pub(super) fn check_picture(
+    result: &mut Verification,
+    expected: &Expected,
+    found: &ReadBack,
+    (times, base): (&[i64], Rational),
+) {
     let want = &expected.video;
     result.equal("frames", &want.times.len(), &found.times.len());
-    let on_clock = |t: &Timestamp| t.rescale(base, Rounding::Nearest).ticks();
-    let wrong = want.times.iter().map(on_clock).zip(&found.times).enumerate().find(|(_, (w, h))| w != *h);
+    let wrong = times.iter().zip(&found.times).enumerate().find(|(_, (w, h))| w != h);
     match wrong {
         None => result.check("timestamps", want.times.len() == found.times.len(), "all equal", "all equal"),
         Some((frame, (w, h))) => {
             let ms = |ticks: i64| ticks as f64 * base.as_f64() * 1e3;
-            result.check("timestamps", false, format!("frame {frame} at {} ms", ms(w)), format!("{} ms", ms(*h)));
+            result.check("timestamps", false, format!("frame {frame} at {} ms", ms(*w)), format!("{} ms", ms(*h)));
         }
     }
     let carried = want.messages.iter().filter(|m| **m != 0).count();

@@ -44,27 +44,21 @@ pub(crate) fn verify_sound(path: &Path, expected: &ExpectedSound, cancel: &Cance
     result.equal("channels", &Some(expected.channels), &audio.map(|a| a.channels));
     result.equal("sample rate", &Some(expected.sample_rate), &audio.map(|a| a.sample_rate));
     check_words(&mut result, expected, &info, track);
-    let mut decoder = AudioDecoder::of(source.input(), track)?;
-    let mut samples = 0u64;
-    let decoder_left = hear_all(source, &mut decoder, track.index, cancel, &mut samples)?;
-    result.equal("packets that cannot be decoded", &0, &decoder_left);
+    let (samples, damaged) = hear_all(source, track, cancel)?;
+    result.equal("packets that cannot be decoded", &0, &damaged);
     check_length(&mut result, expected, track, samples);
     Ok(result)
 }
 
-/// Counts the samples of a stream; the packets that cannot be decoded.
-fn hear_all(
-    source: Source,
-    decoder: &mut AudioDecoder,
-    stream: usize,
-    cancel: &CancelToken,
-    samples: &mut u64,
-) -> Result<u64> {
-    hear(source, decoder, stream, cancel, |sound| {
-        *samples += sound.samples as u64;
+/// Decodes a stream of sound to its end: how many samples it has, and how many packets that cannot be decoded.
+pub(super) fn hear_all(source: Source, stream: &StreamInfo, cancel: &CancelToken) -> Result<(u64, u64)> {
+    let mut decoder = AudioDecoder::of(source.input(), stream)?;
+    let mut samples = 0u64;
+    hear(source, &mut decoder, stream.index, cancel, |sound| {
+        samples += sound.samples as u64;
         Ok(())
     })?;
-    Ok(decoder.damage().0)
+    Ok((samples, decoder.damage().0))
 }
 
 fn check_words(result: &mut Verification, expected: &ExpectedSound, info: &MediaInfo, track: &StreamInfo) {

@@ -261,3 +261,24 @@ fn sound_in_aac_is_heard_when_it_was_in_matroska_and_mp4() {
         assert!(lag <= 48, "{end}: {best} samples late");
     }
 }
+
+#[test]
+fn what_is_turned_empty_or_shown_twice_at_one_time_comes_into_mp4() {
+    let (Some(media), Some(silent)) = (media(), fixture("noaudioframes")) else { return };
+    if !(tool("ffprobe") && libx264()) {
+        return;
+    }
+    let folder = scratch();
+    let output = |name: &str| folder.path().join(format!("{name}.mp4"));
+    let turned = encoded(&media.join("geometry/tiny_3frames_hevc.mp4"), &output("turned"), &[]);
+    let rotation = |found: &Value| stream(found, "video")["side_data_list"][0]["rotation"].clone();
+    let source = ffprobe(&media.join("geometry/tiny_3frames_hevc.mp4"), &["-show_streams"]);
+    assert_eq!(rotation(&turned), rotation(&source));
+    let empty = encoded(&silent, &output("empty"), &[]);
+    assert_eq!(empty["streams"].as_array().expect("streams").len(), 1);
+    for codec in ["av1", "h264"] {
+        let film = media.join("geometry/anamorphic_vfr_damaged_first.mp4");
+        let found = encoded(&film, &output(codec), &["--codec", codec, "--accept-damage"]);
+        assert_eq!(stream(&found, "video")["codec_name"], codec);
+    }
+}

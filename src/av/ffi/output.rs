@@ -315,6 +315,11 @@ impl Output {
         })
     }
 
+    /// The time base of `track` in the file, which the muxer chose.
+    pub fn time_base(&self, track: TrackId) -> Option<Rational> {
+        self.bases.get(track.0).copied()
+    }
+
     /// Bytes in the file so far, without what libavformat still holds.
     pub fn bytes_written(&self) -> u64 {
         self.stream.end

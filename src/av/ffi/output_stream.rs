@@ -119,7 +119,8 @@ unsafe fn set_video(stream: *mut sys::AVStream, codec: &str, video: &VideoTrackP
         use sys::AVPacketSideDataType as Kind;
         if video.rotation != 0 {
             let mut matrix = [0i32; 9];
-            sys::av_display_rotation_set(matrix.as_mut_ptr(), -f64::from(video.rotation));
+            // Clockwise, as ours; only its counterpart that reads counts the other way.
+            sys::av_display_rotation_set(matrix.as_mut_ptr(), f64::from(video.rotation));
             let bytes: Vec<u8> = matrix.iter().flat_map(|m| m.to_ne_bytes()).collect();
             add_side_data(stream, Kind::AV_PKT_DATA_DISPLAYMATRIX, &bytes)?;
         }

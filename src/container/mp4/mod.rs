@@ -7,12 +7,14 @@
 //!
 //! Times are rounded once, to the track's time base: that of the packets where it is known, 1/90000 s else; the sample rate
 //! for sound. A track that begins before zero (pre-skip, pictures that are decoded before they are shown) gets an edit list
-//! that begins at zero, as ISO/IEC 14496-12 §8.6.6 has it. A sound's end is told by the duration of its last packet.
+//! that begins at zero, as ISO/IEC 14496-12 §8.6.6 has it. A sound's end is told by the duration of its last packet. Of samples that
+//! are at one tick after that, each but the first gets the next that is free ([`RisingTicks`]).
 #![deny(unsafe_code)]
 
 pub mod boxes;
 mod muxer;
 pub mod reader;
+mod rising;
 pub mod tags;
 mod timed_text;
 
@@ -20,3 +22,4 @@ mod timed_text;
 mod tests;
 
 pub use muxer::{Mp4Muxer, Mp4Options};
+pub use rising::RisingTicks;

@@ -4,17 +4,18 @@
 use std::fs::File;
 use std::path::Path;
 
+use super::rising::RisingTicks;
 use super::tags::placed;
 use super::timed_text::{CueMerger, ShownText, timed_text, timed_text_style};
 use crate::av::{CoverPicture, Output};
-use crate::base::{Error, ErrorKind, Result, Timestamp};
+use crate::base::{Error, ErrorKind, Rational, Result, Rounding, Timestamp};
+use crate::container::cover::cover_picture;
 use crate::container::format::Format;
 use crate::container::language::terminological;
 use crate::container::muxer::{Lane, MuxStats, Muxer, TrackCount};
 use crate::media::{Attachment, FileParams, Packet, PacketData, StreamKind, SubtitleTrackParams, TrackId, TrackKind};
 use crate::syntax::av1::block_data;
 use crate::syntax::nal::{self, Framing};
-use crate::syntax::picture::still;
 
 /// How an MP4 is laid out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,6 +39,7 @@ struct MuxTrack {
     count: TrackCount,
     form: Form,
     cues: CueMerger,
+    decoded: RisingTicks,
 }
 
 /// What is done to packets before they are stored.
@@ -83,7 +85,8 @@ impl Mp4Muxer {
             if form == Form::Text {
                 track.kind = TrackKind::Subtitle(SubtitleTrackParams::new("mov_text", timed_text_style()));
             }
-            tracks.push(MuxTrack { count: TrackCount::of(track), form, cues: CueMerger::default() });
+            let count = TrackCount::of(track);
+            tracks.push(MuxTrack { count, form, cues: CueMerger::default(), decoded: RisingTicks::default() });
             track.language = track.language.as_deref().map(terminological);
         }
         params.tags = placed(&params.tags).0.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
@@ -149,7 +152,11 @@ impl Muxer for Mp4Muxer {
             Form::AnnexB | Form::AsIs => std::borrow::Cow::Borrowed(&*packet.data),
         };
         state.count.packet(packet, stored.len());
-        self.output.write(track, packet, &stored)?;
+        let timed = match self.output.time_base(track) {
+            Some(base) => timed(packet, base, &mut state.decoded),
+            None => packet.clone(),
+        };
+        self.output.write(track, &timed, &stored)?;
         self.write_ended_text(packet.dts.unwrap_or(packet.pts))
     }
 
@@ -168,11 +175,18 @@ impl Muxer for Mp4Muxer {
     }
 }
 
-/// A JPEG or PNG as a cover. Nobody stores its size, but libavformat wants one.
+/// The packet with its times in ticks of the track, decoding times after one another.
+fn timed(packet: &Packet, base: Rational, decoded: &mut RisingTicks) -> Packet {
+    let ticks = |time: Timestamp| time.rescale(base, Rounding::Nearest).ticks();
+    let dts = decoded.next(ticks(packet.dts.unwrap_or(packet.pts)));
+    let pts = ticks(packet.pts).max(dts);
+    Packet { pts: Timestamp::new(pts, base), dts: Some(Timestamp::new(dts, base)), ..packet.clone() }
+}
+
+/// An attachment as a cover, also one whose head cannot be read: nobody stores its size, but libavformat wants one.
 fn cover(attachment: &Attachment) -> CoverPicture<'_> {
-    let (width, height) = still(&attachment.data).map_or((1, 1), |still| (still.width, still.height));
     let codec = if attachment.mime == "image/png" { "png" } else { "mjpeg" };
-    CoverPicture { codec, width, height, data: &attachment.data }
+    cover_picture(attachment).unwrap_or(CoverPicture { codec, width: 1, height: 1, data: &attachment.data })
 }
 
 /// Whether H.264 comes with start codes: as lengths the same bytes would name units of 1 byte, or of 256 and more that
