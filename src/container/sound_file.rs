@@ -18,13 +18,14 @@ use std::ffi::CStr;
 use std::fs::File;
 use std::path::Path;
 
+use super::cover::cover_picture;
 use super::language::terminological;
 use super::muxer::{Lane, MuxStats, Muxer, TrackCount};
 use crate::av::{CoverPicture, Output};
 use crate::base::{Error, ErrorKind, Result};
 use crate::config::SoundCodec;
 use crate::media::{Attachment, FileParams, Packet, TagEntry, TrackId, TrackKind};
-use crate::syntax::picture::{Still, StillKind, still};
+use crate::syntax::picture::still;
 
 /// A format of files of sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -202,11 +203,10 @@ impl SoundFileMuxer {
         if !format.holds_chapters() {
             written.chapters.clear();
         }
-        let covers: Vec<(Still, &Attachment)> = match format.holds_cover() {
-            true => params.attachments.iter().filter_map(|a| Some((still(&a.data)?, a))).collect(),
+        let covers: Vec<CoverPicture<'_>> = match format.holds_cover() {
+            true => params.attachments.iter().filter_map(cover_picture).collect(),
             false => Vec::new(),
         };
-        let covers: Vec<CoverPicture<'_>> = covers.iter().map(|(still, a)| picture(*still, a)).collect();
         // The clock of the edit list, in which the sound's length is exact.
         let clock = std::ffi::CString::new(audio.sample_rate.to_string()).unwrap_or_default();
         let options: &[(&CStr, &CStr)] = match format {
@@ -225,14 +225,6 @@ impl SoundFileMuxer {
     pub fn configure(&mut self, configuration: &[u8]) -> Result<()> {
         self.output.configure_at_end(TrackId(0), configuration)
     }
-}
-
-fn picture(still: Still, cover: &Attachment) -> CoverPicture<'_> {
-    let codec = match still.kind {
-        StillKind::Jpeg => "mjpeg",
-        StillKind::Png => "png",
-    };
-    CoverPicture { codec, width: still.width, height: still.height, data: &cover.data }
 }
 
 impl Muxer for SoundFileMuxer {

@@ -1,14 +1,15 @@
 //! libavcodec's video encoders.
 
 use std::ffi::{CString, c_int, c_void};
-use std::ptr::{self, NonNull};
+use std::ptr;
 use std::sync::Arc;
 
 use ffmpeg_next::ffi as sys;
 
+use super::codec_context::EncoderContext;
 use super::frame::{RawFrame, planar_format};
 use super::packet::InputPacket;
-use super::{AvError, check, out_of_memory};
+use super::{check, out_of_memory};
 use crate::base::{Error, ErrorKind, Rational, Result};
 use crate::media::{Color, ColorRange, Frame, PixelFormat, Planes};
 
@@ -38,14 +39,9 @@ pub struct CodecSettings<'a> {
 /// Law: `send` frames in display order, `receive` until `None` after each; after `send_end` `receive` until `None`.
 /// Frames are not copied: a reference is held until the encoder gives it up, which may be in a thread of its own.
 pub struct CodecEncoder {
-    context: NonNull<sys::AVCodecContext>,
-    base: Rational,
+    context: EncoderContext,
     format: c_int,
-    name: String,
 }
-
-// SAFETY: a codec context has no thread affinity; `&mut self` keeps it to one thread at a time.
-unsafe impl Send for CodecEncoder {}
 
 /// Whether libavcodec has a video encoder of that name.
 pub fn has_video_encoder(name: &str) -> bool {
@@ -115,13 +111,11 @@ impl CodecEncoder {
             return Err(Error::new(ErrorKind::Unsupported, message));
         };
         let mut options = Dictionary::of(settings.options)?;
-        // SAFETY: the context is fresh and only configured before it is opened; on any error the owner made first
-        // frees it. Enumerations are written as the integers they are in C, also such as the bindings do not know.
+        let encoder = CodecEncoder { context: EncoderContext::new(codec, settings.name, base)?, format };
+        // SAFETY: the context is fresh and only configured before it is opened; its owner frees it on any error. Enumerations
+        // are written as the integers they are in C, also such as the bindings do not know.
         unsafe {
-            let context =
-                NonNull::new(sys::avcodec_alloc_context3(codec)).ok_or_else(|| out_of_memory("an encoder"))?;
-            let encoder = CodecEncoder { context, base, format, name: settings.name.to_owned() };
-            let c = context.as_ptr();
+            let c = encoder.context.as_ptr();
             (*c).width = c_int::try_from(settings.size.0).unwrap_or(c_int::MAX);
             (*c).height = c_int::try_from(settings.size.1).unwrap_or(c_int::MAX);
             write_enum(&raw mut (*c).pix_fmt, format);
@@ -159,71 +153,40 @@ impl CodecEncoder {
             if keyframe { sys::AVPictureType::AV_PICTURE_TYPE_I } else { sys::AVPictureType::AV_PICTURE_TYPE_NONE };
         let color = Numbers::of(&frame.color);
         // SAFETY: the frame is ours and nobody else has it yet; enumerations are written as integers.
-        let code = unsafe {
+        unsafe {
             let f = picture.as_mut_ptr();
             (*f).pts = pts;
             (*f).pict_type = kind;
             write_enum(&raw mut (*f).color_range, color.range);
-            sys::avcodec_send_frame(self.context.as_ptr(), f)
-        };
-        if code == sys::AVERROR(sys::EAGAIN) {
-            return Ok(false);
         }
-        self.sent(code).map(|()| true).map_err(|e| e.at(frame.pts))
+        self.context.send(picture.as_mut_ptr()).map_err(|e| e.at(frame.pts))
     }
 
     /// Says that no frame follows.
+    ///
+    /// # Errors
+    /// `Encode` from the encoder.
     pub fn send_end(&mut self) -> Result<()> {
-        // SAFETY: a null frame starts draining.
-        let code = unsafe { sys::avcodec_send_frame(self.context.as_ptr(), ptr::null()) };
-        if code == sys::AVERROR_EOF { Ok(()) } else { self.sent(code) }
-    }
-
-    fn sent(&self, code: c_int) -> Result<()> {
-        check(code, ErrorKind::Encode, &format!("{} cannot encode a frame", self.name)).map(drop)
+        self.context.send_end()
     }
 
     /// The next packet, in decode order, with times in frames. `None` means that there is none yet, or after
     /// [`send_end`](Self::send_end) that there is none any more.
+    ///
+    /// # Errors
+    /// `Encode` from the encoder.
     pub fn receive(&mut self) -> Result<Option<InputPacket>> {
-        let mut packet = InputPacket::empty()?;
-        packet.set_base(self.base);
-        // SAFETY: both are valid; the packet is blank.
-        let code = unsafe { sys::avcodec_receive_packet(self.context.as_ptr(), packet.as_mut_ptr()) };
-        if code == sys::AVERROR(sys::EAGAIN) || code == sys::AVERROR_EOF {
-            return Ok(None);
-        }
-        if code < 0 {
-            let what = format!("{} cannot encode a frame", self.name);
-            return Err(Error::new(ErrorKind::Encode, what).caused_by(AvError(code)));
-        }
-        Ok(Some(packet))
+        self.context.receive()
     }
 
     /// The codec's configuration in the library's own form (for H.264 parameter sets behind start codes).
     pub fn extradata(&self) -> &[u8] {
-        // SAFETY: the context is open and valid until drop; the library allocated that many bytes.
-        unsafe {
-            let c = self.context.as_ref();
-            match usize::try_from(c.extradata_size) {
-                Ok(size) if !c.extradata.is_null() => std::slice::from_raw_parts(c.extradata, size),
-                _ => &[],
-            }
-        }
+        self.context.extradata()
     }
 
     /// How many pictures may be decoded before one that is shown earlier.
     pub fn reorder_delay(&self) -> u32 {
-        // SAFETY: the context is open and valid until drop.
-        unsafe { self.context.as_ref() }.has_b_frames.max(0) as u32
-    }
-}
-
-impl Drop for CodecEncoder {
-    fn drop(&mut self) {
-        let mut context = self.context.as_ptr();
-        // SAFETY: we own the context; this frees it and nulls the local pointer.
-        unsafe { sys::avcodec_free_context(&mut context) }
+        self.context.fields().has_b_frames.max(0) as u32
     }
 }
 

@@ -4,6 +4,7 @@
 //! become an invalid Rust enum.
 #![allow(unsafe_code)]
 
+mod codec_context;
 pub(super) mod decoder;
 pub(super) mod encoder;
 pub(super) mod filter;

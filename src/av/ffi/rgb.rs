@@ -70,20 +70,7 @@ impl RgbConverter {
         let strides = [stride as c_int, 0, 0, 0];
         // SAFETY: the source planes are a valid picture of the format and size the context was made for; the target is
         // one packed plane of the context's target size with the stride given, exclusively borrowed.
-        let done = unsafe {
-            sys::sws_scale(
-                self.context,
-                source.planes.as_ptr(),
-                source.strides.as_ptr(),
-                0,
-                frame.height as c_int,
-                planes.as_ptr(),
-                strides.as_ptr(),
-            )
-        };
-        if done != height as c_int {
-            return Err(Error::new(ErrorKind::Encode, "pixel conversion stopped early"));
-        }
+        unsafe { source.scale(self.context, frame.height, (planes, strides), height)? };
         let bytes = rows.chunks_exact(stride).flat_map(|row| &row[..width as usize * 3]).copied().collect();
         Ok(RgbPicture { width, height, bytes })
     }

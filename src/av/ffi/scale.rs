@@ -73,20 +73,8 @@ impl Scaler {
         let strides = [ys as c_int, us as c_int, vs as c_int, 0];
         // SAFETY: the source planes are a valid picture of the format and size the context was made for; the
         // target planes are pool planes of the context's target size, with the strides given, exclusively borrowed.
-        let rows = unsafe {
-            sys::sws_scale(
-                self.context,
-                source.planes.as_ptr(),
-                source.strides.as_ptr(),
-                0,
-                frame.height as c_int,
-                planes.as_ptr(),
-                strides.as_ptr(),
-            )
-        };
-        if rows != self.size.1 as c_int {
-            return Err(Error::new(ErrorKind::Encode, "pixel conversion stopped early").at(frame.pts));
-        }
+        unsafe { source.scale(self.context, frame.height, (planes, strides), self.size.1) }
+            .map_err(|e| e.at(frame.pts))?;
         Ok(out)
     }
 
@@ -157,6 +145,30 @@ pub(super) struct ScalerInput {
 }
 
 impl ScalerInput {
+    /// Scales the whole picture, which has so many rows, into `target`, of as many as are named last.
+    ///
+    /// # Safety
+    /// `context` is valid and made for pictures of this format, size and target; the target's planes have room for it with
+    /// their strides, and nobody else uses them.
+    ///
+    /// # Errors
+    /// `Encode` where libswscale stops early.
+    pub(super) unsafe fn scale(
+        &self,
+        context: *mut sys::SwsContext,
+        rows: u32,
+        (planes, strides): ([*mut u8; 4], [c_int; 4]),
+        wanted: u32,
+    ) -> Result<()> {
+        let (from, to) = ((self.planes.as_ptr(), self.strides.as_ptr()), (planes.as_ptr(), strides.as_ptr()));
+        // SAFETY: by the contract of this function; our own planes are a picture of that format, as long as it is borrowed.
+        let done = unsafe { sys::sws_scale(context, from.0, from.1, 0, rows as c_int, to.0, to.1) };
+        if done == wanted as c_int {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Encode, "pixel conversion stopped early"))
+    }
+
     pub(super) fn of(frame: &Frame) -> Result<Self> {
         if let Some(format) = super::frame::planar_format(frame.format) {
             // Planar pictures may be windows into larger ones.

@@ -1,15 +1,16 @@
 //! libavcodec's encoders of sound.
 
 use std::ffi::c_int;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 
 use ffmpeg_next::ffi as sys;
 
+use super::check;
+use super::codec_context::EncoderContext;
 use super::encoder::{Dictionary, find};
 use super::frame::RawFrame;
 use super::packet::InputPacket;
 use super::resample::OwnedLayout;
-use super::{AvError, check, out_of_memory};
 use crate::base::{Error, ErrorKind, Rational, Result};
 
 /// In which form an encoder takes samples.
@@ -45,15 +46,10 @@ pub struct SoundCodecSettings<'a> {
 /// Law: `send` runs of [`frame_size`](Self::frame_size) samples (the last may be shorter, where the encoder bears it), `receive`
 /// until `None` after each; after `send_end` `receive` until `None`. Times count samples.
 pub struct SoundCodecEncoder {
-    context: NonNull<sys::AVCodecContext>,
+    context: EncoderContext,
     kind: SampleKind,
     channels: usize,
-    base: Rational,
-    name: String,
 }
-
-// SAFETY: a codec context has no thread affinity; `&mut self` keeps it to one thread at a time.
-unsafe impl Send for SoundCodecEncoder {}
 
 /// Whether libavcodec has an encoder of sound of that name.
 pub fn has_sound_encoder(name: &str) -> bool {
@@ -80,14 +76,12 @@ impl SoundCodecEncoder {
             SampleKind::Int16 => sys::AVSampleFormat::AV_SAMPLE_FMT_S16,
             SampleKind::Int24 => sys::AVSampleFormat::AV_SAMPLE_FMT_S32,
         };
-        // SAFETY: the context is fresh and only configured before it is opened; on any error the owner made first frees it.
-        // The layout is copied.
+        let channels = layout_of.0.nb_channels as usize;
+        let encoder = SoundCodecEncoder { context: EncoderContext::new(codec, name, base)?, kind, channels };
+        // SAFETY: the context is fresh and only configured before it is opened; its owner frees it on any error. The layout is
+        // copied.
         unsafe {
-            let context =
-                NonNull::new(sys::avcodec_alloc_context3(codec)).ok_or_else(|| out_of_memory("an encoder"))?;
-            let channels = layout_of.0.nb_channels as usize;
-            let encoder = SoundCodecEncoder { context, kind, channels, base, name: name.to_owned() };
-            let c = context.as_ptr();
+            let c = encoder.context.as_ptr();
             (*c).sample_rate = base.den();
             (*c).sample_fmt = format;
             (*c).time_base = sys::AVRational { num: base.num(), den: base.den() };
@@ -116,26 +110,17 @@ impl SoundCodecEncoder {
 
     /// Samples a channel that one `send` takes; `None` where any number does.
     pub fn frame_size(&self) -> Option<usize> {
-        // SAFETY: the context is open and valid until drop.
-        usize::try_from(unsafe { self.context.as_ref() }.frame_size).ok().filter(|size| *size > 0)
+        usize::try_from(self.context.fields().frame_size).ok().filter(|size| *size > 0)
     }
 
     /// Samples that are decoded before the first that was sent, by the library's word (`AVCodecContext.initial_padding`).
     pub fn initial_padding(&self) -> usize {
-        // SAFETY: the context is open and valid until drop.
-        usize::try_from(unsafe { self.context.as_ref() }.initial_padding).unwrap_or(0)
+        usize::try_from(self.context.fields().initial_padding).unwrap_or(0)
     }
 
     /// The codec's configuration.
     pub fn extradata(&self) -> &[u8] {
-        // SAFETY: the context is open and valid until drop; the library allocated that many bytes.
-        unsafe {
-            let c = self.context.as_ref();
-            match usize::try_from(c.extradata_size) {
-                Ok(size) if !c.extradata.is_null() => std::slice::from_raw_parts(c.extradata, size),
-                _ => &[],
-            }
-        }
+        self.context.extradata()
     }
 
     /// Gives the encoder interleaved samples, full scale at 1, whose first is the `pts`-th. Values beyond full scale are cut
@@ -146,11 +131,11 @@ impl SoundCodecEncoder {
     pub fn send(&mut self, pcm: &[f32], pts: i64) -> Result<()> {
         let mut frame = self.frame(pcm)?;
         // SAFETY: the frame is ours and nobody else has it yet.
-        let code = unsafe {
-            (*frame.as_mut_ptr()).pts = pts;
-            sys::avcodec_send_frame(self.context.as_ptr(), frame.as_ptr())
-        };
-        self.sent(code)
+        unsafe { (*frame.as_mut_ptr()).pts = pts };
+        match self.context.send(frame.as_ptr())? {
+            true => Ok(()),
+            false => Err(Error::new(ErrorKind::Encode, "an encoder was given sound before its packets were received")),
+        }
     }
 
     fn frame(&self, pcm: &[f32]) -> Result<RawFrame> {
@@ -161,7 +146,7 @@ impl SoundCodecEncoder {
         // `samples` of every channel: planes of `samples` floats, or one of `samples * channels` whole numbers. All writes
         // below stay within those.
         unsafe {
-            let c = self.context.as_ref();
+            let c = self.context.fields();
             (*f).format = c.sample_fmt as c_int;
             (*f).sample_rate = c.sample_rate;
             (*f).nb_samples = c_int::try_from(samples).unwrap_or(c_int::MAX);
@@ -195,13 +180,7 @@ impl SoundCodecEncoder {
     /// # Errors
     /// `Encode` from the encoder.
     pub fn send_end(&mut self) -> Result<()> {
-        // SAFETY: a null frame starts draining.
-        let code = unsafe { sys::avcodec_send_frame(self.context.as_ptr(), ptr::null()) };
-        if code == sys::AVERROR_EOF { Ok(()) } else { self.sent(code) }
-    }
-
-    fn sent(&self, code: c_int) -> Result<()> {
-        check(code, ErrorKind::Encode, &format!("{} cannot encode the sound", self.name)).map(drop)
+        self.context.send_end()
     }
 
     /// The next packet, with times in samples. `None` means that there is none yet, or after [`send_end`](Self::send_end) that
@@ -210,26 +189,7 @@ impl SoundCodecEncoder {
     /// # Errors
     /// `Encode` from the encoder.
     pub fn receive(&mut self) -> Result<Option<InputPacket>> {
-        let mut packet = InputPacket::empty()?;
-        packet.set_base(self.base);
-        // SAFETY: both are valid; the packet is blank.
-        let code = unsafe { sys::avcodec_receive_packet(self.context.as_ptr(), packet.as_mut_ptr()) };
-        if code == sys::AVERROR(sys::EAGAIN) || code == sys::AVERROR_EOF {
-            return Ok(None);
-        }
-        if code < 0 {
-            let what = format!("{} cannot encode the sound", self.name);
-            return Err(Error::new(ErrorKind::Encode, what).caused_by(AvError(code)));
-        }
-        Ok(Some(packet))
-    }
-}
-
-impl Drop for SoundCodecEncoder {
-    fn drop(&mut self) {
-        let mut context = self.context.as_ptr();
-        // SAFETY: we own the context; this frees it and nulls the local pointer.
-        unsafe { sys::avcodec_free_context(&mut context) }
+        self.context.receive()
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) fn further(row: &EncoderRow, parameters: &[(String, String)]) -> Resu
         }
     }
     all.iter().filter(|one| one.listed).try_for_each(|one| known(row, one))?;
-    match all.iter().find(|further| row.reserved.contains(&further.name.as_str())) {
+    match all.iter().find(|further| row.is_reserved(&further.name)) {
         Some(Further { name, value, .. }) => Err(Error::new(
             ErrorKind::Usage,
             format!(
@@ -58,7 +58,7 @@ pub(super) fn further(row: &EncoderRow, parameters: &[(String, String)]) -> Resu
 fn known(row: &EncoderRow, Further { name, value, .. }: &Further) -> Result<()> {
     let Some(keys) = row.keys else { return Ok(()) };
     let plain = name.strip_prefix("no-").unwrap_or(name);
-    if keys.contains(&plain) || row.reserved.contains(&plain) {
+    if keys.contains(&plain) || row.is_reserved(plain) {
         return Ok(());
     }
     let alike = keys.iter().map(|key| (strsim::normalized_damerau_levenshtein(key, plain), key));

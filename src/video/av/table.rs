@@ -26,8 +26,7 @@ pub(super) struct EncoderRow {
     pub(super) probe: ProbeTraits,
     /// Options that are set always.
     pub(super) always: &'static [(&'static str, &'static str)],
-    /// Options, and keys of `lists`, that are decided by the frames or by fields of a spec, or that change the protocol
-    /// between caller and library.
+    /// Further ones like those of [`RESERVED`], options and keys of `lists`.
     pub(super) reserved: &'static [&'static str],
     /// Options that take a list `key=value:key=value`, and the one of them that our own entries go into.
     pub(super) lists: &'static [&'static str],
@@ -48,6 +47,13 @@ pub(super) enum StoredForm {
     H264,
     /// H.265: the same.
     Hevc,
+}
+
+impl EncoderRow {
+    /// Whether it is for our own settings to say.
+    pub(super) fn is_reserved(&self, name: &str) -> bool {
+        RESERVED.contains(&name) || self.reserved.contains(&name)
+    }
 }
 
 impl StoredForm {
@@ -100,6 +106,35 @@ pub(super) static ROWS: [EncoderRow; 2] = [LIBX264, LIBX265];
 const PRESETS: &[&str] =
     &["placebo", "veryslow", "slower", "slow", "medium", "fast", "faster", "veryfast", "superfast", "ultrafast"];
 
+/// What no user can set, of any of them: what the frames or fields of a spec decide, and what changes the protocol between caller
+/// and library.
+const RESERVED: &[&str] = &[
+    "preset",
+    "crf",
+    "qp",
+    "b",
+    "bitrate",
+    "g",
+    "threads",
+    "flags",
+    "flags2",
+    "forced-idr",
+    "pixel_format",
+    "pix_fmt",
+    "video_size",
+    "time_base",
+    "pass",
+    "passlogfile",
+    "stats",
+    "qpfile",
+    "annexb",
+    "repeat-headers",
+    "fps",
+    "output-depth",
+    "frames",
+    "seek",
+];
+
 const LIBX264: EncoderRow = EncoderRow {
     name: "libx264",
     form: StoredForm::H264,
@@ -115,28 +150,7 @@ const LIBX264: EncoderRow = EncoderRow {
     // A keyframe that was asked for must be one from which decoding can start.
     always: &[("forced-idr", "1")],
     reserved: &[
-        "preset",
-        "crf",
-        "qp",
-        "b",
-        "bitrate",
-        "g",
-        "threads",
-        "flags",
-        "flags2",
-        "forced-idr",
-        "pixel_format",
-        "pix_fmt",
-        "video_size",
-        "time_base",
-        "pass",
-        "passlogfile",
-        "stats",
-        "qpfile",
-        "annexb",
-        "repeat-headers",
         "global-header",
-        "fps",
         "force-cfr",
         "interlaced",
         "tff",
@@ -145,9 +159,6 @@ const LIBX264: EncoderRow = EncoderRow {
         "nal-hrd",
         "output-csp",
         "input-depth",
-        "output-depth",
-        "frames",
-        "seek",
     ],
     lists: &["x264-params", "x264opts"],
     list: "x264opts",
@@ -170,39 +181,15 @@ const LIBX265: EncoderRow = EncoderRow {
     // It prints by itself. Pictures that lean over a keyframe would be lost to whoever starts there.
     always_listed: &[("log-level", "none"), ("open-gop", "0"), ("info", "0")],
     reserved: &[
-        "preset",
-        "crf",
-        "qp",
-        "b",
-        "bitrate",
-        "g",
         "keyint",
-        "threads",
         "frame-threads",
-        "flags",
-        "flags2",
-        "forced-idr",
-        "pixel_format",
-        "pix_fmt",
-        "video_size",
-        "time_base",
-        "pass",
-        "passlogfile",
-        "stats",
-        "qpfile",
-        "annexb",
-        "repeat-headers",
         "open-gop",
         "log-level",
         "info",
-        "fps",
         "interlace",
         "field",
         "hrd",
         "input-csp",
-        "output-depth",
-        "frames",
-        "seek",
         "lossless",
         "csv",
         "csv-log-level",
