@@ -28,7 +28,7 @@ mod whole;
 
 pub use format::Format;
 pub use interleave::{DEFAULT_HOLD_BYTES, Interleaver};
-pub use ivf::{IvfHeader, IvfMuxer, IvfReader, IvfWriter, read_header};
+pub use ivf::{IvfCodec, IvfHeader, IvfMuxer, IvfReader, IvfUnit, IvfWriter, read_header};
 pub use mkv::{Writer, chapters, codec, ebml, elements, reader, tags};
 pub use mp4::{Mp4Muxer, Mp4Options};
 pub use muxer::{Lane, MuxStats, Muxer, TrackStats};

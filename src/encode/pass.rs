@@ -329,8 +329,9 @@ impl PassRow {
         };
         if let Some(FinishedPicture { job, film }) = output.finished {
             let crf = film.mean_crf(&job);
+            let codec = plan.codec;
             let (units, _) = graph.source(row_name("chunks", self.number), PACKETS, move |out, context| {
-                chunks(&job, &film, out, context)
+                chunks(&job, (&film, codec), out, context)
             });
             let track = TrackStage::<FrameNote>::new(plan, output.progress);
             let track = graph.add_to(row_name("track", self.number), units, track, self.mux);

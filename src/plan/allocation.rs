@@ -15,7 +15,7 @@ use super::search::SearchRules;
 use super::stretch::{ABOVE_FLOOR, TitleFloor};
 use crate::media::Crf;
 
-/// How much less, in natural logarithms, a CRF more takes.
+/// How much less, in natural logarithms, a CRF more of SVT-AV1 takes.
 const BYTES_A_CRF: f64 = 0.06;
 
 /// A chunk as the allocation sees it.
@@ -64,8 +64,8 @@ impl ChunkCost {
         curve.score(distance).clamp(curve.lowest, curve.highest)
     }
 
-    fn bytes_at(&self, crf: f64) -> f64 {
-        self.bytes * (-BYTES_A_CRF * crf).exp()
+    fn bytes_at(&self, crf: f64, rules: &SearchRules) -> f64 {
+        self.bytes * (-BYTES_A_CRF * rules.scale.steepness * crf).exp()
     }
 
     /// The least it may score.
@@ -81,7 +81,7 @@ impl ChunkCost {
         let least = self.least(floor, rules);
         let choice = |crf: Crf| {
             let loss = self.frames as f64 / (self.score_at(crf, rules) + 1.0);
-            Choice { crf, bytes: self.bytes_at(crf.as_f64()), loss }
+            Choice { crf, bytes: self.bytes_at(crf.as_f64(), rules), loss }
         };
         let choices: Vec<Choice> = rules.crfs().filter(|crf| self.score_at(*crf, rules) >= least).map(choice).collect();
         TitlePart::Open(if choices.is_empty() { vec![choice(rules.min)] } else { choices })
@@ -118,8 +118,8 @@ fn part_of_one_crf(costs: &[ChunkCost], floor: &TitleFloor, rules: &SearchRules)
     let both = || costs.iter().zip(&crfs);
     let loss = both().map(|(c, crf)| c.frames as f64 / (c.score_at(*crf, rules) + 1.0)).sum();
     let one = one_crf(costs, loss, rules);
-    let of_one: f64 = costs.iter().map(|c| c.bytes_at(one)).sum();
-    both().map(|(c, crf)| c.bytes_at(crf.as_f64())).sum::<f64>() / of_one
+    let of_one: f64 = costs.iter().map(|c| c.bytes_at(one, rules)).sum();
+    both().map(|(c, crf)| c.bytes_at(crf.as_f64(), rules)).sum::<f64>() / of_one
 }
 
 /// The one CRF, of any fraction, at which the sum of `1 / (score + 1)` over all frames is `most`.

@@ -32,6 +32,37 @@ impl SlopeBounds {
     }
 }
 
+/// What a search has to know of an encoder's CRF. Plain data.
+///
+/// The distances of a [`Curve`] were fitted to SVT-AV1; on the scale of another encoder one CRF is as much as
+/// `steepness` of them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CrfScale {
+    /// The first CRF of a film, where nothing is known.
+    pub first: f64,
+    /// The CRF of probes for the curve's usual target.
+    pub probe: f64,
+    /// How many of SVT-AV1's CRFs one is, in distance.
+    pub steepness: f64,
+    /// What a probe is off by, as a part of what SVT-AV1's is.
+    pub probe_offset: f64,
+    /// The two CRFs at which the samples of a film are tried first: on both sides of where most films meet 93.
+    pub samples: [f64; 2],
+}
+
+impl CrfScale {
+    /// SVT-AV1's.
+    pub const SVT_AV1: CrfScale =
+        CrfScale { first: 38.0, probe: 36.0, steepness: 1.0, probe_offset: 1.0, samples: [30.0, 42.0] };
+}
+
+impl Default for CrfScale {
+    /// SVT-AV1's.
+    fn default() -> Self {
+        Self::SVT_AV1
+    }
+}
+
 /// What a search has to know of a metric. Plain data.
 ///
 /// Law: `distance` falls strictly as the score rises within `lowest..=highest`, and `score` undoes it. What is in
@@ -183,6 +214,28 @@ impl Curve {
     /// third.
     pub(super) fn slope_by_motion(&self, motion: f64) -> f64 {
         self.usual_slopes.hold(self.slope_of_motion * motion.max(0.0).powf(self.motion_power))
+    }
+
+    /// The same for an encoder whose CRFs are so.
+    #[must_use]
+    pub fn on(self, scale: &CrfScale) -> Curve {
+        let wider = |bounds: SlopeBounds| SlopeBounds {
+            least: bounds.least * scale.steepness.min(1.0),
+            most: bounds.most * scale.steepness.max(1.0),
+        };
+        Curve {
+            slope: self.slope * scale.steepness,
+            slope_of_motion: self.slope_of_motion * scale.steepness,
+            slopes: wider(self.slopes),
+            usual_slopes: wider(self.usual_slopes),
+            shown_slopes: wider(self.shown_slopes),
+            // Where a CRF does more, so does what an encoder makes of one part of a chunk against another.
+            spread: self.spread * scale.steepness.max(1.0).sqrt(),
+            paired_spread: self.paired_spread * scale.steepness.max(1.0).sqrt(),
+            probe_offset: self.probe_offset * scale.probe_offset,
+            probe_offset_by: self.probe_offset_by.map(|by| by * scale.probe_offset),
+            ..self
+        }
     }
 
     /// By how much the distance of a probe of pictures with this motion and detail is above that of the encode itself.

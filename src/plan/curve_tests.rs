@@ -12,7 +12,9 @@ const ALL: [Curve; 3] = [Curve::VMAF, Curve::PSNR, Curve::SSIM];
 fn rules(curve: Curve, target: f64) -> SearchRules {
     let whole = |crf| Crf::whole(crf).unwrap();
     let tolerance = 1.5 * curve.slope * curve.fall(curve.distance(target));
-    SearchRules { curve, target, tolerance, min: whole(8), max: whole(55), step: 4, finest: 4, max_tries: 4 }
+    let scale = CrfScale::SVT_AV1;
+    let (min, max) = (whole(8), whole(55));
+    SearchRules { curve, scale, target, tolerance, min, max, step: 4, finest: 4, max_tries: 4, ends: true }
 }
 
 /// Runs a chunk's search against a score for each CRF; what was tried, and how it ended.

@@ -31,7 +31,7 @@ mod workers;
 pub use chunks::{ChunkMeans, ChunkPlanner, ChunkRules, ChunkSpan, Cut, FramePoint, begins_scene};
 pub use clock::{Clock, ClockJump, Tick, Ticking};
 pub use crop::{CropRules, CropVote, Light, picture_in, sample_times, vote};
-pub use curve::{Curve, Distance, SlopeBounds};
+pub use curve::{CrfScale, Curve, Distance, SlopeBounds};
 pub use facts::{
     CropReport, FACTS_VERSION, FieldPlace, FieldReport, Finding, LateStream, RpuFacts, ShapeFacts, SoundFacts,
     SourceFacts,

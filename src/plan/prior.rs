@@ -15,16 +15,10 @@ use super::curve::Curve;
 use super::search::{Forecast, Observation, Reading, SearchRules};
 use crate::media::Crf;
 
-/// The first CRF of a film, where nothing is known.
-const UNKNOWN: f64 = 38.0;
-
 /// What a chunk one further back counts.
 const FADE: f64 = 0.85;
 
-/// The CRF of probes for the curve's usual target, and for those near it: what they say there varies least.
-const PROBE_CRF: f64 = 36.0;
-
-/// How far apart the CRFs of probes are: a film that is encoded for another target needs none where its target is less than
+/// How far apart the CRFs of probes are on SVT-AV1's scale: a film that is encoded for another target needs none where its target is less than
 /// half of that away. Replayed over the encodes of benches/forecast with probes at 36, a target of 95 takes as many encodes
 /// as 93 does.
 const PROBE_STEP: f64 = 18.0;
@@ -69,11 +63,13 @@ pub fn slope_of(curve: &Curve, tries: impl Iterator<Item = Observation>) -> Opti
     (run >= APART).then(|| curve.shown_slopes.hold(rise / run))
 }
 
-/// The CRF at which probes are made.
+/// The CRF at which probes are made: for the curve's usual target and those near it the scale's own, where what they say
+/// varies least.
 pub fn probe_crf(rules: &SearchRules) -> Crf {
     let curve = &rules.curve;
     let away = (curve.distance(rules.target) - curve.distance(curve.usual_target)) / curve.slope;
-    rules.nearest(PROBE_CRF + (away / PROBE_STEP).round() * PROBE_STEP)
+    let step = PROBE_STEP / rules.scale.steepness;
+    rules.nearest(rules.scale.probe + (away / step).round() * step)
 }
 
 /// The farthest back the nearest chunk is that a chunk may learn from.
@@ -127,7 +123,7 @@ pub fn forecast(outcomes: &[ChunkOutcome], means: &ChunkMeans, probe: Option<f64
         sum += near * (o.crf.as_f64() + to_target(curve.distance(o.score), slope_of(&o.means)));
         weight += near;
     }
-    Forecast { crf: rules.nearest(if weight > 0.0 { sum / weight } else { UNKNOWN }), slope, reading: None }
+    Forecast { crf: rules.nearest(if weight > 0.0 { sum / weight } else { rules.scale.first }), slope, reading: None }
 }
 
 /// By what factor the slopes of a film are above the usual ones.

@@ -14,9 +14,6 @@ const QUICK_S: f64 = 2.0;
 /// So many scenes a minute are as complex as it gets.
 const SCENES_A_MINUTE: f64 = 30.0;
 
-/// Where the search begins: on both sides of where most films meet 93.
-const FIRST: [f64; 2] = [30.0, 42.0];
-
 /// The farthest one round goes from what is known.
 const LONGEST_STEP: f64 = 12.0;
 
@@ -118,7 +115,7 @@ pub fn sample_step(rules: &SearchRules, seen: &[(Crf, f64)]) -> SampleStep {
     let off = |score: f64| (score - rules.target).abs();
     let nearest = seen.iter().copied().min_by(|a, b| off(a.1).total_cmp(&off(b.1)));
     let Some((crf, score)) = nearest else {
-        let mut first: Vec<Crf> = FIRST.iter().map(|crf| rules.nearest(*crf)).collect();
+        let mut first: Vec<Crf> = rules.scale.samples.iter().map(|crf| rules.nearest(*crf)).collect();
         first.dedup();
         return SampleStep::Try(first);
     };

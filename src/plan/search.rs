@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::curve::Curve;
+use super::curve::{CrfScale, Curve};
 use crate::media::Crf;
 
 /// The farthest one try goes from the ones before it, in CRF.
@@ -28,8 +28,10 @@ const TRUST_IN_PROBE: f64 = 1.0 / 16.0;
 /// What a chunk's search may do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SearchRules {
-    /// The metric's.
+    /// The metric's, on the encoder's scale (see [`Curve::on`]).
     pub curve: Curve,
+    /// The encoder's.
+    pub scale: CrfScale,
     /// The score asked for.
     pub target: f64,
     /// How far from it a chunk may be on either side.
@@ -44,6 +46,9 @@ pub struct SearchRules {
     pub finest: u16,
     /// The most whole tries.
     pub max_tries: u32,
+    /// Whether the end of a chunk may be encoded on its own: not where pictures are decoded in another order than they are
+    /// shown, as then those before a cut lean on some behind it.
+    pub ends: bool,
 }
 
 impl SearchRules {
@@ -58,7 +63,8 @@ impl SearchRules {
     pub(super) fn of_tests(target: f64) -> Self {
         let whole = |crf| Crf::whole(crf).unwrap_or(Crf::MIN);
         let (curve, min, max) = (Curve::VMAF, whole(8), whole(55));
-        SearchRules { curve, target, tolerance: 0.5, min, max, step: 4, finest: 4, max_tries: 4 }
+        let scale = CrfScale::SVT_AV1;
+        SearchRules { curve, scale, target, tolerance: 0.5, min, max, step: 4, finest: 4, max_tries: 4, ends: true }
     }
 
     /// The CRF nearest to `crf` that may be tried.

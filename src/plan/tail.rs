@@ -89,7 +89,8 @@ impl Made<'_> {
 /// By how much a score may be off, on either side of `aim`, so that the end of a chunk makes it good.
 pub(super) fn mendable(rules: &SearchRules, aim: f64, slope: f64) -> f64 {
     let curve = &rules.curve;
-    (curve.score(curve.distance(aim) + MENDABLE * slope) - aim).abs().max(rules.tolerance)
+    let by_its_end = (curve.score(curve.distance(aim) + MENDABLE * slope) - aim).abs();
+    if rules.ends { by_its_end.max(rules.tolerance) } else { rules.tolerance }
 }
 
 /// The scores of the frames before `at` of what is `made`.

@@ -203,7 +203,7 @@ impl Sampler {
     fn order(&mut self, worker: usize, sample: &Arc<Chunk>, crf: Crf) -> Result<()> {
         // As a probe, whose bytes are not kept, by the settings of the film.
         let mut job = self.film.template.job(TryKind::Probe, sample)?;
-        (job.encode.quality, job.encode.parallelism) = (crf, self.parallelism);
+        (job.encode.quality, job.encode.parallelism) = (crf, self.film.template.level(self.parallelism)?);
         self.workers.submit(worker, Order { job, chunk: Arc::clone(sample), file: None })
     }
 }

@@ -13,7 +13,7 @@ use super::remembered::{RememberedTry, TryMemory};
 use super::template::TryTemplate;
 use super::workers::{Cost, LocalWorkers, Note, Order, Tried, TryJob, TryKind, Workers};
 use crate::base::{Error, ErrorKind, Result};
-use crate::container::IvfHeader;
+use crate::container::{IvfCodec, IvfHeader};
 use crate::event::Event;
 use crate::flow::StageContext;
 use crate::media::Crf;
@@ -151,6 +151,11 @@ impl Schedule {
         self.tell(ScheduleEvent::ChunkArrived { chunk: facts, finished })
     }
 
+    /// FFmpeg's name of what is made.
+    fn codec(&self) -> Result<&'static str> {
+        Ok(factory(self.template.settings())?.traits().codec)
+    }
+
     fn work(&mut self, chunk: usize) -> Result<&mut Work> {
         self.works.get_mut(&chunk).ok_or_else(unknown)
     }
@@ -197,7 +202,8 @@ impl Schedule {
             ScheduleAction::Try { worker, chunk, piece, stride, watch, again, parallelism } => {
                 let of = Arc::clone(&self.work(chunk)?.chunk);
                 let mut job = self.template.job(TryKind::Try, &of)?;
-                (job.from, job.encode.quality, job.encode.parallelism) = (piece.from, piece.crf, parallelism);
+                (job.from, job.encode.quality, job.encode.parallelism) =
+                    (piece.from, piece.crf, self.template.level(parallelism)?);
                 (job.metric.stride, job.watch) = (Stride::new(stride)?, watch);
                 if !again && self.is_remembered(worker, &job)? { Ok(()) } else { self.try_at(worker, of, job) }
             }
@@ -233,7 +239,7 @@ impl Schedule {
     fn probe(&mut self, worker: usize, index: usize, crf: Crf, parallelism: u32) -> Result<()> {
         let chunk = Arc::clone(&self.work(index)?.chunk);
         let mut job = self.template.job(TryKind::Probe, &chunk)?;
-        (job.encode.quality, job.encode.parallelism) = (crf, parallelism);
+        (job.encode.quality, job.encode.parallelism) = (crf, self.template.level(parallelism)?);
         job.encode.preset = factory(self.template.settings())?.traits().probe.preset;
         // The user's parameters are for the preset they were given with.
         (job.encode.film_grain, job.encode.parameters) = (0, Vec::new());
@@ -279,6 +285,7 @@ impl Schedule {
             height: u16::try_from(params.height).unwrap_or(0),
             rate: params.frame_rate,
             frames: u32::try_from(chunk.len().saturating_sub(from)).unwrap_or(u32::MAX),
+            codec: IvfCodec::of(self.codec()?).unwrap_or_default(),
         };
         let file = Some(self.job.chunk_file(index, &header)?);
         let work = self.work(index)?;

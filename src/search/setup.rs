@@ -31,6 +31,10 @@ use crate::stages::progress::Progress;
 use crate::stages::spec::factory;
 use crate::store::facts;
 use crate::store::job::{Identity, JOB_FORMAT, Job, Opened, PlannedChunk, place};
+use crate::video::EncoderTraits;
+
+/// The least distance between tries, in quarters of a CRF of SVT-AV1.
+const STEP: f64 = 4.0;
 
 /// How often a chunk may fail (an encoder that breaks, not a score) before the run does.
 const FAILURES: u32 = 2;
@@ -114,11 +118,6 @@ impl SearchInput<'_> {
         let model = self.model(&video)?;
         let metric = self.metric()?;
         let stride = metric.stride;
-        if factory(self.settings)?.traits().codec != "av1" {
-            // Parameter sets of other codecs differ from one CRF to the next, and a file has one for the track.
-            let message = format!("a target needs an encoder of AV1; {} makes no AV1", self.settings.encoder);
-            return Err(Error::new(ErrorKind::Usage, message));
-        }
         let dir = place(self.settings.temp_dir.as_deref(), &self.settings.input, &self.settings.output);
         let reopen = Reopen { dir, identity: self.identity(stride, model)? };
         let (job, opened) = Job::open(&reopen.dir, &reopen.identity)?;
@@ -162,6 +161,7 @@ impl SearchInput<'_> {
             .with("bit_depth", self.picture.treatment.depth)
             .with("dolby_vision", format!("{:?}", self.picture.treatment.dolby_vision))
             .with("film_grain", self.settings.picture.film_grain)
+            .with("encoder", self.settings.encoder.as_str())
             .with("preset", self.settings.preset)
             .with("svt_parameters", svt.join(":"))
             .with("target_vmaf", t.vmaf)
@@ -183,18 +183,28 @@ impl SearchInput<'_> {
     /// What every chunk's search may do.
     pub(super) fn rules(&self, metric: &MetricSpec) -> Result<SearchRules> {
         let t = self.target;
-        let step = factory(self.settings)?.traits().scale.step;
-        // The range is the user's, in steps the encoder knows: whole ones, as the search goes, where it holds any.
-        let (min, max) = t.crf_range(4).or_else(|_| t.crf_range(step))?;
+        let EncoderTraits { scale, search, name, reorders, .. } = factory(self.settings)?.traits();
+        // The range is the user's, in steps the encoder knows: as the search goes, where it holds any.
+        let step = scale.step * (STEP / search.steepness / f64::from(scale.step)).round().max(1.0) as u16;
+        let (min, max) = t.crf_range(step).or_else(|_| t.crf_range(scale.step))?;
+        let (min, max) = (min.max(scale.min), max.min(scale.max));
+        if min > max {
+            let (low, high, last) = (t.crf_min, t.crf_max, scale.max);
+            let message =
+                format!("no CRF from crf_min {low} to crf_max {high} is one of {name}'s, which end at {last}");
+            return Err(Error::new(ErrorKind::Usage, message));
+        }
         Ok(SearchRules {
-            curve: metric.kind.curve(),
+            curve: metric.kind.curve().on(&search),
+            scale: search,
             target: t.vmaf,
             tolerance: t.tolerance,
             min,
             max,
-            step: 4,
-            finest: step,
+            step,
+            finest: scale.step,
             max_tries: 4,
+            ends: !reorders,
         })
     }
 

@@ -8,8 +8,9 @@ use crate::config::{EncodeSettings, Quality, Target};
 use crate::media::VideoInfo;
 use crate::meter::MetricSpec;
 use crate::plan::Treatment;
-use crate::stages::spec::{encode_spec, video_params};
+use crate::stages::spec::{encode_spec, factory, video_params};
 use crate::store::job::SegmentRecord;
+use crate::video::EncodeSpec;
 
 /// A film's settings, as its tries take them.
 pub(super) struct TryTemplate {
@@ -39,6 +40,11 @@ impl TryTemplate {
         self.treatment
     }
 
+    /// The level of parallelism that an encoder is told: its own where the bytes follow from it.
+    pub(super) fn level(&self, parallelism: u32) -> Result<u32> {
+        Ok(if factory(&self.settings)?.traits().same_bytes_in_parallel { parallelism } else { 0 })
+    }
+
     /// The longest chunk, in seconds.
     pub(super) fn longest_chunk(&self) -> f64 {
         match &self.settings.quality {
@@ -63,7 +69,7 @@ impl TryTemplate {
             shown: chunk.shown,
             frame_rate: (params.frame_rate.num(), params.frame_rate.den()),
             depth: params.bit_depth,
-            encode: encode_spec(&self.settings, &chunk.shown)?,
+            encode: EncodeSpec { joined: true, ..encode_spec(&self.settings, &chunk.shown)? },
             metric: self.metric,
             watch: None,
         })

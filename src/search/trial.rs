@@ -16,6 +16,7 @@ use super::workers::{Cost, Note, Order, Tried, TryKind};
 use crate::base::{CancelToken, Error, ErrorKind, Result};
 use crate::flow::{Outlet, Port, StageContext, Weighed};
 use crate::media::{Frame, PacketData, PoolStats};
+use crate::meter::Metric;
 use crate::pixel::Converter;
 use crate::plan::{Verdict, Watch};
 use crate::stages::decode_back::DecodeBack;
@@ -28,6 +29,8 @@ use crate::video::{KeyRequest, encoder};
 /// What an encode task hands to its score task.
 pub(crate) enum TryUnit {
     Begin(Box<Begin>),
+    /// The codec's configuration, before the first picture, where it stands apart from the pictures.
+    Configuration(Vec<u8>),
     Picture {
         index: u64,
         data: PacketData,
@@ -46,6 +49,7 @@ impl Weighed for TryUnit {
     fn byte_len(&self) -> usize {
         match self {
             TryUnit::Picture { data, .. } => data.len(),
+            TryUnit::Configuration(bytes) => bytes.len(),
             TryUnit::Begin(_) | TryUnit::End(_) => 0,
         }
     }
@@ -101,6 +105,9 @@ impl EncodeTries {
         let video = job.video_params();
         let mut encoder =
             context.waiting_for_turn(|| PairingEncoder::<Frame>::open(factory, &job.encode, &video, stop))?;
+        if let Some(configuration) = encoder.codec_config() {
+            self.units.send(TryUnit::Configuration(configuration))?;
+        }
         let counted = job.kind == TryKind::Try;
         while let Some(frame) = frames.next()? {
             context.check()?;
@@ -162,12 +169,24 @@ struct Scoring {
     file: Option<ChunkFile>,
     watch: Watch,
     stop: CancelToken,
-    back: DecodeBack,
+    codec: &'static str,
+    back: Decoding,
     pictures: u64,
     /// Scores the watch has seen.
     watched: usize,
     /// What the score would have been, once the watch stopped the try.
     stopped: Option<f64>,
+}
+
+/// What decodes a try.
+enum Decoding {
+    /// The codec's configuration is still to come.
+    Waiting {
+        encoder: String,
+        metric: Box<dyn Metric>,
+        depth: u8,
+    },
+    Open(DecodeBack),
 }
 
 impl ScoreTries {
@@ -183,6 +202,12 @@ impl ScoreTries {
                 match self.units.receive()?.ok_or_else(out_of_turn)? {
                     TryUnit::Begin(_) => return Err(out_of_turn()),
                     TryUnit::End(result) => break result,
+                    TryUnit::Configuration(bytes) => {
+                        scoring = scoring.and_then(|scoring| scoring.configured(&bytes));
+                        if scoring.is_err() {
+                            stop.cancel();
+                        }
+                    }
                     TryUnit::Picture { index, data, reference } => {
                         cost.frames += 1;
                         cost.bytes += data.len() as u64;
@@ -220,9 +245,30 @@ impl Scoring {
         let Begin { order: Order { chunk, job, file }, stop } = begin;
         let factory = encoder(&job.encode.encoder)?;
         let metric = job.metric.open(job.shown.width, job.shown.height, job.depth)?;
-        let back = DecodeBack::new(factory.traits().codec, &[], factory.version())?.scored(metric, job.depth);
+        let (codec, encoder, depth) = (factory.traits().codec, factory.version(), job.depth);
+        let back = match codec {
+            "av1" => Decoding::Open(DecodeBack::new(codec, &[], encoder)?.scored(metric, depth)),
+            _ => Decoding::Waiting { encoder, metric, depth },
+        };
         let watch = job.watch.map_or_else(Watch::idle, Watch::from);
-        Ok(Scoring { chunk, from: job.from, file, watch, stop, back, pictures: 0, watched: 0, stopped: None })
+        Ok(Scoring { chunk, from: job.from, file, watch, stop, codec, back, pictures: 0, watched: 0, stopped: None })
+    }
+
+    /// Takes the codec's configuration.
+    fn configured(mut self, configuration: &[u8]) -> Result<Self> {
+        let Decoding::Waiting { encoder, metric, depth } = self.back else { return Ok(self) };
+        if let Some(file) = &mut self.file {
+            file.configuration(configuration)?;
+        }
+        self.back = Decoding::Open(DecodeBack::new(self.codec, configuration, encoder)?.scored(metric, depth));
+        Ok(self)
+    }
+
+    fn back(&mut self) -> Result<&mut DecodeBack> {
+        match &mut self.back {
+            Decoding::Open(back) => Ok(back),
+            Decoding::Waiting { .. } => Err(out_of_turn()),
+        }
     }
 
     fn picture(&mut self, index: u64, data: &PacketData, reference: Frame, context: &StageContext) -> Result<()> {
@@ -230,9 +276,10 @@ impl Scoring {
             return Ok(());
         }
         if let Some(file) = &mut self.file {
-            file.write(data)?;
+            let first = self.chunk.first_frame() + self.from;
+            file.write(index.checked_sub(first).ok_or_else(out_of_turn)?, data)?;
         }
-        let came = self.back.push(index, data, Some(reference))?;
+        let came = self.back()?.push(index, data, Some(reference))?;
         self.came(came, context)
     }
 
@@ -248,7 +295,8 @@ impl Scoring {
     }
 
     fn watch(&mut self) -> Option<f64> {
-        let known = &self.back.metric()?.known()[self.watched..];
+        let Decoding::Open(back) = &self.back else { return None };
+        let known = &back.metric()?.known()[self.watched..];
         self.watched += known.len();
         for score in known {
             let position = score.index - self.chunk.first_frame();
@@ -261,10 +309,11 @@ impl Scoring {
 
     fn finish(mut self, context: &StageContext, pool: &mut PoolStats) -> Result<Tried> {
         if self.stopped.is_none() {
-            let came = self.back.end()?;
+            let came = self.back()?.end()?;
             self.came(came, context)?;
         }
-        let (_, converted, metric) = self.back.into_parts();
+        let Decoding::Open(back) = self.back else { return Err(out_of_turn()) };
+        let (_, converted, metric) = back.into_parts();
         *pool = pool.plus(converted);
         if let Some(estimate) = self.stopped {
             return Ok(Tried::Stopped { estimate });

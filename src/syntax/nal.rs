@@ -74,7 +74,6 @@ fn annex_b(data: &[u8]) -> Vec<NalUnit> {
 /// `nal_unit_type` of H.264 (table 7-1): sequence and picture parameter sets, access unit delimiter, an IDR picture.
 pub mod h264 {
     /// A slice of an IDR picture.
-    #[cfg(test)]
     pub const IDR: u8 = 5;
     /// Sequence parameter set.
     pub const SPS: u8 = 7;
@@ -95,6 +94,15 @@ const HEVC_DELIMITER: u8 = 35;
 /// The `nal_unit_type` of an H.265 unit; `None` of an empty one.
 pub fn hevc_kind(nal: &[u8]) -> Option<u8> {
     nal.first().map(|b| b >> 1 & 0x3F)
+}
+
+/// Whether a unit of FFmpeg's `codec`, h264 or hevc, behind lengths of four bytes, can be decoded without those before it:
+/// an IDR picture, and in H.265 any other random access point.
+pub fn is_keyframe(codec: &str, unit: &[u8]) -> bool {
+    units(unit, Framing::Lengths(4)).iter().any(|nal| match codec {
+        "h264" => h264::kind(nal.bytes(unit)) == Some(h264::IDR),
+        _ => matches!(hevc_kind(nal.bytes(unit)), Some(16..=21)),
+    })
 }
 
 /// An H.264 access unit with start codes as MP4 and Matroska hold it: every unit behind its length in four bytes, without

@@ -3,6 +3,7 @@
 
 use crate::base::{Error, ErrorKind, Result};
 use crate::media::Crf;
+use crate::plan::CrfScale;
 
 /// The facts of an encoder.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +24,10 @@ pub struct EncoderTraits {
     pub memory: EncoderMemory,
     /// When a fast encode pays as a forecast.
     pub probe: ProbeTraits,
+    /// What a search for a target has to know of its CRF.
+    pub search: CrfScale,
+    /// Whether pictures may be decoded in another order than they are shown.
+    pub reorders: bool,
     /// Whether it can describe film grain beside the picture.
     pub film_grain: bool,
     /// Whether the same settings give the same bytes at every level of parallelism. Where they do not, a run that

@@ -31,6 +31,10 @@ pub struct EncodeSpec {
     /// Whether [`KeyRequest::Force`](super::KeyRequest::Force) will be used.
     #[serde(default)]
     pub forced_keyframes: bool,
+    /// Whether the stream is to be joined with others of the same settings but for quality, as one stream with one
+    /// configuration.
+    #[serde(default)]
+    pub joined: bool,
     /// Strength of film grain that is described beside the picture, from 0 (none) to 50.
     #[serde(default)]
     pub film_grain: u8,
@@ -49,6 +53,7 @@ impl EncodeSpec {
             parallelism: 0,
             keyframes: KeyframeInterval::default(),
             forced_keyframes: false,
+            joined: false,
             film_grain: 0,
             parameters: Vec::new(),
         }

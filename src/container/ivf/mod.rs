@@ -1,9 +1,13 @@
 //! IVF: the chunk files of a run that is not finished. The format of libvpx' and libaom's tools, so that aomdec,
-//! dav1d and FFmpeg play a chunk.
+//! dav1d and FFmpeg play a chunk of AV1.
 //!
 //! 32 bytes of header, then for each frame its length (4 bytes), its time in frames (8 bytes) and a temporal unit; all
 //! little-endian. Inside drapto units have no temporal delimiter (Matroska's form); the file has them, as players
 //! expect.
+//!
+//! Of H.264 and H.265 such a file is an envelope that nobody else reads: units stand as MP4 and Matroska store them, in the
+//! order of decoding, each with the position of its frame as its time; before them stands the codec's configuration, with
+//! the greatest time there is.
 #![deny(unsafe_code)]
 
 mod muxer;
@@ -38,11 +42,62 @@ pub struct IvfHeader {
     pub rate: Rational,
     /// Frames in the file.
     pub frames: u32,
+    /// Of what.
+    pub codec: IvfCodec,
 }
+
+/// What a file holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IvfCodec {
+    /// AV1: temporal units in the order of their frames.
+    #[default]
+    Av1,
+    /// H.264, in drapto's own way.
+    H264,
+    /// H.265, in drapto's own way.
+    Hevc,
+}
+
+impl IvfCodec {
+    /// By FFmpeg's name.
+    pub fn of(codec: &str) -> Option<Self> {
+        [IvfCodec::Av1, IvfCodec::H264, IvfCodec::Hevc].into_iter().find(|own| own.name() == codec)
+    }
+
+    /// FFmpeg's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            IvfCodec::Av1 => "av1",
+            IvfCodec::H264 => "h264",
+            IvfCodec::Hevc => "hevc",
+        }
+    }
+
+    fn fourcc(self) -> [u8; 4] {
+        *match self {
+            IvfCodec::Av1 => b"AV01",
+            IvfCodec::H264 => b"H264",
+            IvfCodec::Hevc => b"HEVC",
+        }
+    }
+}
+
+/// One picture of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IvfUnit {
+    /// The position of its frame.
+    pub position: u64,
+    /// Its bytes as containers store them.
+    pub data: Vec<u8>,
+}
+
+/// The time of the codec's configuration, which belongs to no frame.
+const CONFIGURATION: u64 = u64::MAX;
 
 /// Writes a file; the number of frames has to be known before.
 pub struct IvfWriter<W: Write> {
     sink: W,
+    codec: IvfCodec,
     written: u64,
 }
 
@@ -55,7 +110,7 @@ impl<W: Write> IvfWriter<W> {
         let mut bytes = Vec::with_capacity(HEADER);
         bytes.extend(b"DKIF\0\0");
         bytes.extend((HEADER as u16).to_le_bytes());
-        bytes.extend(b"AV01");
+        bytes.extend(header.codec.fourcc());
         bytes.extend(header.width.to_le_bytes());
         bytes.extend(header.height.to_le_bytes());
         bytes.extend(header.rate.num().to_le_bytes());
@@ -63,23 +118,42 @@ impl<W: Write> IvfWriter<W> {
         bytes.extend(header.frames.to_le_bytes());
         bytes.extend([0; 4]);
         sink.write_all(&bytes).map_err(failed)?;
-        Ok(IvfWriter { sink, written: 0 })
+        Ok(IvfWriter { sink, codec: header.codec, written: 0 })
     }
 
-    /// Writes the next frame's unit, which has no delimiter.
+    /// Writes the codec's configuration, before all pictures; AV1 has it in its keyframes.
     ///
     /// # Errors
-    /// `Output` where the sink fails or the unit is too large for the format.
-    pub fn write(&mut self, unit: &[u8]) -> Result<()> {
-        let length = u32::try_from(unit.len() + DELIMITER.len())
-            .map_err(|_| Error::new(ErrorKind::Output, "a packet is too large for IVF"))?;
-        let mut header = [0; FRAME_HEADER + 2];
-        header[..4].copy_from_slice(&length.to_le_bytes());
-        header[4..12].copy_from_slice(&self.written.to_le_bytes());
-        header[12..].copy_from_slice(&DELIMITER);
-        self.sink.write_all(&header).and_then(|()| self.sink.write_all(unit)).map_err(failed)?;
+    /// `Output` where the sink fails; `Encode` behind a picture.
+    pub fn configuration(&mut self, configuration: &[u8]) -> Result<()> {
+        if self.written > 0 {
+            return Err(Error::new(ErrorKind::Encode, "internal error: a configuration came behind a picture"));
+        }
+        if self.codec == IvfCodec::Av1 { Ok(()) } else { self.put(CONFIGURATION, &[], configuration) }
+    }
+
+    /// Writes the unit, which has no delimiter, of the frame at `position`; that is the next one in AV1.
+    ///
+    /// # Errors
+    /// `Output` where the sink fails or the unit is too large for the format; `Encode` for AV1 out of order.
+    pub fn write(&mut self, position: u64, unit: &[u8]) -> Result<()> {
+        if self.codec == IvfCodec::Av1 && position != self.written {
+            return Err(Error::new(ErrorKind::Encode, "internal error: a unit of AV1 came out of order"));
+        }
+        let delimiter: &[u8] = if self.codec == IvfCodec::Av1 { &DELIMITER } else { &[] };
+        self.put(position, delimiter, unit)?;
         self.written += 1;
         Ok(())
+    }
+
+    fn put(&mut self, time: u64, delimiter: &[u8], unit: &[u8]) -> Result<()> {
+        let length = u32::try_from(unit.len() + delimiter.len())
+            .map_err(|_| Error::new(ErrorKind::Output, "a packet is too large for IVF"))?;
+        let mut header = Vec::with_capacity(FRAME_HEADER + delimiter.len());
+        header.extend(length.to_le_bytes());
+        header.extend(time.to_le_bytes());
+        header.extend(delimiter);
+        self.sink.write_all(&header).and_then(|()| self.sink.write_all(unit)).map_err(failed)
     }
 
     /// What was written to.
@@ -91,21 +165,23 @@ impl<W: Write> IvfWriter<W> {
 /// What the header says.
 ///
 /// # Errors
-/// `Input` where it is none of AV1.
+/// `Input` where it is none.
 pub fn read_header(source: &mut impl Read) -> Result<IvfHeader> {
     let mut bytes = [0; HEADER];
     source.read_exact(&mut bytes).map_err(|e| broken("is no IVF file").caused_by(e))?;
     let u16_at = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
     let u32_at = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-    if &bytes[..4] != b"DKIF" || &bytes[8..12] != b"AV01" || usize::from(u16_at(6)) != HEADER {
-        return Err(broken("is no IVF file of AV1"));
-    }
+    let codec = [IvfCodec::Av1, IvfCodec::H264, IvfCodec::Hevc].into_iter().find(|c| c.fourcc() == bytes[8..12]);
+    let Some(codec) = codec.filter(|_| &bytes[..4] == b"DKIF" && usize::from(u16_at(6)) == HEADER) else {
+        return Err(broken("is no IVF file of a codec that is known"));
+    };
     let rate = |at| i32::try_from(u32_at(at)).unwrap_or(0);
     Ok(IvfHeader {
         width: u16_at(12),
         height: u16_at(14),
         rate: Rational::positive(rate(16), rate(20)).unwrap_or(Rational::ONE),
         frames: u32_at(24),
+        codec,
     })
 }
 
@@ -116,25 +192,47 @@ fn failed(cause: std::io::Error) -> Error {
 /// Reads a file's units, without their delimiters.
 pub struct IvfReader<R: Read> {
     source: R,
+    codec: IvfCodec,
+    configuration: Option<Vec<u8>>,
     read: u64,
 }
 
 impl<R: Read> IvfReader<R> {
-    /// Reads the header.
+    /// Reads the header, and the configuration where the codec has one of its own.
     ///
     /// # Errors
-    /// `Input` where it is none of AV1.
+    /// `Input` where there is none.
     pub fn new(mut source: R) -> Result<Self> {
-        read_header(&mut source)?;
-        Ok(IvfReader { source, read: 0 })
+        let codec = read_header(&mut source)?.codec;
+        let mut reader = IvfReader { source, codec, configuration: None, read: 0 };
+        if codec != IvfCodec::Av1 {
+            let first = reader.entry()?.filter(|entry| entry.position == CONFIGURATION);
+            reader.configuration = Some(first.ok_or_else(|| broken("the codec's configuration is missing"))?.data);
+        }
+        Ok(reader)
     }
 
-    /// The next unit; `None` at a clean end.
+    /// The codec's configuration; `None` of AV1.
+    pub fn configuration(&self) -> Option<&[u8]> {
+        self.configuration.as_deref()
+    }
+
+    /// The next unit, in the order of decoding; `None` at a clean end.
     ///
     /// # Errors
-    /// `Input` where a frame is cut off or its number is not the next.
+    /// `Input` where a frame is cut off, or in AV1 its number is not the next.
     #[allow(clippy::should_implement_trait)] // It can fail, and ends with `Ok(None)` as all streams here.
-    pub fn next(&mut self) -> Result<Option<Vec<u8>>> {
+    pub fn next(&mut self) -> Result<Option<IvfUnit>> {
+        let Some(IvfUnit { position, data }) = self.entry()? else { return Ok(None) };
+        if position == CONFIGURATION || self.codec == IvfCodec::Av1 && position != self.read {
+            return Err(broken("a frame is not the next"));
+        }
+        self.read += 1;
+        let data = if self.codec == IvfCodec::Av1 { block_data(&data)?.into_owned() } else { data };
+        Ok(Some(IvfUnit { position, data }))
+    }
+
+    fn entry(&mut self) -> Result<Option<IvfUnit>> {
         let mut header = Vec::with_capacity(FRAME_HEADER);
         self.take(FRAME_HEADER, &mut header)?;
         if header.is_empty() {
@@ -143,9 +241,10 @@ impl<R: Read> IvfReader<R> {
         let (Some(length), Some(number)) = (header.first_chunk::<4>(), header.last_chunk::<8>()) else {
             return Err(broken("a frame's header is cut off"));
         };
-        if header.len() < FRAME_HEADER || u64::from_le_bytes(*number) != self.read {
-            return Err(broken("a frame is not the next"));
+        if header.len() < FRAME_HEADER {
+            return Err(broken("a frame's header is cut off"));
         }
+        let position = u64::from_le_bytes(*number);
         let length = u32::from_le_bytes(*length) as usize;
         if length > LARGEST {
             return Err(broken("a frame is larger than can be"));
@@ -155,8 +254,7 @@ impl<R: Read> IvfReader<R> {
         if unit.len() < length {
             return Err(broken("a frame is cut off"));
         }
-        self.read += 1;
-        Ok(Some(block_data(&unit)?.into_owned()))
+        Ok(Some(IvfUnit { position, data: unit }))
     }
 
     /// Appends up to `length` bytes, growing with what is really there.
@@ -176,13 +274,13 @@ mod tests {
 
     use super::*;
 
-    const HEAD: IvfHeader = IvfHeader { width: 640, height: 360, rate: Rational::ONE, frames: 2 };
+    const HEAD: IvfHeader = IvfHeader { width: 640, height: 360, rate: Rational::ONE, frames: 2, codec: IvfCodec::Av1 };
 
     /// Two units, each a metadata OBU (type 5) with a size field.
     fn file() -> Vec<u8> {
         let mut writer = IvfWriter::new(Vec::new(), &HEAD).unwrap();
-        writer.write(&[0x2a, 2, 7, 8]).unwrap();
-        writer.write(&[0x2a, 1, 9]).unwrap();
+        writer.write(0, &[0x2a, 2, 7, 8]).unwrap();
+        writer.write(1, &[0x2a, 1, 9]).unwrap();
         writer.into_inner()
     }
 
@@ -190,7 +288,7 @@ mod tests {
         let mut reader = IvfReader::new(bytes)?;
         let mut units = Vec::new();
         while let Some(unit) = reader.next()? {
-            units.push(unit);
+            units.push(unit.data);
         }
         Ok(units)
     }
@@ -201,6 +299,29 @@ mod tests {
         assert_eq!(bytes[HEADER + FRAME_HEADER..][..2], DELIMITER);
         assert_eq!(read_header(&mut &bytes[..]).unwrap(), HEAD);
         assert_eq!(read(&bytes).unwrap(), [vec![0x2a, 2, 7, 8], vec![0x2a, 1, 9]]);
+    }
+
+    #[test]
+    fn units_of_other_codecs_keep_their_order_and_say_which_frame_they_are() {
+        let head = IvfHeader { codec: IvfCodec::H264, ..HEAD };
+        let mut writer = IvfWriter::new(Vec::new(), &head).unwrap();
+        writer.configuration(&[1, 100]).unwrap();
+        for position in [0, 3, 1, 2] {
+            writer.write(position, &[0x12, 0, position as u8]).unwrap();
+        }
+        assert!(writer.configuration(&[1]).is_err());
+        let bytes = writer.into_inner();
+        let mut reader = IvfReader::new(&bytes[..]).unwrap();
+        assert_eq!(reader.configuration(), Some(&[1, 100][..]));
+        let mut positions = Vec::new();
+        while let Some(unit) = reader.next().unwrap() {
+            assert_eq!(unit.data, [0x12, 0, unit.position as u8], "nothing is taken off");
+            positions.push(unit.position);
+        }
+        assert_eq!(positions, [0, 3, 1, 2]);
+        assert!(IvfReader::new(&bytes[..HEADER]).is_err(), "a configuration there has to be");
+        let mut av1 = IvfWriter::new(Vec::new(), &HEAD).unwrap();
+        assert!(av1.write(1, &[0x2a, 1, 9]).is_err(), "AV1 is not reordered");
     }
 
     #[test]

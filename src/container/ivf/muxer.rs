@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 
-use super::{FRAMES_AT, IvfHeader, IvfWriter, failed};
+use super::{FRAMES_AT, IvfCodec, IvfHeader, IvfWriter, failed};
 use crate::base::{Error, ErrorKind, Rational, Result};
 use crate::container::muxer::{Lane, MuxStats, Muxer, TrackCount};
 use crate::media::{FileParams, Packet, TrackId, TrackKind};
@@ -42,6 +42,7 @@ impl IvfMuxer {
             height: size(video.height),
             rate: rate.unwrap_or(Rational::ONE),
             frames: 0,
+            codec: IvfCodec::Av1,
         };
         Ok(IvfMuxer { writer: IvfWriter::new(file, &header)?, count: TrackCount::of(track), bytes: 32 })
     }
@@ -61,7 +62,7 @@ impl Muxer for IvfMuxer {
             return Err(Error::new(ErrorKind::Encode, format!("no track {}, IVF has one", track.0 + 1)).at(packet.pts));
         }
         let unit = block_data(&packet.data).map_err(|e| e.at(packet.pts))?;
-        self.writer.write(&unit).map_err(|e| e.at(packet.pts))?;
+        self.writer.write(self.count.frames(), &unit).map_err(|e| e.at(packet.pts))?;
         self.count.packet(packet, unit.len());
         self.bytes += (unit.len() + super::FRAME_HEADER + super::DELIMITER.len()) as u64;
         Ok(())

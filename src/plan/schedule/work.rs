@@ -304,7 +304,7 @@ impl ChunkWork {
             return landed;
         }
         let tails = self.tries.iter().filter(|t| t.from > 0).count();
-        if tails < MOST_TAILS && best.scores.stride == stride {
+        if rules.ends && tails < MOST_TAILS && best.scores.stride == stride {
             let piece = self.made(best, |made| tail(made, search.aim(), self.slope(search, rules), rules));
             let tried = |piece: &Piece| self.tries.iter().any(|t| (t.from, t.crf) == (piece.from, piece.crf));
             if let Some(piece) = piece.filter(|piece| !tried(piece)) {

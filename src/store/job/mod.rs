@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::{Error, ErrorKind, Result};
 use crate::config::EncodeSettings;
-use crate::container::{IvfHeader, IvfReader, IvfWriter};
+use crate::container::{IvfCodec, IvfHeader, IvfReader, IvfWriter};
 use crate::plan::ScheduleRecord;
 
 use super::names::fitting;
@@ -253,14 +253,20 @@ impl Job {
             pieces.first().ok_or_else(|| Error::new(ErrorKind::Encode, "internal error: a chunk of nothing"))?;
         let header = IvfHeader { frames: u32::try_from(record.frames).unwrap_or(u32::MAX), ..first.0.header };
         let mut file = self.chunk_file(record.chunk, &header)?;
+        if first.0.header.codec != IvfCodec::Av1 {
+            // Pictures before a cut may lean on some behind it.
+            return Err(Error::new(ErrorKind::Encode, "internal error: a chunk that is reordered was made in pieces"));
+        }
+        let mut at = 0;
         for (mut piece, frames) in pieces {
             let mut units = piece.read()?;
             for _ in 0..frames {
                 let short =
                     || Error::new(ErrorKind::Encode, "a try has fewer packets than frames").with_file(&piece.path);
                 let unit = units.next().map_err(|e| e.with_file(&piece.path))?.ok_or_else(short)?;
-                file.write(&unit)?;
+                file.write(at + unit.position, &unit.data)?;
             }
+            at += frames;
         }
         Ok(file)
     }
@@ -322,11 +328,17 @@ pub(crate) struct ChunkFile {
 }
 
 impl ChunkFile {
-    /// Writes the next temporal unit, which has no delimiter.
-    pub(crate) fn write(&mut self, unit: &[u8]) -> Result<()> {
+    /// Writes the codec's configuration, before all units.
+    pub(crate) fn configuration(&mut self, configuration: &[u8]) -> Result<()> {
+        let writer = self.writer.as_mut().ok_or_else(used_twice)?;
+        writer.configuration(configuration).map_err(|e| e.with_file(&self.path))
+    }
+
+    /// Writes the next unit in the order of decoding, of the frame at `position` in the try; AV1 has no delimiter.
+    pub(crate) fn write(&mut self, position: u64, unit: &[u8]) -> Result<()> {
         let writer = self.writer.as_mut().ok_or_else(used_twice)?;
         self.bytes += unit.len() as u64;
-        writer.write(unit).map_err(|e| e.with_file(&self.path))
+        writer.write(position, unit).map_err(|e| e.with_file(&self.path))
     }
 
     /// Reads what was written; nothing more is written after it.

@@ -7,7 +7,7 @@ use crate::pixel::PictureMeasure;
 use crate::plan::{ChunkMeans, Piece, ScoredFrames, Tier, TryRecord};
 use crate::source::DecodeStats;
 
-const HEADER: IvfHeader = IvfHeader { width: 64, height: 64, rate: Rational::ONE, frames: 1 };
+const HEADER: IvfHeader = IvfHeader { width: 64, height: 64, rate: Rational::ONE, frames: 1, codec: IvfCodec::Av1 };
 
 /// A metadata OBU, as good a unit as any.
 const UNIT: [u8; 4] = [0x2a, 2, 7, 8];
@@ -88,7 +88,7 @@ fn record(chunk: usize) -> ChunkRecord {
 
 fn finish(job: &mut Job, chunk: usize) {
     let mut file = job.chunk_file(chunk, &HEADER).unwrap();
-    file.write(&UNIT).unwrap();
+    file.write(0, &UNIT).unwrap();
     job.finish(record(chunk), vec![(file, 1)]).unwrap();
 }
 
@@ -235,7 +235,7 @@ fn a_try_that_is_not_kept_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (mut job, _) = open(folder.path());
     let mut file = job.chunk_file(0, &HEADER).unwrap();
-    file.write(&UNIT).unwrap();
+    file.write(0, &UNIT).unwrap();
     drop(file);
     assert_eq!(std::fs::read_dir(folder.path().join("encoded")).unwrap().count(), 0);
 }
@@ -334,7 +334,7 @@ fn a_disk_that_is_full_keeps_what_was_finished_and_nothing_of_the_rest() {
     finish(&mut job, 0);
     fill(&dir.join("encoded/.00001.2.part"));
     let mut file = job.chunk_file(1, &HEADER).unwrap();
-    file.write(&UNIT).unwrap();
+    file.write(0, &UNIT).unwrap();
     let error = job.finish(record(1), vec![(file, 1)]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Output);
     assert!(error.to_string().contains("00001"), "{error}");

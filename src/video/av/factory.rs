@@ -44,7 +44,7 @@ impl AvFactory {
     /// The depths it was built for: one opens, the other does not.
     fn depths(&self) -> &'static [u8] {
         let takes = |depth| {
-            let options = parameters::options(self.row, &Parameters::new(), &HdrStatic::default(), &[]);
+            let options = parameters::options(self.row, (&Parameters::new(), false), &HdrStatic::default(), &[]);
             let settings = settings(self.row, (64, 64), depth, Rational::ONE, Color::default());
             CodecEncoder::open(&CodecSettings { options: &options, ..settings }).is_ok()
         };
@@ -60,7 +60,7 @@ impl AvFactory {
     fn open_with(
         &self,
         settings: &CodecSettings<'_>,
-        own: &Parameters,
+        own: (&Parameters, bool),
         hdr: &HdrStatic,
         further: &[Further],
     ) -> Result<CodecEncoder> {
@@ -131,6 +131,8 @@ impl EncoderFactory for AvFactory {
             fastest_preset: row.presets.len().saturating_sub(1) as u8,
             memory: row.memory,
             probe: row.probe,
+            search: row.search,
+            reorders: true,
             film_grain: false,
             same_bytes_in_parallel: false,
         }
@@ -166,7 +168,7 @@ impl EncoderFactory for AvFactory {
             threads: if spec.parallelism == 0 { row.threads } else { spec.parallelism },
             ..settings(row, (video.width, video.height), video.bit_depth, rate, video.color)
         };
-        let inner = self.open_with(&settings, &parameters::own(row, spec), &video.hdr, &further)?;
+        let inner = self.open_with(&settings, (&parameters::own(row, spec), spec.joined), &video.hdr, &further)?;
         let encoder = AvEncoder::new(inner, row, (video.width, video.height), video.bit_depth, spec.forced_keyframes)?;
         Ok(Box::new(encoder))
     }

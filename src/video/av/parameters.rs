@@ -78,9 +78,16 @@ pub(super) struct Further {
 }
 
 /// All options for libavcodec, where later ones replace earlier ones of the same name, and the list as one of them.
-pub(super) fn options(row: &EncoderRow, own: &Parameters, hdr: &HdrStatic, further: &[Further]) -> Parameters {
+pub(super) fn options(
+    row: &EncoderRow,
+    (own, joined): (&Parameters, bool),
+    hdr: &HdrStatic,
+    further: &[Further],
+) -> Parameters {
     let mut all = own.clone();
-    let mut list: Vec<String> = row.always_listed.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let for_joining = if joined { row.joined_listed } else { &[] };
+    let listed = row.always_listed.iter().chain(for_joining);
+    let mut list: Vec<String> = listed.map(|(name, value)| format!("{name}={value}")).collect();
     list.extend(hdr10(hdr, row.form));
     for Further { name, value, listed } in further {
         match listed {
@@ -133,7 +140,7 @@ mod tests {
     fn lists_are_taken_apart_and_put_together_in_the_form_that_refuses_unknown_keys() {
         let given = [pair("bf", "3"), pair("x264-params", "ref=4:no-mbtree"), pair("x264opts", "aq-mode=2")];
         let further = further(&ROWS[0], &given).unwrap();
-        let options = options(&ROWS[0], &Vec::new(), &HdrStatic::default(), &further);
+        let options = options(&ROWS[0], (&Vec::new(), false), &HdrStatic::default(), &further);
         assert_eq!(options, [pair("bf", "3"), pair("x264opts", "ref=4:no-mbtree=1:aq-mode=2")]);
     }
 
@@ -145,8 +152,12 @@ mod tests {
         assert!(refused("rd=4:zzzzzzzzzz=1").contains("zzzzzzzzzz=1"));
         assert!(refused("repeat-headers=1").contains("drapto's own settings"));
         further(x265, &[pair("x265-params", "no-sao=1:aq-mode=3:no-cutree")]).unwrap();
-        let options =
-            options(x265, &Vec::new(), &HdrStatic::default(), &further(x265, &[pair("x265-params", "rd=4")]).unwrap());
+        let options = options(
+            x265,
+            (&Vec::new(), true),
+            &HdrStatic::default(),
+            &further(x265, &[pair("x265-params", "rd=4")]).unwrap(),
+        );
         assert_eq!(options, [pair("x265-params", "log-level=none:open-gop=0:info=0:rd=4")]);
     }
 

@@ -3,6 +3,7 @@
 
 use super::x265_keys::X265_KEYS;
 use crate::base::Result;
+use crate::plan::CrfScale;
 use crate::syntax::{hvcc, nal};
 use crate::video::facts::{EncoderMemory, Limits, ProbeTraits};
 
@@ -24,6 +25,8 @@ pub(super) struct EncoderRow {
     pub(super) limits: Limits,
     pub(super) memory: EncoderMemory,
     pub(super) probe: ProbeTraits,
+    /// What a search has to know of its quality.
+    pub(super) search: CrfScale,
     /// Options that are set always.
     pub(super) always: &'static [(&'static str, &'static str)],
     /// Further ones like those of [`RESERVED`], options and keys of `lists`.
@@ -33,6 +36,8 @@ pub(super) struct EncoderRow {
     pub(super) list: &'static str,
     /// Entries of that list that are set always.
     pub(super) always_listed: &'static [(&'static str, &'static str)],
+    /// Entries of that list for streams that are to be joined: what makes their headers the same at every quality.
+    pub(super) joined_listed: &'static [(&'static str, &'static str)],
     /// The keys the list knows, where the encoder only warns of others and goes on; `None` where it refuses them.
     pub(super) keys: Option<&'static [&'static str]>,
     /// Threads where a spec leaves the level of parallelism open: a number that is the same on every machine, because
@@ -135,6 +140,11 @@ const RESERVED: &[&str] = &[
     "seek",
 ];
 
+/// Over the 13 chunks of three films at VMAF 93 by preset 6 the slope was 0.06 to 0.28 a CRF with either, 0.19 in the middle
+/// with x264 and 0.15 with x265, and the CRF 21.5 to 34.5, 27 in the middle.
+const X26_SCALE: CrfScale =
+    CrfScale { first: 26.5, probe: 26.5, steepness: 4.0, probe_offset: 0.3, samples: [24.0, 29.0] };
+
 const LIBX264: EncoderRow = EncoderRow {
     name: "libx264",
     form: StoredForm::H264,
@@ -147,6 +157,7 @@ const LIBX264: EncoderRow = EncoderRow {
     memory: EncoderMemory { a_sample: 480, level_a_sample: 32 },
     // Measured so, in CPU time: `veryfast` takes a sixth of `slower`, two fifths of `medium`.
     probe: ProbeTraits { preset: 7, pays_up_to: 2 },
+    search: X26_SCALE,
     // A keyframe that was asked for must be one from which decoding can start.
     always: &[("forced-idr", "1")],
     reserved: &[
@@ -163,6 +174,7 @@ const LIBX264: EncoderRow = EncoderRow {
     lists: &["x264-params", "x264opts"],
     list: "x264opts",
     always_listed: &[],
+    joined_listed: &[("stitchable", "1")],
     keys: None,
     threads: 4,
 };
@@ -177,9 +189,11 @@ const LIBX265: EncoderRow = EncoderRow {
     limits: Limits { min: 32, max_width: 16_384, max_height: 16_384, even: true },
     memory: EncoderMemory { a_sample: 480, level_a_sample: 32 },
     probe: ProbeTraits { preset: 8, pays_up_to: 4 },
+    search: X26_SCALE,
     always: &[("forced-idr", "1")],
     // It prints by itself. Pictures that lean over a keyframe would be lost to whoever starts there.
     always_listed: &[("log-level", "none"), ("open-gop", "0"), ("info", "0")],
+    joined_listed: &[],
     reserved: &[
         "keyint",
         "frame-threads",

@@ -3,6 +3,7 @@
 
 use crate::base::{CancelToken, Error, ErrorKind, Result};
 use crate::media::{Crf, Frame};
+use crate::plan::CrfScale;
 use crate::video::facts::{EncoderMemory, EncoderTraits, ProbeTraits, QualityScale};
 use crate::video::spec::{EncodeSpec, VideoParams};
 use crate::video::traits::{Coded, EncoderFactory, KeyRequest, VideoEncoder};
@@ -46,6 +47,8 @@ impl EncoderFactory for SvtFactory {
             // The fastest that still costs less than the ones above it: 11 to 13 cost the same in 2.3.0, a tenth of
             // preset 6. At preset 8 a run with it took 0.74 to 0.84 of the time of one without (three films), at 9 0.76 (one).
             probe: ProbeTraits { preset: 11, pays_up_to: 9 },
+            search: CrfScale::SVT_AV1,
+            reorders: false,
             film_grain: true,
             same_bytes_in_parallel: true,
         }

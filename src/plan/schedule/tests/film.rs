@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::super::*;
 use crate::media::Crf;
-use crate::plan::{ChunkMeans, Curve, Layout, Piece, SearchRules, TitleRules, TitleWay, Verdict, Watch, WatchSpec};
+use crate::plan::{
+    ChunkMeans, CrfScale, Curve, Layout, Piece, SearchRules, TitleRules, TitleWay, Verdict, Watch, WatchSpec,
+};
 
 /// Random numbers, the same for the same seed.
 pub struct Dice(pub u64);
@@ -74,6 +76,7 @@ impl SimFilm {
         let target = 85.0 + 12.0 * dice.part();
         let search = SearchRules {
             curve: Curve::VMAF,
+            scale: CrfScale::SVT_AV1,
             target,
             tolerance: 0.2 + 0.5 * dice.part(),
             min: whole(8),
@@ -81,6 +84,7 @@ impl SimFilm {
             step: 4,
             finest: 1 + 3 * dice.below(2) as u16,
             max_tries: 4,
+            ends: !dice.below(5).eq(&0),
         };
         // The length that is said of a film need not be right.
         let said = chunks.len() as f64 * 15.0 * (0.5 + 3.0 * dice.part());
