@@ -138,6 +138,20 @@ pub(super) fn rate(text: &str) -> Result<Rational> {
     rate.filter(|rate| (0.001..=1000.0).contains(&rate.as_f64())).ok_or_else(wrong)
 }
 
+/// Names of encoders with commas between them; which there are is for the room of encoders to say.
+///
+/// # Errors
+/// `Usage` for what is no name.
+pub(super) fn encoders(text: &str) -> Result<String> {
+    let is_name =
+        |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+    let names: Vec<&str> = text.split(',').map(str::trim).collect();
+    match names.iter().find(|name| !is_name(name)) {
+        None => Ok(names.join(",")),
+        Some(name) => Err(Error::new(ErrorKind::Usage, format!("{name:?} is no name of an encoder"))),
+    }
+}
+
 #[cfg(test)]
 mod rate_tests {
     use super::*;

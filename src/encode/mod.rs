@@ -6,6 +6,7 @@
 
 mod bench;
 mod captions;
+mod chosen;
 mod damage;
 mod known;
 mod loudness;

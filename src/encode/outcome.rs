@@ -237,6 +237,7 @@ impl Run<'_> {
             out.push(format!("{resized} pictures of another size are scaled to {width}x{height}"));
         }
         out.extend(decode.hardware_fallback.clone());
+        out.extend(factory(self.settings).map(|encoder| encoder.notes()).unwrap_or_default());
         out.extend(time_warnings(findings));
         if decode.caption_frames > 0 && !self.settings.extract_captions {
             let frames = decode.caption_frames;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::captions::CaptionFiles;
+use super::chosen::chosen;
 use super::damage;
 use super::known::facts_of;
 use super::loudness::{LevelledTracks, Levelling};
@@ -111,6 +112,7 @@ fn encode_files(
     let info = facts.refine(&info);
     let decisions = decisions(first, &formats, &info)?;
     let main = main_stream(&info, &decisions).map_err(place)?;
+    let outputs = &chosen(outputs, &facts, main).map_err(place)?[..];
     let late = &facts.late;
     let levelling = Levelling { settings: first, info: &info, late, decisions: &decisions, sink, cancel };
     let levelled = levelling.level().map_err(place)?;

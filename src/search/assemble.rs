@@ -23,21 +23,27 @@ pub(crate) fn chunks(
 ) -> Result<()> {
     let shown = film.shown.ok_or_else(|| Error::new(ErrorKind::Input, "no picture of it can be decoded"))?;
     let mut times = DecodeOrder::of(job, film, codec, context)?;
-    // A file has one codec configuration for the track.
+    // A file has one codec configuration for the track. Chunks of H.264 and H.265 may have another, where an encoder took over
+    // from one that failed: from there on each begins with its own.
     let mut track: Option<Vec<u8>> = None;
+    let mut in_band = false;
     let (mut first_frame, mut first) = (0, true);
     for (chunk, frames) in film.chunks.iter().enumerate() {
         let place = |e: Error| e.with_chunk(chunk);
         let mut units = job.read(chunk).map_err(place)?;
         let configuration = units.configuration().map(<[u8]>::to_vec);
         let mut count = 0;
-        while let Some(IvfUnit { position, data: unit }) = units.next().map_err(place)? {
+        while let Some(IvfUnit { position, data: mut unit }) = units.next().map_err(place)? {
             context.check()?;
             if count == 0 {
                 let own = configuration.clone().map_or_else(|| av1::codec_private(&unit), Ok).map_err(place)?;
-                if *track.get_or_insert_with(|| own.clone()) != own {
-                    let message = "internal error: the chunk has another codec configuration than the film";
+                in_band |= *track.get_or_insert_with(|| own.clone()) != own;
+                if in_band && codec == "av1" {
+                    let message = "internal error: the chunk has another sequence header than the film";
                     return Err(place(Error::new(ErrorKind::Encode, message)));
+                }
+                if in_band {
+                    unit.splice(..0, nal::parameter_sets(codec, &own).map_err(place)?);
                 }
             }
             let at = first_frame + position;

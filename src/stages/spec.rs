@@ -1,19 +1,28 @@
 //! What an encoder is asked for, from the settings of a run and the picture as its first frame has it.
 
-use crate::base::{Rational, Result};
+use crate::base::{Error, ErrorKind, Rational, Result};
 use crate::config::{EncodeSettings, Quality};
 use crate::media::{Shown, VideoInfo};
-use crate::video::{EncodeSpec, EncoderFactory, VideoParams, encoder};
+use crate::video::{EncodeSpec, EncoderFactory, VideoParams, encoder, is_choice, meant};
 
 /// The frame rate the encoder is told where the source has none.
 const NOMINAL_RATE: (i32, i32) = (25, 1);
 
-/// The encoder of a run.
+/// The encoder of a run; of several, among which nothing was chosen, the first that the library was built with.
 ///
 /// # Errors
 /// `Usage` for a name nobody knows, `Unsupported` where the library was built without it.
 pub(crate) fn factory(settings: &EncodeSettings) -> Result<&'static dyn EncoderFactory> {
-    encoder(&settings.encoder)
+    if !is_choice(&settings.encoder) {
+        return encoder(&settings.encoder);
+    }
+    let named = || settings.encoder.split(',').find_map(|name| Some(encoder(name.trim()).ok()?.traits().codec));
+    let codec = settings.codec.map(|codec| codec.name()).or_else(named).unwrap_or("av1");
+    let names = meant(&settings.encoder, codec)?;
+    let mut factories = names.iter().map(|name| encoder(name));
+    let usage = |found: &Result<_>| found.as_ref().err().is_some_and(|e: &Error| e.kind() == ErrorKind::Usage);
+    let first = factories.find(|found| found.is_ok() || usage(found));
+    first.unwrap_or_else(|| encoder(names.last().map_or("", String::as_str)))
 }
 
 /// The spec of an encode of pictures like these, at the rate factor that was asked for, or else the encoder's own for

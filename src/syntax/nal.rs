@@ -172,6 +172,63 @@ pub fn avcc(headers: &[u8]) -> Result<Vec<u8>> {
     Ok(out)
 }
 
+/// The parameter sets in the configuration of FFmpeg's `codec`, h264 (an `avcC`) or hevc (an `hvcC`, §8.3.3.1.2), as units
+/// behind lengths of four bytes.
+///
+/// # Errors
+/// Kind `Encode` for bytes that end within a set.
+pub fn parameter_sets(codec: &str, configuration: &[u8]) -> Result<Vec<u8>> {
+    let mut rest = Sets { bytes: configuration, out: Vec::new() };
+    let taken = match codec {
+        "h264" => rest.avcc(),
+        _ => rest.hvcc(),
+    };
+    taken.map(|()| rest.out).ok_or_else(|| bad("a codec configuration that breaks off"))
+}
+
+/// A configuration, from which parameter sets are taken.
+struct Sets<'a> {
+    bytes: &'a [u8],
+    out: Vec<u8>,
+}
+
+impl Sets<'_> {
+    fn avcc(&mut self) -> Option<()> {
+        self.bytes = self.bytes.get(5..)?;
+        let sequence = self.number(1)? & 0x1F;
+        self.some(sequence)?;
+        let picture = self.number(1)?;
+        self.some(picture)
+    }
+
+    fn hvcc(&mut self) -> Option<()> {
+        self.bytes = self.bytes.get(22..)?;
+        for _ in 0..self.number(1)? {
+            self.number(1)?;
+            let count = self.number(2)?;
+            self.some(count)?;
+        }
+        Some(())
+    }
+
+    fn some(&mut self, count: usize) -> Option<()> {
+        for _ in 0..count {
+            let length = self.number(2)?;
+            let set = self.bytes.get(..length)?;
+            self.out.extend((length as u32).to_be_bytes());
+            self.out.extend_from_slice(set);
+            self.bytes = &self.bytes[length..];
+        }
+        Some(())
+    }
+
+    fn number(&mut self, bytes: usize) -> Option<usize> {
+        let number = self.bytes.get(..bytes)?.iter().fold(0, |n, b| n << 8 | usize::from(*b));
+        self.bytes = &self.bytes[bytes..];
+        Some(number)
+    }
+}
+
 fn put_sets(out: &mut Vec<u8>, sets: &[&[u8]]) -> Result<()> {
     for set in sets {
         let length = u16::try_from(set.len()).map_err(|_| bad("an H.264 parameter set is too large"))?;

@@ -28,6 +28,8 @@ pub struct EncoderTraits {
     pub search: CrfScale,
     /// Whether pictures may be decoded in another order than they are shown.
     pub reorders: bool,
+    /// Whether it needs hardware, which may not be there or fail.
+    pub hardware: bool,
     /// Whether it can describe film grain beside the picture.
     pub film_grain: bool,
     /// Whether the same settings give the same bytes at every level of parallelism. Where they do not, a run that

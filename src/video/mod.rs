@@ -13,6 +13,9 @@
 #![deny(unsafe_code)]
 
 mod av;
+mod chain;
+#[cfg(test)]
+mod chain_tests;
 mod decode_times;
 mod facts;
 mod frames;
@@ -26,7 +29,9 @@ mod traits;
 pub use crate::media::Crf;
 pub use decode_times::DecodeTimes;
 pub use facts::{EncoderMemory, EncoderTraits, Limits, ProbeTraits, QualityScale};
-pub use registry::{encoder, names};
+#[cfg(any(test, feature = "internals"))]
+pub use registry::inject;
+pub use registry::{choose, encoder, is_choice, meant, names};
 pub use spec::{EncodeSpec, KeyframeInterval, VideoParams};
 pub use svt::{
     CRF_STEP, Draining, EncodedPacket, EncoderConfig, SvtSession, around_opening, check_library_version,

@@ -92,6 +92,11 @@ pub trait EncoderFactory: Send + Sync + fmt::Debug {
     /// `Usage` for parameters it does not take, as far as that is known without opening it.
     fn parameters(&self, spec: &EncodeSpec, video: &VideoParams) -> Result<Vec<(String, String)>>;
 
+    /// What happened that a user should know, in sentences; each is told once.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Opens an encoder. Where there can be one only, it waits for that to be dropped; a thread that holds it itself
     /// would wait for ever.
     ///

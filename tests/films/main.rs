@@ -14,6 +14,7 @@ mod decode;
 mod encode;
 mod encoders;
 mod errors;
+mod fallback;
 mod hdr;
 mod jobs;
 mod kills;

@@ -28,6 +28,8 @@ pub struct CodecSettings<'a> {
     pub color: Color,
     /// The longest way from one keyframe to the next, in frames.
     pub keyframe_interval: u32,
+    /// Whether the encoder takes its chroma interleaved, as NV12 or P010, as those in hardware do.
+    pub semi_planar: bool,
     /// Threads; 0 leaves it to libavcodec.
     pub threads: u32,
     /// Options of the encoder and of libavcodec, by name.
@@ -41,6 +43,7 @@ pub struct CodecSettings<'a> {
 pub struct CodecEncoder {
     context: EncoderContext,
     format: c_int,
+    semi_planar: bool,
 }
 
 /// Whether libavcodec has a video encoder of that name.
@@ -106,12 +109,18 @@ impl CodecEncoder {
         };
         let codec = find(settings.name, sys::AVMediaType::AVMEDIA_TYPE_VIDEO).ok_or_else(missing)?;
         let base = settings.frame_rate.inverse().filter(|base| base.num() > 0);
-        let (Some(format), Some(base)) = (planar_format(settings.format), base) else {
+        let format =
+            if settings.semi_planar { semi_planar_format(settings.format) } else { planar_format(settings.format) };
+        let (Some(format), Some(base)) = (format, base) else {
             let message = format!("{} cannot encode {:?}", settings.name, settings.format);
             return Err(Error::new(ErrorKind::Unsupported, message));
         };
         let mut options = Dictionary::of(settings.options)?;
-        let encoder = CodecEncoder { context: EncoderContext::new(codec, settings.name, base)?, format };
+        let encoder = CodecEncoder {
+            context: EncoderContext::new(codec, settings.name, base)?,
+            format,
+            semi_planar: settings.semi_planar,
+        };
         // SAFETY: the context is fresh and only configured before it is opened; its owner frees it on any error. Enumerations
         // are written as the integers they are in C, also such as the bindings do not know.
         unsafe {
@@ -148,7 +157,8 @@ impl CodecEncoder {
     /// # Errors
     /// `Encode` if the frame's planes are too short, or the encoder fails.
     pub fn send(&mut self, frame: &Frame, pts: i64, keyframe: bool) -> Result<bool> {
-        let mut picture = lend(frame, self.format).map_err(|e| e.at(frame.pts))?;
+        let picture = if self.semi_planar { interleaved(frame, self.format) } else { lend(frame, self.format) };
+        let mut picture = picture.map_err(|e| e.at(frame.pts))?;
         let kind =
             if keyframe { sys::AVPictureType::AV_PICTURE_TYPE_I } else { sys::AVPictureType::AV_PICTURE_TYPE_NONE };
         let color = Numbers::of(&frame.color);
@@ -237,6 +247,71 @@ fn location(color: &Color) -> c_int {
         At::Top => 4,
         At::BottomLeft => 5,
         At::Bottom => 6,
+    }
+}
+
+/// The number of the format of that depth whose chroma is interleaved.
+fn semi_planar_format(format: PixelFormat) -> Option<c_int> {
+    let name = match format {
+        PixelFormat::YUV420P8 => c"nv12",
+        PixelFormat::YUV420P10 => c"p010",
+        _ => return None,
+    };
+    // SAFETY: a terminated string; a name without byte order finds this machine's.
+    let number = unsafe { sys::av_get_pix_fmt(name.as_ptr()) } as c_int;
+    (number >= 0).then_some(number)
+}
+
+/// A copy of a frame with its chroma interleaved; 10 bits stand in the upper ones of 16.
+fn interleaved(frame: &Frame, format: c_int) -> Result<RawFrame> {
+    let short = || Error::new(ErrorKind::Encode, "the frame's planes are shorter than their rows");
+    let mut copy = RawFrame::new()?;
+    let f = copy.as_mut_ptr();
+    // SAFETY: the frame is fresh and ours; its buffers are allocated for the size and format that were just set.
+    unsafe {
+        (*f).width = frame.width as c_int;
+        (*f).height = frame.height as c_int;
+        (*f).format = format;
+        check(sys::av_frame_get_buffer(f, 0), ErrorKind::Encode, "out of memory for a frame")?;
+    }
+    let bytes = if frame.format == PixelFormat::YUV420P8 { 1 } else { 2 };
+    let row = |plane: usize, y: usize| {
+        let (stride, width) = (frame.planes.stride(plane), frame.plane_size(plane).0 * bytes);
+        frame.planes.plane(plane).get(y * stride..y * stride + width).ok_or_else(short)
+    };
+    for plane in 0..2 {
+        let (width, height) = frame.plane_size(plane);
+        let length = width * bytes * (plane + 1);
+        for y in 0..height {
+            // SAFETY: `av_frame_get_buffer` gave both planes rows of at least so many bytes, as far apart as `linesize` says,
+            // which is positive for frames it allocates; nobody else has the frame.
+            let target = unsafe {
+                let start = (*f).data[plane].offset((*f).linesize[plane] as isize * y as isize);
+                std::slice::from_raw_parts_mut(start, length)
+            };
+            match plane {
+                0 => shifted(row(0, y)?, target, bytes),
+                _ => {
+                    let (blue, red) = (row(1, y)?, row(2, y)?);
+                    let pairs = blue.chunks_exact(bytes).zip(red.chunks_exact(bytes));
+                    for ((blue, red), pair) in pairs.zip(target.chunks_exact_mut(2 * bytes)) {
+                        shifted(blue, &mut pair[..bytes], bytes);
+                        shifted(red, &mut pair[bytes..], bytes);
+                    }
+                }
+            }
+        }
+    }
+    Ok(copy)
+}
+
+/// Copies samples; those of two bytes go to the upper ten bits.
+fn shifted(source: &[u8], target: &mut [u8], bytes: usize) {
+    if bytes == 1 {
+        return target.copy_from_slice(source);
+    }
+    for (sample, place) in source.chunks_exact(2).zip(target.chunks_exact_mut(2)) {
+        place.copy_from_slice(&(u16::from_ne_bytes([sample[0], sample[1]]) << 6).to_ne_bytes());
     }
 }
 

@@ -6,14 +6,11 @@ use std::time::Duration;
 
 use super::row::BASE;
 use crate::config::VideoCodec;
-use crate::config::parse::{choice, flag, whole};
+use crate::config::parse::{choice, encoders, flag, whole};
 use crate::config::setting::{Setting, SettingKind};
 
 /// The codecs that encoders make.
 const CODECS: &[&str] = &["av1", "h264", "hevc"];
-
-/// The encoders that a run can have; the room of encoders knows more of each.
-const ENCODERS: &[&str] = &["svt-av1", "libx264", "libx265"];
 
 pub(super) const SETTINGS: &[Setting] = &[
     Setting {
@@ -77,11 +74,12 @@ pub(super) const SETTINGS: &[Setting] = &[
         place: "encoding.encoder",
         flag: Some("encoder"),
         value_name: "NAME",
-        kind: SettingKind::OneOf(ENCODERS),
         default: "svt-av1, or the codec's",
-        help: "The video encoder by its own name: svt-av1, libx264, libx265",
+        help: "The video encoder by its own name (svt-av1, libx264, libx265, h264_nvenc and so on), or several with commas \
+               between them, of which the first is taken that works: names, nvenc, qsv, videotoolbox, software, or auto, which \
+               stands for these in this order. Where hardware fails on the way, software goes on",
         example: "\"svt-av1\"",
-        set: |s, v| Ok(s.encoder = choice("encoder", v, ENCODERS)?),
+        set: |s, v| Ok(s.encoder = encoders(v)?),
         get: |s| Some(s.encoder.clone()),
         ..BASE
     },

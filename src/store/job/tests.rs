@@ -116,7 +116,7 @@ fn a_run_goes_on_where_an_earlier_one_was_killed() {
     assert_eq!(job.take_planned(), [planned(0), planned(1), planned(2)]);
     assert_eq!(job.film_read(), None, "the film is longer than that");
     assert_eq!(tries(&job, 2), [tried(2, 0.1 + 0.2)], "a score comes back to the last bit");
-    assert_eq!(job.read(1).unwrap().next().unwrap().unwrap(), UNIT);
+    assert_eq!(job.read(1).unwrap().next().unwrap().unwrap().data, UNIT);
     let left: Vec<_> = std::fs::read_dir(dir.join("encoded")).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left.len(), 2, "the part is gone: {left:?}");
 }

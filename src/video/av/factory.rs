@@ -12,7 +12,7 @@ use crate::video::traits::{EncoderFactory, VideoEncoder};
 
 use super::encoder::AvEncoder;
 use super::parameters::{self, Further, Parameters};
-use super::table::{EncoderRow, ROWS};
+use super::table::{EncoderRow, ROWS, StoredForm};
 
 /// The encoder of that name; `None` where the table has none, `Unsupported` where libavcodec has none.
 pub(in crate::video) fn factory(name: &str) -> Result<Option<&'static dyn EncoderFactory>> {
@@ -48,6 +48,9 @@ impl AvFactory {
             let settings = settings(self.row, (64, 64), depth, Rational::ONE, Color::default());
             CodecEncoder::open(&CodecSettings { options: &options, ..settings }).is_ok()
         };
+        if let Some(hardware) = self.row.hardware {
+            return hardware.depths;
+        }
         self.depths.get_or_init(|| match (takes(8), takes(10)) {
             (true, true) => &[8, 10],
             (true, false) => &[8],
@@ -106,6 +109,7 @@ fn settings(
         color,
         keyframe_interval: 250,
         threads: row.threads,
+        semi_planar: row.hardware.is_some(),
         options: &[],
     }
 }
@@ -123,7 +127,7 @@ impl EncoderFactory for AvFactory {
             scale: QualityScale {
                 min: Crf::MIN,
                 max: crf(row.worst),
-                step: 1,
+                step: row.step,
                 lower_is_better: true,
                 default_hd: crf(row.defaults[0]),
                 default_uhd: crf(row.defaults[1]),
@@ -132,7 +136,8 @@ impl EncoderFactory for AvFactory {
             memory: row.memory,
             probe: row.probe,
             search: row.search,
-            reorders: true,
+            reorders: row.form != StoredForm::Av1,
+            hardware: row.hardware.is_some(),
             film_grain: false,
             same_bytes_in_parallel: false,
         }

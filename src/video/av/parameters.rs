@@ -17,8 +17,10 @@ pub(super) type Parameters = Vec<(String, String)>;
 pub(super) fn own(row: &EncoderRow, spec: &EncodeSpec) -> Parameters {
     let preset = row.presets.get(usize::from(spec.preset)).copied().unwrap_or_default();
     let mut all: Parameters = row.always.iter().map(|(name, value)| pair(name, value)).collect();
-    all.push(pair("preset", preset));
-    all.push(pair(row.quality, &spec.quality.to_string()));
+    if !preset.is_empty() {
+        all.push(pair("preset", preset));
+    }
+    all.push(pair(row.quality, &(row.told)(spec.quality)));
     all
 }
 
@@ -88,7 +90,9 @@ pub(super) fn options(
     let for_joining = if joined { row.joined_listed } else { &[] };
     let listed = row.always_listed.iter().chain(for_joining);
     let mut list: Vec<String> = listed.map(|(name, value)| format!("{name}={value}")).collect();
-    list.extend(hdr10(hdr, row.form));
+    if row.hardware.is_none() {
+        list.extend(hdr10(hdr, row.form));
+    }
     for Further { name, value, listed } in further {
         match listed {
             true => list.push(format!("{name}={value}")),
@@ -113,6 +117,7 @@ fn hdr10(hdr: &HdrStatic, form: StoredForm) -> Vec<String> {
     let (display_key, light_key) = match form {
         StoredForm::H264 => ("mastering-display", "cll"),
         StoredForm::Hevc => ("master-display", "max-cll"),
+        StoredForm::Av1 => return Vec::new(),
     };
     let display = hdr.mastering_display.as_ref().filter(|d| d.max_luminance.num() > 0 && d.white[0].num() > 0);
     let light = hdr.content_light.filter(|light| light.max_cll > 0);

@@ -3,8 +3,9 @@
 
 use super::x265_keys::X265_KEYS;
 use crate::base::Result;
+use crate::media::Crf;
 use crate::plan::CrfScale;
-use crate::syntax::{hvcc, nal};
+use crate::syntax::{av1, hvcc, nal};
 use crate::video::facts::{EncoderMemory, Limits, ProbeTraits};
 
 /// One of libavcodec's encoders.
@@ -14,10 +15,13 @@ pub(super) struct EncoderRow {
     pub(super) name: &'static str,
     /// What its packets become.
     pub(super) form: StoredForm,
-    /// The option that takes the quality.
+    /// The option that takes the quality, and what it is told of a CRF.
     pub(super) quality: &'static str,
+    pub(super) told: fn(Crf) -> String,
     /// Quarters of the highest number of its quality that is of use; the lowest is 1.
     pub(super) worst: u16,
+    /// The least step of the quality, in quarters.
+    pub(super) step: u16,
     /// Quarters of the default quality up to 1080p and above.
     pub(super) defaults: [u16; 2],
     /// The values of `preset`, the slowest first.
@@ -27,6 +31,8 @@ pub(super) struct EncoderRow {
     pub(super) probe: ProbeTraits,
     /// What a search has to know of its quality.
     pub(super) search: CrfScale,
+    /// What of hardware it needs; `None` of software.
+    pub(super) hardware: Option<HardwareRow>,
     /// Options that are set always.
     pub(super) always: &'static [(&'static str, &'static str)],
     /// Further ones like those of [`RESERVED`], options and keys of `lists`.
@@ -45,6 +51,13 @@ pub(super) struct EncoderRow {
     pub(super) threads: u32,
 }
 
+/// An encoder in hardware.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HardwareRow {
+    /// The depths it takes where the hardware is new enough; software is asked.
+    pub(super) depths: &'static [u8],
+}
+
 /// How a codec's packets and configuration are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StoredForm {
@@ -52,6 +65,8 @@ pub(super) enum StoredForm {
     H264,
     /// H.265: the same.
     Hevc,
+    /// AV1: temporal units without their delimiter, the sequence header in the keyframes.
+    Av1,
 }
 
 impl EncoderRow {
@@ -67,6 +82,7 @@ impl StoredForm {
         match self {
             StoredForm::H264 => "h264",
             StoredForm::Hevc => "hevc",
+            StoredForm::Av1 => "av1",
         }
     }
 
@@ -78,6 +94,7 @@ impl StoredForm {
         match self {
             StoredForm::H264 => nal::avcc(extradata),
             StoredForm::Hevc => hvcc::hvcc(extradata),
+            StoredForm::Av1 => Ok(extradata.to_vec()),
         }
     }
 
@@ -89,6 +106,7 @@ impl StoredForm {
         match self {
             StoredForm::H264 => Ok(None),
             StoredForm::Hevc => hvcc::reorder(extradata).map(Some),
+            StoredForm::Av1 => Ok(Some(0)),
         }
     }
 
@@ -100,12 +118,108 @@ impl StoredForm {
         match self {
             StoredForm::H264 => nal::h264_to_lengths(packet),
             StoredForm::Hevc => nal::hevc_to_lengths(packet),
+            StoredForm::Av1 => Ok(av1::block_data(packet)?.into_owned()),
         }
     }
 }
 
 /// All rows.
-pub(super) static ROWS: [EncoderRow; 2] = [LIBX264, LIBX265];
+pub(super) static ROWS: [EncoderRow; 10] = [
+    LIBX264,
+    LIBX265,
+    nvenc("h264_nvenc", StoredForm::H264),
+    nvenc("hevc_nvenc", StoredForm::Hevc),
+    nvenc("av1_nvenc", StoredForm::Av1),
+    qsv("h264_qsv", StoredForm::H264),
+    qsv("hevc_qsv", StoredForm::Hevc),
+    qsv("av1_qsv", StoredForm::Av1),
+    videotoolbox("h264_videotoolbox", StoredForm::H264),
+    videotoolbox("hevc_videotoolbox", StoredForm::Hevc),
+];
+
+/// What all in hardware have in common. None of it was seen on hardware: options are those that FFmpeg 5.1 to 8 document.
+const fn in_hardware(name: &'static str, form: StoredForm) -> EncoderRow {
+    let depths: &[u8] = match form {
+        StoredForm::H264 => &[8],
+        StoredForm::Hevc | StoredForm::Av1 => &[8, 10],
+    };
+    EncoderRow {
+        name,
+        form,
+        quality: "",
+        told: whole,
+        worst: 51 * 4,
+        step: 4,
+        defaults: [26 * 4, 28 * 4],
+        presets: &[],
+        limits: Limits { min: 160, max_width: 8192, max_height: 8192, even: true },
+        // In the device; here are the frames on their way.
+        memory: EncoderMemory { a_sample: 48, level_a_sample: 0 },
+        // A faster preset saves next to nothing.
+        probe: ProbeTraits { preset: 0, pays_up_to: 0 },
+        search: X26_SCALE,
+        hardware: Some(HardwareRow { depths }),
+        always: &[],
+        reserved: &[],
+        lists: &[],
+        list: "",
+        always_listed: &[],
+        joined_listed: &[],
+        keys: None,
+        threads: 1,
+    }
+}
+
+/// NVIDIA's: constant quality within an average that is not bounded.
+const fn nvenc(name: &'static str, form: StoredForm) -> EncoderRow {
+    let worst = if matches!(form, StoredForm::Av1) { 63 * 4 } else { 51 * 4 };
+    EncoderRow {
+        quality: "cq",
+        worst,
+        presets: &["p7", "p6", "p5", "p4", "p3", "p2", "p1"],
+        always: &[("rc", "vbr"), ("b", "0"), ("forced-idr", "1")],
+        reserved: &["rc", "cq", "gpu"],
+        ..in_hardware(name, form)
+    }
+}
+
+/// Intel's Quick Sync: intelligent constant quality.
+const fn qsv(name: &'static str, form: StoredForm) -> EncoderRow {
+    EncoderRow {
+        quality: "global_quality",
+        presets: &["veryslow", "slower", "slow", "medium", "fast", "faster", "veryfast"],
+        always: &[("forced_idr", "1")],
+        reserved: &["global_quality", "forced_idr"],
+        ..in_hardware(name, form)
+    }
+}
+
+/// Apple's VideoToolbox, whose quality goes from 1 to 100, the best: constant on Apple's own processors alone.
+const fn videotoolbox(name: &'static str, form: StoredForm) -> EncoderRow {
+    EncoderRow {
+        quality: "global_quality",
+        told: hundredths,
+        always: &[("flags", "+qscale")],
+        reserved: &["global_quality"],
+        ..in_hardware(name, form)
+    }
+}
+
+/// As it is.
+fn same(crf: Crf) -> String {
+    crf.to_string()
+}
+
+/// As a whole number.
+fn whole(crf: Crf) -> String {
+    format!("{:.0}", crf.as_f64())
+}
+
+/// CRF 1 to 51 as a quality of 100 down to 1, in libavcodec's lambda units (`FF_QP2LAMBDA`, 118).
+fn hundredths(crf: Crf) -> String {
+    let quality = (100.0 - (crf.as_f64() - 1.0) * 99.0 / 50.0).clamp(1.0, 100.0);
+    format!("{:.0}", quality * 118.0)
+}
 
 /// The presets of x264, which x265 took over.
 const PRESETS: &[&str] =
@@ -149,7 +263,9 @@ const LIBX264: EncoderRow = EncoderRow {
     name: "libx264",
     form: StoredForm::H264,
     quality: "crf",
+    told: same,
     worst: 51 * 4,
+    step: 1,
     defaults: [23 * 4, 23 * 4],
     presets: PRESETS,
     limits: Limits { min: 16, max_width: 16_384, max_height: 16_384, even: true },
@@ -158,6 +274,7 @@ const LIBX264: EncoderRow = EncoderRow {
     // Measured so, in CPU time: `veryfast` takes a sixth of `slower`, two fifths of `medium`.
     probe: ProbeTraits { preset: 7, pays_up_to: 2 },
     search: X26_SCALE,
+    hardware: None,
     // A keyframe that was asked for must be one from which decoding can start.
     always: &[("forced-idr", "1")],
     reserved: &[
@@ -183,13 +300,16 @@ const LIBX265: EncoderRow = EncoderRow {
     name: "libx265",
     form: StoredForm::Hevc,
     quality: "crf",
+    told: same,
     worst: 51 * 4,
+    step: 1,
     defaults: [28 * 4, 28 * 4],
     presets: PRESETS,
     limits: Limits { min: 32, max_width: 16_384, max_height: 16_384, even: true },
     memory: EncoderMemory { a_sample: 480, level_a_sample: 32 },
     probe: ProbeTraits { preset: 8, pays_up_to: 4 },
     search: X26_SCALE,
+    hardware: None,
     always: &[("forced-idr", "1")],
     // It prints by itself. Pictures that lean over a keyframe would be lost to whoever starts there.
     always_listed: &[("log-level", "none"), ("open-gop", "0"), ("info", "0")],

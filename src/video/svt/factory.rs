@@ -49,6 +49,7 @@ impl EncoderFactory for SvtFactory {
             probe: ProbeTraits { preset: 11, pays_up_to: 9 },
             search: CrfScale::SVT_AV1,
             reorders: false,
+            hardware: false,
             film_grain: true,
             same_bytes_in_parallel: true,
         }
