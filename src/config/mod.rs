@@ -21,6 +21,7 @@ mod values;
 
 pub use crate::media::{
     BitDepth, Crop, Deinterlace, DolbyVisionMode, Hwaccel, PictureSettings, SampleSettings, SampleTier, Scale,
+    ToneCurve,
 };
 pub use batch::BatchSettings;
 pub use loudness::{LoudnessGoal, LoudnessGroup, LoudnessSettings};

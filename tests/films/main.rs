@@ -29,4 +29,5 @@ mod sound;
 mod support;
 mod table;
 mod time;
+mod tone;
 mod verify;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ffmpeg_next::ffi as sys;
 
 use super::codec_context::EncoderContext;
-use super::frame::{RawFrame, planar_format};
+use super::frame::{RawFrame, VideoFrame, planar_format};
 use super::packet::InputPacket;
 use super::{check, out_of_memory};
 use crate::base::{Error, ErrorKind, Rational, Result};
@@ -24,6 +24,8 @@ pub struct CodecSettings<'a> {
     pub format: PixelFormat,
     /// Frames a second; the encoder's timestamps count frames of this rate.
     pub frame_rate: Rational,
+    /// Width to height of a sample, for the stream's headers; `None` for square ones, or where nobody says.
+    pub sample_aspect_ratio: Option<Rational>,
     /// Colour description for the stream's headers.
     pub color: Color,
     /// The longest way from one keyframe to the next, in frames.
@@ -124,6 +126,9 @@ impl CodecEncoder {
             (*c).gop_size = c_int::try_from(settings.keyframe_interval).unwrap_or(c_int::MAX);
             (*c).thread_count = settings.threads.min(64) as c_int;
             (*c).flags |= (sys::AV_CODEC_FLAG_GLOBAL_HEADER | sys::AV_CODEC_FLAG_CLOSED_GOP) as c_int;
+            if let Some(shape) = settings.sample_aspect_ratio {
+                (*c).sample_aspect_ratio = sys::AVRational { num: shape.num(), den: shape.den() };
+            }
             let color = Numbers::of(&settings.color);
             write_enum(&raw mut (*c).color_primaries, color.primaries);
             write_enum(&raw mut (*c).color_trc, color.transfer);
@@ -237,6 +242,18 @@ fn location(color: &Color) -> c_int {
         At::Top => 4,
         At::BottomLeft => 5,
         At::Bottom => 6,
+    }
+}
+
+impl VideoFrame {
+    /// The samples of a planar frame, shared.
+    ///
+    /// # Errors
+    /// `Unsupported` for formats that are not planar; `Encode` for planes shorter than their rows.
+    pub(crate) fn lent(frame: &Frame) -> Result<VideoFrame> {
+        let format = planar_format(frame.format)
+            .ok_or_else(|| Error::new(ErrorKind::Unsupported, "only planar pictures can be filtered"))?;
+        Ok(VideoFrame::new(lend(frame, format)?, Rational::ONE))
     }
 }
 
