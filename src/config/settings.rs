@@ -307,7 +307,7 @@ pub struct EncodeSettings {
     /// How many of those are shown in a second.
     #[serde(serialize_with = "as_text")]
     pub frame_rate: Rational,
-    /// The file to write: WebM or MP4 where its name ends so, else Matroska.
+    /// The file to write: WebM, MP4 or MPEG-TS where its name ends so, else Matroska.
     #[serde(serialize_with = "lossy")]
     pub output: PathBuf,
     /// How good the picture is to be.
@@ -401,6 +401,9 @@ pub enum VideoCodec {
 }
 
 impl VideoCodec {
+    /// All of them.
+    pub const ALL: [VideoCodec; 3] = [VideoCodec::Av1, VideoCodec::H264, VideoCodec::Hevc];
+
     /// FFmpeg's name of the codec.
     pub fn name(self) -> &'static str {
         match self {
@@ -473,6 +476,11 @@ impl EncodeSettings {
             batch: BatchSettings::default(),
             stall_timeout: Duration::from_secs(120),
         }
+    }
+
+    /// Whether the output is a transport stream by its name: those hold no Opus.
+    pub(super) fn is_broadcast(&self) -> bool {
+        self.output.extension().is_some_and(|end| end.eq_ignore_ascii_case("ts"))
     }
 
     /// The file in which the input is read.

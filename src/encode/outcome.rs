@@ -12,8 +12,10 @@ use crate::container::Format;
 use crate::container::mp4::tags::placed;
 use crate::event::Event;
 use crate::flow::StageReport;
-use crate::media::Rect;
-use crate::report::{ChunkReport, DolbyVisionReport, FileReport, QualityReport, Report, StreamReport, VideoReport};
+use crate::media::{Matrix, Rect};
+use crate::report::{
+    ChunkReport, DolbyVisionReport, FileReport, QualityReport, Report, StreamReport, ToneReport, VideoReport,
+};
 use crate::search::ChunkedFilm;
 use crate::stages::spec::factory;
 use crate::stages::treat::dolby_vision;
@@ -100,8 +102,10 @@ impl Run<'_> {
 
     /// What the file says less than its source because of its format.
     fn container_warnings(&self, findings: &Findings) -> Vec<String> {
-        if self.format != Format::Mp4 {
-            return Vec::new();
+        match self.format {
+            Format::Mp4 => {}
+            Format::MpegTs => return self.broadcast_warnings(),
+            _ => return Vec::new(),
         }
         let mut out = Vec::new();
         let tracks = self.said.tracks.iter().zip(&findings.mux.tracks);
@@ -116,6 +120,29 @@ impl Run<'_> {
         }
         if !self.said.editions.is_empty() {
             out.push("MP4 keeps a plain list of chapters: what editions say beyond it is not kept".to_owned());
+        }
+        out
+    }
+
+    /// What a transport stream has no place for.
+    fn broadcast_warnings(&self) -> Vec<String> {
+        let said = &self.said;
+        let name = self.format.name();
+        let mut out = Vec::new();
+        let mut tags: Vec<&str> = said.tags.iter().map(|(name, _)| name.as_str()).collect();
+        tags.extend(said.tag_entries.iter().flat_map(|entry| &entry.tags).map(|tag| tag.name.as_str()));
+        if !tags.is_empty() {
+            out.push(format!("{name} has no place for these tags: {}", tags.join(", ")));
+        }
+        let titles: Vec<&str> = said.tracks.iter().filter_map(|track| track.title.as_deref()).collect();
+        if !titles.is_empty() {
+            out.push(format!("{name} has no place for titles of tracks: {}", titles.join(", ")));
+        }
+        if !said.editions().is_empty() {
+            out.push(format!("{name} holds no chapters: Matroska and MP4 do"));
+        }
+        if self.picture.stream.video.as_ref().is_some_and(|video| video.stereo_mode != 0) {
+            out.push(format!("{name} cannot say that pictures of both eyes are packed into one (3D)"));
         }
         out
     }
@@ -177,8 +204,13 @@ impl Run<'_> {
             rotation: v.map_or(0, |v| v.rotation),
             color,
             implied_color: (!color.primaries.is_specified() && !color.matrix.is_specified())
-                .then(|| implied_color(width, height)),
-            hdr_kind: self.facts.hdr_kind(),
+                .then(|| Matrix::implied(width, height).name()),
+            hdr_kind: if treatment.tone.is_some() { "SDR" } else { self.facts.hdr_kind() },
+            tonemap: treatment.tone.map(|tone| ToneReport {
+                source: self.facts.hdr_kind(),
+                curve: tone.curve.name(),
+                peak: tone.peak,
+            }),
             hdr: v.map(|v| v.hdr).unwrap_or_default(),
             dolby_vision: self.dolby_vision_report(findings),
             hdr10_plus_frames: findings.carried.hdr10_plus,
@@ -205,8 +237,9 @@ impl Run<'_> {
     fn picture_warnings(&self, findings: &Findings) -> Vec<String> {
         let mut out = self.picture.warnings.clone();
         let (decode, carried) = (&findings.decode.stats, &findings.carried);
+        let sdr = self.picture.treatment.tone.is_some();
         let lost = decode.hdr10_plus_frames.saturating_sub(carried.hdr10_plus);
-        if lost > 0 {
+        if lost > 0 && !sdr {
             out.push(format!("HDR10+ metadata of {lost} pictures cannot be read or written and is not carried"));
         }
         let frames = decode.frames.saturating_sub(carried.dolby_vision);
@@ -214,11 +247,12 @@ impl Run<'_> {
             out.push(format!("Dolby Vision metadata of {frames} pictures is not carried; the first: {loss}"));
         }
         let astray = decode.dolby_vision_rpus.saturating_sub(decode.dolby_vision_frames);
-        if astray > 0 && self.settings.picture.dolby_vision != DolbyVisionMode::Strip {
+        let dropped = sdr || self.settings.picture.dolby_vision == DolbyVisionMode::Strip;
+        if astray > 0 && !dropped {
             out.push(format!("{astray} Dolby Vision RPUs of the source belong to no picture that was decoded"));
         }
         let unforeseen = if self.picture.dolby_vision.is_none() { decode.dolby_vision_frames } else { 0 };
-        if unforeseen > 0 && self.settings.picture.dolby_vision != DolbyVisionMode::Strip {
+        if unforeseen > 0 && !dropped {
             out.push(format!(
                 "Dolby Vision metadata of {unforeseen} pictures is not carried: the first pictures have none"
             ));
@@ -245,15 +279,6 @@ impl Run<'_> {
             ));
         }
         out
-    }
-}
-
-/// What players assume of a picture that does not say (as mpv and FFmpeg's scaler do).
-fn implied_color(width: u32, height: u32) -> &'static str {
-    match (width, height) {
-        (w, h) if w >= 1280 || h > 576 => "bt709",
-        (_, 576) => "bt470bg",
-        _ => "smpte170m",
     }
 }
 

@@ -74,7 +74,6 @@ fn annex_b(data: &[u8]) -> Vec<NalUnit> {
 /// `nal_unit_type` of H.264 (table 7-1): sequence and picture parameter sets, access unit delimiter, an IDR picture.
 pub mod h264 {
     /// A slice of an IDR picture.
-    #[cfg(test)]
     pub const IDR: u8 = 5;
     /// Sequence parameter set.
     pub const SPS: u8 = 7;
@@ -90,7 +89,7 @@ pub mod h264 {
 }
 
 /// `nal_unit_type` of an H.265 access unit delimiter (table 7-1).
-const HEVC_DELIMITER: u8 = 35;
+pub const HEVC_DELIMITER: u8 = 35;
 
 /// The `nal_unit_type` of an H.265 unit; `None` of an empty one.
 pub fn hevc_kind(nal: &[u8]) -> Option<u8> {
