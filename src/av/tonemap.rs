@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::ffi::filter::{Filter, FilterGraph};
 use super::ffi::frame::VideoFrame;
 use crate::base::{Error, ErrorKind, Result};
-use crate::media::{ChromaLocation, Frame, HdrStatic, ToneMapping};
+use crate::media::{Color, Frame, HdrStatic, ToneMapping};
 
 /// Light of SDR's white in cd/m²: what is 1 to the curve.
 const WHITE: f64 = 100.0;
@@ -17,6 +17,7 @@ const WHITE: f64 = 100.0;
 /// Law: a picture in gives a picture out, of the same size, with all its attributes but colour, HDR metadata and samples; those
 /// follow from the picture alone. Planar pictures only. It works in the calling thread alone.
 pub struct ToneMapper {
+    mapping: ToneMapping,
     filters: Vec<Filter>,
     graph: Option<FilterGraph>,
 }
@@ -24,7 +25,7 @@ pub struct ToneMapper {
 impl ToneMapper {
     /// To pictures of `depth` bits, 8 or 10; set up by the first picture.
     pub fn new(mapping: &ToneMapping, depth: u8) -> Self {
-        ToneMapper { filters: filters(mapping, depth), graph: None }
+        ToneMapper { mapping: *mapping, filters: filters(mapping, depth), graph: None }
     }
 
     /// `frame` as SDR.
@@ -38,7 +39,9 @@ impl ToneMapper {
     }
 
     fn mapped(&mut self, frame: Frame) -> Result<Frame> {
-        let picture = VideoFrame::lent(&frame)?;
+        // zimg converts nothing of which it is not told what it is.
+        let color = self.mapping.source_colour(frame.color);
+        let picture = VideoFrame::lent(&Frame { color, ..frame.clone() })?;
         let graph = match &mut self.graph {
             Some(graph) if graph.takes(&picture) => graph,
             old => old.insert(FilterGraph::chain(&self.filters, &picture).map_err(what_to_install)?),
@@ -46,7 +49,9 @@ impl ToneMapper {
         graph.push(&picture)?;
         let sdr = graph.pull()?.ok_or_else(|| Error::new(ErrorKind::Encode, "the tone mapper lost a picture"))?;
         let (format, planes) = (sdr.format(), Arc::new(sdr));
-        Ok(Frame { format, planes, color: ToneMapping::RESULT, hdr: HdrStatic::default(), ..frame })
+        // Where chroma lies zimg leaves as it is.
+        let color = Color { chroma_location: frame.color.chroma_location, ..ToneMapping::RESULT };
+        Ok(Frame { format, planes, color, hdr: HdrStatic::default(), ..frame })
     }
 }
 
@@ -59,25 +64,10 @@ fn what_to_install(error: Error) -> Error {
     Error::new(ErrorKind::Unsupported, message).caused_by(error)
 }
 
-/// To linear light, to BT.709's primaries, under its white, to its transfer and matrix. What the source is is told: pictures do
-/// not always say.
+/// To linear light, to BT.709's primaries, under its white, to its transfer and matrix.
 fn filters(mapping: &ToneMapping, depth: u8) -> Vec<Filter> {
-    let [primaries, transfer, matrix] = mapping.source;
-    let range = if mapping.full_range { "full" } else { "limited" };
-    let location = match mapping.chroma_location {
-        ChromaLocation::Unspecified | ChromaLocation::Left => "left",
-        ChromaLocation::Center => "center",
-        ChromaLocation::TopLeft => "topleft",
-        ChromaLocation::Top => "top",
-        ChromaLocation::BottomLeft => "bottomleft",
-        ChromaLocation::Bottom => "bottom",
-    };
-    let linear = format!(
-        "transferin={transfer}:primariesin={primaries}:matrixin={matrix}:rangein={range}:chromalin={location}:\
-         transfer=linear:npl={WHITE}"
-    );
     let curve = format!("tonemap={}:peak={:.4}:desat=0", mapping.curve.name(), mapping.peak / WHITE);
-    let sdr = "transfer=bt709:matrix=bt709:range=limited:chromal=left";
+    let sdr = "transfer=bt709:matrix=bt709:range=limited";
     let format = if depth == 8 { "yuv420p" } else { "yuv420p10" };
     let filter = |filter, name, options: String| Filter {
         filter,
@@ -86,7 +76,7 @@ fn filters(mapping: &ToneMapping, depth: u8) -> Vec<Filter> {
         options: CString::new(options).unwrap_or_default().into(),
     };
     vec![
-        filter(c"zscale", c"linear", linear),
+        filter(c"zscale", c"linear", format!("transfer=linear:npl={WHITE}")),
         filter(c"format", c"float", "pix_fmts=gbrpf32".to_owned()),
         filter(c"zscale", c"gamut", "primaries=bt709".to_owned()),
         filter(c"tonemap", c"tonemap", curve),
@@ -101,19 +91,9 @@ mod tests {
     use crate::media::ToneCurve;
 
     #[test]
-    fn what_the_source_is_is_told_to_the_filters() {
-        let mapping = ToneMapping {
-            curve: ToneCurve::Mobius,
-            peak: 1000.0,
-            source: [9, 16, 9],
-            full_range: false,
-            chroma_location: ChromaLocation::TopLeft,
-        };
+    fn the_peak_is_told_in_units_of_sdr_s_white() {
+        let mapping = ToneMapping { curve: ToneCurve::Mobius, peak: 1000.0, source: [9, 16, 9] };
         let filters = filters(&mapping, 8);
-        let told = filters[0].options.to_str().unwrap();
-        for part in ["transferin=16", "primariesin=9", "matrixin=9", "rangein=limited", "chromalin=topleft"] {
-            assert!(told.contains(part), "{told}");
-        }
         assert_eq!(filters[3].options.to_str().unwrap(), "tonemap=mobius:peak=10.0000:desat=0");
         assert_eq!(filters[5].options.to_str().unwrap(), "pix_fmts=yuv420p");
     }

@@ -138,6 +138,12 @@ impl Run<'_> {
         if !titles.is_empty() {
             out.push(format!("{name} has no place for titles of tracks: {}", titles.join(", ")));
         }
+        let main = self.picture.stream.index;
+        let language =
+            said.tracks.iter().find(|track| track.stream == main).and_then(|track| track.language.as_deref());
+        if let Some(language) = language.filter(|language| *language != "und") {
+            out.push(format!("{name} has no place for the language of the picture: {language}"));
+        }
         if !said.editions().is_empty() {
             out.push(format!("{name} holds no chapters: Matroska and MP4 do"));
         }

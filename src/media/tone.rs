@@ -40,22 +40,35 @@ pub struct ToneMapping {
     pub curve: ToneCurve,
     /// The brightest light there is to expect, in cd/m².
     pub peak: f64,
-    /// What the source's samples mean: primaries, transfer and matrix (H.273), all said.
+    /// What the source's samples mean where a picture does not say: primaries, transfer and matrix (H.273).
     pub source: [u8; 3],
-    /// Whether they are of full range.
-    pub full_range: bool,
-    /// Where its chroma lies.
-    pub chroma_location: ChromaLocation,
 }
 
 impl ToneMapping {
-    /// What the samples mean that come out.
+    /// What a picture is taken for that is of this colour by its own word: nothing is left open.
+    #[must_use]
+    pub fn source_colour(&self, said: Color) -> Color {
+        let [primaries, transfer, matrix] = self.source;
+        let or = |said: bool, own: u8, other: u8| if said { own } else { other };
+        Color {
+            primaries: Primaries(or(said.primaries.is_specified(), said.primaries.0, primaries)),
+            transfer: Transfer(or(said.transfer.is_specified(), said.transfer.0, transfer)),
+            matrix: Matrix(or(said.matrix.is_specified(), said.matrix.0, matrix)),
+            range: if said.range == ColorRange::Full { ColorRange::Full } else { ColorRange::Limited },
+            chroma_location: match said.chroma_location {
+                ChromaLocation::Unspecified => ChromaLocation::Left,
+                location => location,
+            },
+        }
+    }
+
+    /// What the samples mean that come out; chroma lies where it did.
     pub const RESULT: Color = Color {
         primaries: Primaries::BT709,
         transfer: Transfer::BT709,
         matrix: Matrix::BT709,
         range: ColorRange::Limited,
-        chroma_location: ChromaLocation::Left,
+        chroma_location: ChromaLocation::Unspecified,
     };
 }
 

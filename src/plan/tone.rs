@@ -4,8 +4,8 @@
 use super::facts::SourceFacts;
 use crate::base::{Error, ErrorKind, Rational, Result};
 use crate::media::{
-    BitDepth, Color, ColorRange, DolbyVision, DolbyVisionMode, HdrStatic, Matrix, MatrixChange, PictureSettings,
-    Primaries, ToneMapping, Transfer, VideoInfo,
+    BitDepth, Color, DolbyVision, DolbyVisionMode, HdrStatic, Matrix, MatrixChange, PictureSettings, Primaries,
+    ToneMapping, Transfer, VideoInfo,
 };
 
 /// What is expected at most where nobody says it, in cd/m²: what films are mastered for, and HLG's nominal peak
@@ -74,18 +74,22 @@ pub(super) fn tone_mapping(
     }
     let hdr = facts.first.hdr.or(video.hdr);
     warnings.extend(lost(hdr, facts.hdr10_plus, dolby_vision));
-    Ok(Some(ToneMapping {
-        curve: asked,
-        peak: peak(color.transfer, hdr),
-        source: source_colour(color)?,
-        full_range: color.range == ColorRange::Full,
-        chroma_location: color.chroma_location,
-    }))
+    Ok(Some(ToneMapping { curve: asked, peak: peak(color.transfer, hdr), source: source_colour(color)? }))
 }
 
 /// Whether a base layer is of use together with its RPUs only.
 fn needs_its_rpus(source: &DolbyVision) -> bool {
     source.profile == 5 || source.profile == 10 && source.compatibility == Some(0)
+}
+
+/// What the user should know of a base layer whose RPUs are not carried.
+pub(super) fn unreadable_without(source: &DolbyVision) -> Option<String> {
+    needs_its_rpus(source).then(|| {
+        format!(
+            "Dolby Vision {}: its picture has wrong colours without its metadata, which is not carried",
+            source.name()
+        )
+    })
 }
 
 fn curve(transfer: Transfer) -> &'static str {
@@ -106,7 +110,8 @@ fn peak(transfer: Transfer, hdr: HdrStatic) -> f64 {
 /// Primaries, transfer and matrix of HDR, where silence means those of ITU-R BT.2100.
 fn source_colour(color: Color) -> Result<[u8; 3]> {
     let primaries = if color.primaries.is_specified() { color.primaries } else { Primaries::BT2020 };
-    let matrix = if color.matrix.is_specified() { color.matrix } else { Matrix::BT2020 };
+    let matrix = if color.matrix.is_specified() && color.matrix != Matrix(0) { color.matrix } else { Matrix::BT2020 };
+    // RGB has its own matrix by then.
     let known = matches!(primaries.0, 1 | 9 | 11 | 12) && matches!(matrix.0, 0 | 1 | 5 | 6 | 9 | 10 | 14);
     if known {
         return Ok([primaries.0, color.transfer.0, matrix.0]);

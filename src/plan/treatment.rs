@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use super::facts::{FieldReport, Finding, SourceFacts};
 use super::fields::Fields;
 use super::shape::{sample_aspect as lasting_aspect, size_lasts, sizes};
-use super::tone::{check_depth, matrix_change, tone_mapping};
+use super::tone::{check_depth, matrix_change, tone_mapping, unreadable_without};
 use crate::base::{Error, ErrorKind, Rational, Result, Timestamp};
 use crate::media::{
-    BitDepth, Crop, Deinterlace, DolbyVision, DolbyVisionMode, FieldOrder, Flip, HdrStatic, MatrixChange, Parity,
-    PictureSettings, Rect, RpuConversion, Scale, Selection, StreamInfo, ToneMapping, VideoInfo,
+    BitDepth, Color, Crop, Deinterlace, DolbyVision, DolbyVisionMode, FieldOrder, Flip, HdrStatic, MatrixChange,
+    Parity, PictureSettings, Rect, RpuConversion, Scale, Selection, StreamInfo, ToneMapping, VideoInfo,
 };
 
 /// What is done to decoded pictures before they are measured, encoded and scored.
@@ -109,6 +109,7 @@ impl PicturePlan {
         // Nothing of it holds for a picture that is SDR.
         let dolby_vision_mode = if tone.is_some() { DolbyVisionMode::Strip } else { wanted.dolby_vision };
         let (dolby_vision, conversion) = dolby_vision(facts, &video, dolby_vision_mode, &mut warnings)?;
+        warnings.extend(dolby_vision.filter(|_| conversion.is_none()).and_then(|source| unreadable_without(&source)));
         let shape = video.sample_aspect_ratio.unwrap_or(Rational::ONE);
         let scale = wanted.scale.map(|s| scaled(s, crop, shape)).filter(|s| *s != (crop.width, crop.height));
         let size = scale.unwrap_or((crop.width, crop.height));
@@ -324,7 +325,8 @@ fn as_encoded(mut video: VideoInfo, treatment: &Treatment, fields: Fields) -> Vi
         video.sample_aspect_ratio = sample_aspect(num, den);
     }
     if treatment.tone.is_some() {
-        (video.color, video.hdr, video.dolby_vision) = (ToneMapping::RESULT, HdrStatic::default(), None);
+        let color = Color { chroma_location: video.color.chroma_location, ..ToneMapping::RESULT };
+        (video.color, video.hdr, video.dolby_vision) = (color, HdrStatic::default(), None);
     } else if let Some((color, _)) = treatment.matrix.and_then(|change| video.color.with_matrix(change)) {
         video.color = color;
     }

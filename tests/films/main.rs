@@ -6,6 +6,7 @@
 mod analyze;
 mod batch;
 mod cache;
+mod carried;
 mod cases;
 mod chunk_files;
 mod containers;

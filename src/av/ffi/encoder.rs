@@ -246,14 +246,25 @@ fn location(color: &Color) -> c_int {
 }
 
 impl VideoFrame {
-    /// The samples of a planar frame, shared.
+    /// The samples of a planar frame, shared, with its colour.
     ///
     /// # Errors
     /// `Unsupported` for formats that are not planar; `Encode` for planes shorter than their rows.
     pub(crate) fn lent(frame: &Frame) -> Result<VideoFrame> {
         let format = planar_format(frame.format)
             .ok_or_else(|| Error::new(ErrorKind::Unsupported, "only planar pictures can be filtered"))?;
-        Ok(VideoFrame::new(lend(frame, format)?, Rational::ONE))
+        let mut lent = lend(frame, format)?;
+        let color = Numbers::of(&frame.color);
+        let f = lent.as_mut_ptr();
+        // SAFETY: the frame is ours and nobody else has it yet; enumerations are written as integers.
+        unsafe {
+            write_enum(&raw mut (*f).color_primaries, color.primaries);
+            write_enum(&raw mut (*f).color_trc, color.transfer);
+            write_enum(&raw mut (*f).colorspace, color.matrix);
+            write_enum(&raw mut (*f).color_range, color.range);
+            write_enum(&raw mut (*f).chroma_location, color.location);
+        }
+        Ok(VideoFrame::new(lent, Rational::ONE))
     }
 }
 

@@ -7,5 +7,6 @@ pub mod reader;
 
 pub use muxer::TsMuxer;
 
-/// How far ahead of the clock a file's first decoding time stands, in ticks of 90 kHz: what a decoder's buffer may take.
-pub(crate) const AHEAD: i64 = 63_000;
+/// Half of how far decoding times stand ahead of the clock, in microseconds: 0.7 s are more than any picture waits here, and less
+/// than a decoder's buffer may hold. A file's clock begins at about zero, so its pictures do 0.7 s later.
+const HALF_AHEAD: &std::ffi::CStr = c"350000";

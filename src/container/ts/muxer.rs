@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use super::AHEAD;
+use super::HALF_AHEAD;
 use crate::av::Output;
 use crate::base::{Error, ErrorKind, Result};
 use crate::container::format::Format;
@@ -17,8 +17,7 @@ use crate::media::{FileParams, Packet, TrackId, TrackKind};
 ///
 /// Law: as of [`Muxer`]. H.264 and H.265 come as MP4 has them, behind lengths and with their `avcC` or `hvcC`, and go with start
 /// codes, parameter sets before each keyframe and a delimiter before each picture; AAC comes without headers and goes with
-/// ADTS. Each packet is a PES packet of its own, so that its time is its own, to a tick of 90 kHz. All times are later by
-/// [`AHEAD`], which is where the file's clock begins; times may be before zero by that much. What only other formats have a
+/// ADTS. Each packet is a PES packet of its own, so that its time is its own, to a tick of 90 kHz. All times are later by 0.7 s, as the clock is ahead; times may be before zero by that much. What only other formats have a
 /// place for (chapters, tags but the title, titles of tracks) is left out.
 pub struct TsMuxer {
     output: Output,
@@ -63,8 +62,8 @@ impl TsMuxer {
             track.language = track.language.as_deref().map(terminological);
             (track.title, track.tags) = (None, Vec::new());
         }
-        let ahead = std::ffi::CString::new((AHEAD * 100 / 9).to_string()).unwrap_or_default();
-        let options = [(c"pes_payload_size", c"0"), (c"max_delay", ahead.as_c_str())];
+        // The clock with every picture: by its own choice the muxer may let three of a second's 24 pass.
+        let options = [(c"pes_payload_size", c"0"), (c"max_delay", HALF_AHEAD), (c"pcr_period", c"20")];
         let output = Output::create(file, path, c"mpegts", &params, &options, &[])?;
         Ok(TsMuxer { output, tracks })
     }
