@@ -243,20 +243,18 @@ impl Units<'_> {
     }
 }
 
-/// The access unit without a run of units that holds its parameter sets, and before or behind them messages that belong to the
-/// configuration (`hvcC` has those, too): each way there is.
+/// The access unit without a run of units that holds parameter sets, and with them messages that belong to the configuration
+/// (`hvcC` has those, too): each way there is. The encoder's own may stand beside them.
 fn without_configuration(data: &[u8], units: &[NalUnit], kinds: &[Kind]) -> Vec<Vec<u8>> {
-    let is_set = |kind: &Kind| *kind == Kind::Sets;
-    let (Some(first), Some(last)) = (kinds.iter().position(is_set), kinds.iter().rposition(is_set)) else {
-        return Vec::new();
-    };
-    let picture = kinds.iter().position(|kind| *kind == Kind::Key).unwrap_or(units.len()).max(last + 1);
+    /// More units no encoder puts before a picture.
+    const MOST: usize = 24;
+    let picture = kinds.iter().position(|kind| *kind == Kind::Key).unwrap_or(0).min(MOST);
     let without = |(from, to): (usize, usize)| {
         let kept = units.iter().enumerate().filter(|(at, _)| !(from..to).contains(at));
         kept.flat_map(|(_, unit)| data.get(unit.whole.clone()).unwrap_or_default()).copied().collect()
     };
-    let runs = (0..=first).rev().flat_map(|from| (last + 1..=picture).map(move |to| (from, to)));
-    runs.map(without).collect()
+    let runs = (0..picture).flat_map(|from| (from + 1..=picture).map(move |to| (from, to)));
+    runs.filter(|(from, to)| kinds[*from..*to].contains(&Kind::Sets)).map(without).collect()
 }
 
 /// The HDR metadata of the first picture.

@@ -17,7 +17,8 @@ use crate::media::{FileParams, Packet, TrackId, TrackKind};
 ///
 /// Law: as of [`Muxer`]. H.264 and H.265 come as MP4 has them, behind lengths and with their `avcC` or `hvcC`, and go with start
 /// codes, parameter sets before each keyframe and a delimiter before each picture; AAC comes without headers and goes with
-/// ADTS. Each packet is a PES packet of its own, so that its time is its own, to a tick of 90 kHz. All times are later by 0.7 s, as the clock is ahead; times may be before zero by that much. What only other formats have a
+/// ADTS. Each packet is a PES packet of its own, so that its time is its own, to a tick of 90 kHz, but for sound of so few
+/// bytes that a packet of 188 holds several. All times are later by 0.7 s, as the clock is ahead; times may be before zero by that much. What only other formats have a
 /// place for (chapters, tags but the title, titles of tracks) is left out.
 pub struct TsMuxer {
     output: Output,
