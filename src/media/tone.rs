@@ -100,7 +100,7 @@ impl<'de> Deserialize<'de> for MatrixChange {
 impl Color {
     /// This colour with its matrix changed, and what it meant before; `None` for matrices that stay as they are: those of BT.2020
     /// and of RGB in particular.
-    pub fn with_matrix(self, change: MatrixChange) -> Option<(Color, Matrix)> {
+    pub(crate) fn with_matrix(self, change: MatrixChange) -> Option<(Color, Matrix)> {
         let from = if self.matrix.is_specified() { self.matrix } else { change.unsaid };
         if !(from.is_bt601() || from == Matrix::BT709) || self.transfer.is_hdr() {
             return None;

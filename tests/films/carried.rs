@@ -1,8 +1,9 @@
-//! A table of what of a film's HDR is carried by which codec in which container: made by encoding, read by ffprobe, and the
-//! same as the README's.
+//! A table of what of a film's HDR is carried by which codec in which container: made by encoding, read by ffprobe and
+//! mediainfo (FFmpeg 5.1 does not look for static metadata in H.264's pictures), and the same as the README's.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -63,7 +64,7 @@ fn start_of(clip: &Path, folder: &Path, name: &str) -> PathBuf {
     path
 }
 
-/// What ffprobe finds of HDR in a file, in a few words.
+/// What ffprobe and mediainfo find of HDR in a file, in a few words.
 fn found(path: &Path) -> String {
     let stream = ffprobe(path, &["-select_streams", "v:0", "-show_streams"])["streams"][0].clone();
     let frame = ffprobe(path, &["-select_streams", "v:0", "-show_frames", "-read_intervals", "%+#1"]);
@@ -72,7 +73,11 @@ fn found(path: &Path) -> String {
     let bytes = std::fs::read(path).expect("a file");
     let holds = |message: &[u8]| bytes.windows(message.len()).any(|w| w == message);
     let record = array(&stream, "side_data_list").iter().find(|s| s["side_data_type"] == "DOVI configuration record");
-    let fixed = all.contains("Mastering display") && all.contains("Content light level");
+    let text = Command::new("mediainfo").arg(path).output().expect("mediainfo runs").stdout;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let both = |text: &str, display: &str, light: &str| text.contains(display) && text.contains(light);
+    let fixed = both(&all, "Mastering display", "Content light level")
+        || both(&text, "Mastering display luminance", "Maximum Content Light Level");
     let colour = match stream["color_transfer"].as_str() {
         Some("smpte2084") if fixed => "HDR10",
         Some("smpte2084") => "PQ",
@@ -95,7 +100,7 @@ fn found(path: &Path) -> String {
 fn what_is_carried_is_what_the_readme_says() {
     let Some(media) = media() else { return };
     let there = |name| drapto::internals::video::encoder(name).is_ok();
-    if !(tool("ffmpeg") && tool("ffprobe") && libx264()) || !there("libx265") {
+    if !(tool("ffmpeg") && tool("ffprobe") && tool("mediainfo") && libx264() && there("libx265")) {
         return;
     }
     let folder = scratch();
