@@ -391,7 +391,7 @@ pub struct EncodeSettings {
 
 impl EncodeSettings {
     /// The default encoder.
-    pub const ENCODER: &str = "svt-av1";
+    pub const ENCODER: &str = VideoCodec::Av1.encoder();
 
     /// The default preset.
     pub const PRESET: u8 = 6;

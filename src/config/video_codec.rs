@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::EncodeSettings;
-
 /// A codec of the picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -31,9 +29,9 @@ impl VideoCodec {
     }
 
     /// The encoder of it.
-    pub fn encoder(self) -> &'static str {
+    pub const fn encoder(self) -> &'static str {
         match self {
-            VideoCodec::Av1 => EncodeSettings::ENCODER,
+            VideoCodec::Av1 => "svt-av1",
             VideoCodec::H264 => "libx264",
             VideoCodec::Hevc => "libx265",
         }

@@ -104,7 +104,7 @@ impl Run<'_> {
     fn container_warnings(&self, findings: &Findings) -> Vec<String> {
         match self.format {
             Format::Mp4 => {}
-            Format::MpegTs => return self.broadcast_warnings(),
+            Format::MpegTs => return self.said.lost_in_broadcast(&self.picture.stream),
             _ => return Vec::new(),
         }
         let mut out = Vec::new();
@@ -120,35 +120,6 @@ impl Run<'_> {
         }
         if !self.said.editions.is_empty() {
             out.push("MP4 keeps a plain list of chapters: what editions say beyond it is not kept".to_owned());
-        }
-        out
-    }
-
-    /// What a transport stream has no place for.
-    fn broadcast_warnings(&self) -> Vec<String> {
-        let said = &self.said;
-        let name = self.format.name();
-        let mut out = Vec::new();
-        let mut tags: Vec<&str> = said.tags.iter().map(|(name, _)| name.as_str()).collect();
-        tags.extend(said.tag_entries.iter().flat_map(|entry| &entry.tags).map(|tag| tag.name.as_str()));
-        if !tags.is_empty() {
-            out.push(format!("{name} has no place for these tags: {}", tags.join(", ")));
-        }
-        let titles: Vec<&str> = said.tracks.iter().filter_map(|track| track.title.as_deref()).collect();
-        if !titles.is_empty() {
-            out.push(format!("{name} has no place for titles of tracks: {}", titles.join(", ")));
-        }
-        let main = self.picture.stream.index;
-        let language =
-            said.tracks.iter().find(|track| track.stream == main).and_then(|track| track.language.as_deref());
-        if let Some(language) = language.filter(|language| *language != "und") {
-            out.push(format!("{name} has no place for the language of the picture: {language}"));
-        }
-        if !said.editions().is_empty() {
-            out.push(format!("{name} holds no chapters: Matroska and MP4 do"));
-        }
-        if self.picture.stream.video.as_ref().is_some_and(|video| video.stereo_mode != 0) {
-            out.push(format!("{name} cannot say that pictures of both eyes are packed into one (3D)"));
         }
         out
     }

@@ -149,7 +149,7 @@ fn changed<T: Stored>(
             *to_v = T::of(middle + ((weights.cr[0] * u + weights.cr[1] * v + half) >> SHIFT));
         }
     }
-    let place = Place::of(frame.color.chroma_location);
+    let place = ChromaPlace::of(frame.color.chroma_location);
     let [near, far] = rows;
     let half = 8 << SHIFT;
     for y in 0..height {
@@ -186,14 +186,14 @@ fn differences<T: Stored>(frame: &Frame, weights: &Weights, y: usize, out: &mut 
 }
 
 /// Where chroma lies between luma: beside its own sample of chroma, a sample of luma leans on a neighbour, by quarters.
-struct Place {
+struct ChromaPlace {
     /// For even and odd columns.
     columns: [(isize, i32); 2],
     /// For even and odd rows.
     rows: [(isize, i32); 2],
 }
 
-impl Place {
+impl ChromaPlace {
     fn of(location: ChromaLocation) -> Self {
         use ChromaLocation as At;
         /// On the first of two samples, between them, on the second.
@@ -208,7 +208,7 @@ impl Place {
             At::BottomLeft => (FIRST, SECOND),
             At::Bottom => (BETWEEN, SECOND),
         };
-        Place { columns, rows }
+        ChromaPlace { columns, rows }
     }
 
     fn row(&self, y: usize) -> (isize, i32) {

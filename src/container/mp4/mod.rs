@@ -23,4 +23,4 @@ mod tests;
 
 pub use muxer::{Mp4Muxer, Mp4Options};
 pub use rising::RisingTicks;
-pub(in crate::container) use rising::timed;
+pub(crate) use rising::timed;

@@ -6,7 +6,7 @@ use crate::base::{Rational, Rounding, Timestamp};
 use crate::media::Packet;
 
 /// The packet with its times in ticks of the track, decoding times after one another.
-pub(in crate::container) fn timed(packet: &Packet, base: Rational, decoded: &mut RisingTicks) -> Packet {
+pub(crate) fn timed(packet: &Packet, base: Rational, decoded: &mut RisingTicks) -> Packet {
     let ticks = |time: Timestamp| time.rescale(base, Rounding::Nearest).ticks();
     let dts = decoded.next(ticks(packet.dts.unwrap_or(packet.pts)));
     let pts = ticks(packet.pts).max(dts);
