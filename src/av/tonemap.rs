@@ -97,4 +97,14 @@ mod tests {
         assert_eq!(filters[3].options.to_str().unwrap(), "tonemap=mobius:peak=10.0000:desat=0");
         assert_eq!(filters[5].options.to_str().unwrap(), "pix_fmts=yuv420p");
     }
+
+    #[test]
+    fn a_library_without_the_filters_is_told_what_to_install() {
+        let missing = Error::new(ErrorKind::Unsupported, "this FFmpeg has no filter zscale");
+        let error = what_to_install(missing);
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.to_string().contains("built with zimg"), "{error}");
+        let other = what_to_install(Error::new(ErrorKind::Encode, "a filter failed"));
+        assert_eq!(other.kind(), ErrorKind::Encode);
+    }
 }

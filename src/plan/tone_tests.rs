@@ -48,6 +48,16 @@ fn what_hdr_does_not_say_is_what_bt_2100_says_and_the_unknown_is_refused() {
 }
 
 #[test]
+fn dolby_vision_without_a_base_layer_of_its_own_is_not_tone_mapped() {
+    let base = || DolbyVision::new(5, None, Some(0));
+    let alone = DolbyVision::new(10, None, Some(0));
+    let usual = DolbyVision::new(8, None, Some(1));
+    assert!(needs_its_rpus(&base()) && needs_its_rpus(&alone) && !needs_its_rpus(&usual));
+    assert!(unreadable_without(&base()).is_some_and(|why| why.contains("wrong colours")));
+    assert_eq!(unreadable_without(&usual), None);
+}
+
+#[test]
 fn hdr_in_8_bits_is_refused_with_the_ways_out() {
     let error = check_depth(color(9, 16, 9), 8, None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
