@@ -97,7 +97,7 @@ pub mod data {
     pub use crate::config::{
         AudioMode, BatchSettings, BitDepth, CrfBySize, Crop, Deinterlace, DolbyVisionMode, Downmix, Hwaccel, Ionice,
         LoudnessGoal, LoudnessGroup, LoudnessSettings, Origin, Per, PictureSettings, SampleSettings, SampleTier, Scale,
-        Setting, SettingKind, SoundCodec, Target,
+        Setting, SettingKind, SoundCodec, Target, ToneCurve,
     };
     pub use crate::container::provenance::{
         Provenance, ProvenanceChunk, ProvenancePiece, ProvenanceScore, ProvenanceTarget,
@@ -114,7 +114,7 @@ pub mod data {
     pub use crate::plan::{CropReport, Curve, Distance, Loudness, Observation, Piece, SlopeBounds, Tier, TryRecord};
     pub use crate::report::{
         CaptionReport, ChunkReport, DolbyVisionReport, FileReport, LoudnessReport, QualityReport, StreamReport,
-        VideoReport,
+        ToneReport, VideoReport,
     };
     pub use crate::search::{SampleReport, Scene, SceneChunk, ScenesReport};
     pub use crate::source::DecodeStats;

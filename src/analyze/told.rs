@@ -12,8 +12,8 @@ use crate::container::provenance::Provenance;
 use crate::container::reader::Reader;
 use crate::container::tags::CROP;
 use crate::media::{
-    Crop, Deinterlace, DolbyVisionMode, FieldOrder, PictureSettings, Rect, Scale, StreamInfo, StreamKind, Tag,
-    VideoInfo,
+    Color, Crop, Deinterlace, DolbyVisionMode, FieldOrder, MatrixChange, PictureSettings, Rect, Scale, StreamInfo,
+    StreamKind, Tag, ToneCurve, ToneMapping, VideoInfo,
 };
 use crate::plan::{PicturePlan, SourceFacts};
 
@@ -30,6 +30,8 @@ pub(crate) struct OutputFacts {
     /// `None` where there is no picture.
     pub(crate) dolby_vision: Option<bool>,
     pub(crate) field_order: FieldOrder,
+    /// What its container says of its colour.
+    pub(crate) color: Color,
     /// The part of the source's picture that it says it shows.
     pub(crate) crop: Option<Rect>,
     /// What it says of how it was made.
@@ -42,7 +44,7 @@ impl OutputFacts {
     pub(crate) fn of(output: &Path, cancel: &CancelToken) -> Self {
         let format = Format::of_content(output).unwrap_or_else(|| Format::of_name(output));
         match format {
-            Format::Mp4 => Self::of_mp4(output, cancel),
+            Format::Mp4 | Format::MpegTs => Self::of_streams(output, format, cancel),
             _ => Self::of_matroska(output, format),
         }
     }
@@ -54,6 +56,7 @@ impl OutputFacts {
             size: None,
             dolby_vision: None,
             field_order: FieldOrder::Unknown,
+            color: Color::default(),
             crop: None,
             provenance: Vec::new(),
             sound: Vec::new(),
@@ -74,6 +77,7 @@ impl OutputFacts {
             size: size(video.width).zip(size(video.height)),
             dolby_vision: Some(video.dolby_vision.is_some()),
             field_order: video.field_order,
+            color: video.color,
             crop: crop.and_then(|(_, value)| value.parse().ok()),
             provenance: Provenance::among(&reader.tags(Some(track.uid))),
             sound,
@@ -81,8 +85,8 @@ impl OutputFacts {
         }
     }
 
-    fn of_mp4(output: &Path, cancel: &CancelToken) -> Self {
-        let nothing = Self::nothing(Format::Mp4);
+    fn of_streams(output: &Path, format: Format, cancel: &CancelToken) -> Self {
+        let nothing = Self::nothing(format);
         let Ok(info) = probe(output, cancel) else { return nothing };
         let sound = info.streams.iter().filter(|s| s.kind == StreamKind::Audio).map(|s| s.codec.clone()).collect();
         let found =
@@ -93,13 +97,18 @@ impl OutputFacts {
             size: Some((video.width, video.height)),
             dolby_vision: Some(video.dolby_vision.is_some()),
             field_order: video.field_order,
+            color: video.color,
             sound,
             ..nothing
         }
     }
 
-    /// When the first picture is shown, in nanoseconds.
+    /// When the first picture is shown, in nanoseconds; `None` where nobody can tell, as of transport streams, whose clock begins
+    /// anywhere.
     pub(crate) fn first_picture_ns(&self, output: &Path) -> Option<i64> {
+        if self.format == Format::MpegTs {
+            return None;
+        }
         if self.format == Format::Mp4 {
             let reader = Mp4Reader::open(output).ok()?;
             let video = reader.tracks().iter().find(|t| t.kind == Some(StreamKind::Video))?;
@@ -128,7 +137,8 @@ fn codec(found: Option<&str>) -> &'static str {
 /// What was done to the picture, as far as the output tells: how it was cropped by its tag, or where that is missing by
 /// its size, whether it was scaled by its size, whether Dolby Vision was carried by its record.
 ///
-/// Of a file that says neither, size and fields are those of `shown`.
+/// Of a file that says neither, size and fields are those of `shown`. Tone mapping and the matrix of another size are told by its
+/// colour: others scale without changing that.
 ///
 /// # Errors
 /// As [`PicturePlan::new`].
@@ -138,7 +148,37 @@ pub(crate) fn plan_told_by(
     facts: &SourceFacts,
     main: &StreamInfo,
 ) -> Result<PicturePlan> {
-    let mut wanted = PictureSettings::default();
+    let mut plan = plan_by_size(output, shown, facts, main)?;
+    let followed = |change: MatrixChange| {
+        let matrix = output.color.matrix;
+        matrix.is_specified() && matrix.is_bt601() == change.to.is_bt601()
+    };
+    if plan.treatment.matrix.is_some_and(|change| !followed(change)) {
+        plan.treatment.matrix = None;
+        if let Some((video, source)) = plan.stream.video.as_mut().zip(main.video.as_ref()) {
+            video.color = source.color;
+        }
+    }
+    Ok(plan)
+}
+
+/// The curve by which HDR was made SDR, where a file is of the colour that comes of it; where it does not say which, the first.
+fn tonemap(output: &OutputFacts, facts: &SourceFacts) -> Option<ToneCurve> {
+    let (found, result) = (output.color, ToneMapping::RESULT);
+    let mapped = facts.first.color.transfer.is_hdr()
+        && (found.primaries, found.transfer, found.matrix) == (result.primaries, result.transfer, result.matrix);
+    let said = Provenance::read(&output.provenance).and_then(|said| said.settings).unwrap_or_default();
+    let named = |curve: &ToneCurve| said.split(':').any(|part| part.strip_prefix("tonemap=") == Some(curve.name()));
+    mapped.then(|| ToneCurve::ALL.into_iter().find(named).unwrap_or(ToneCurve::ALL[0]))
+}
+
+fn plan_by_size(
+    output: &OutputFacts,
+    shown: Option<&VideoInfo>,
+    facts: &SourceFacts,
+    main: &StreamInfo,
+) -> Result<PicturePlan> {
+    let mut wanted = PictureSettings { tonemap: tonemap(output, facts), ..PictureSettings::default() };
     if output.dolby_vision == Some(false) {
         wanted.dolby_vision = DolbyVisionMode::Strip;
     }

@@ -36,7 +36,7 @@ impl Deinterlacer {
             Parity::Bottom => c"mode=send_frame:parity=bff:deint=all",
             Parity::Auto => c"mode=send_frame:parity=auto:deint=all",
         };
-        let filter = Filter { filter: c"bwdif", name: c"deinterlace", options };
+        let filter = Filter { filter: c"bwdif", name: c"deinterlace", options: options.into() };
         Deinterlacer { filter, selection, graph: None, waiting: VecDeque::new() }
     }
 

@@ -1,6 +1,7 @@
 //! How blocky and how blurred pictures are, by FFmpeg's blockdetect and blurdetect.
 #![deny(unsafe_code)]
 
+use std::borrow::Cow;
 use std::ffi::CStr;
 
 use super::ffi::filter::{Filter, FilterGraph};
@@ -8,8 +9,8 @@ use super::ffi::frame::VideoFrame;
 use crate::base::{Error, ErrorKind, Result};
 use crate::media::Frame;
 
-const BLOCK: Filter = Filter { filter: c"blockdetect", name: c"blocks", options: c"" };
-const BLUR: Filter = Filter { filter: c"blurdetect", name: c"blur", options: c"" };
+const BLOCK: Filter = Filter { filter: c"blockdetect", name: c"blocks", options: Cow::Borrowed(c"") };
+const BLUR: Filter = Filter { filter: c"blurdetect", name: c"blur", options: Cow::Borrowed(c"") };
 
 /// What [`DetailMeter`] says of one picture; luma at 8 bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

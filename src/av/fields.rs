@@ -1,6 +1,7 @@
 //! What the fields of a run of pictures look like, by FFmpeg's idet.
 #![deny(unsafe_code)]
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use super::ffi::filter::{Filter, FilterGraph};
@@ -9,7 +10,7 @@ use super::weave::weave;
 use crate::base::{Error, ErrorKind, Result};
 use crate::media::{Combing, FieldCounts, FieldFlags, FieldLook, Frame, RepeatedField};
 
-const IDET: Filter = Filter { filter: c"idet", name: c"fields", options: c"" };
+const IDET: Filter = Filter { filter: c"idet", name: c"fields", options: Cow::Borrowed(c"") };
 
 /// What a [`FieldMeter`] saw.
 #[derive(Clone, Debug, Default, PartialEq)]

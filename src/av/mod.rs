@@ -14,6 +14,7 @@ mod ffi;
 mod fields;
 mod planar;
 mod sequence;
+mod tonemap;
 mod weave;
 
 pub use deinterlace::Deinterlacer;
@@ -37,3 +38,4 @@ pub use ffi::subtitle::{SubtitleConverter, SubtitleCue, has_decoder};
 pub use ffi::{codec_is_text_subtitle, quiet_logs, versions};
 pub use fields::{FieldMeter, FieldVerdict};
 pub use sequence::PictureSequence;
+pub use tonemap::ToneMapper;

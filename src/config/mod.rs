@@ -18,9 +18,11 @@ mod settings;
 mod sound;
 mod template;
 mod values;
+mod video_codec;
 
 pub use crate::media::{
     BitDepth, Crop, Deinterlace, DolbyVisionMode, Hwaccel, PictureSettings, SampleSettings, SampleTier, Scale,
+    ToneCurve,
 };
 pub use batch::BatchSettings;
 pub use loudness::{LoudnessGoal, LoudnessGroup, LoudnessSettings};
@@ -28,7 +30,8 @@ pub use parse::size;
 pub(crate) use parse::{parameters, parameters_text};
 pub use registry::{setting, settings};
 pub use setting::{Setting, SettingKind};
-pub use settings::{AudioMode, CrfBySize, EncodeSettings, Ionice, Per, Quality, Target, VideoCodec};
+pub use settings::{AudioMode, CrfBySize, EncodeSettings, Ionice, Per, Quality, Target};
 pub use sound::{Downmix, SoundCodec};
 pub use template::template;
 pub use values::{Origin, SettingValues};
+pub use video_codec::VideoCodec;

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::BatchSettings;
 use super::path_text::{as_text, lossy, lossy_if_any};
-use super::{Downmix, Hwaccel, LoudnessGoal, LoudnessSettings, PictureSettings, SampleSettings, SoundCodec};
+use super::{
+    Downmix, Hwaccel, LoudnessGoal, LoudnessSettings, PictureSettings, SampleSettings, SoundCodec, VideoCodec,
+};
 use crate::base::{Error, ErrorKind, Rational, Result};
 use crate::media::Crf;
 
@@ -307,7 +309,7 @@ pub struct EncodeSettings {
     /// How many of those are shown in a second.
     #[serde(serialize_with = "as_text")]
     pub frame_rate: Rational,
-    /// The file to write: WebM or MP4 where its name ends so, else Matroska.
+    /// The file to write: WebM, MP4 or MPEG-TS where its name ends so, else Matroska.
     #[serde(serialize_with = "lossy")]
     pub output: PathBuf,
     /// How good the picture is to be.
@@ -387,42 +389,9 @@ pub struct EncodeSettings {
     pub stall_timeout: Duration,
 }
 
-/// A codec of the picture.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum VideoCodec {
-    /// AV1, by SVT-AV1.
-    #[default]
-    Av1,
-    /// H.264, by libx264.
-    H264,
-    /// H.265, by libx265.
-    Hevc,
-}
-
-impl VideoCodec {
-    /// FFmpeg's name of the codec.
-    pub fn name(self) -> &'static str {
-        match self {
-            VideoCodec::Av1 => "av1",
-            VideoCodec::H264 => "h264",
-            VideoCodec::Hevc => "hevc",
-        }
-    }
-
-    /// The encoder of it.
-    pub fn encoder(self) -> &'static str {
-        match self {
-            VideoCodec::Av1 => EncodeSettings::ENCODER,
-            VideoCodec::H264 => "libx264",
-            VideoCodec::Hevc => "libx265",
-        }
-    }
-}
-
 impl EncodeSettings {
     /// The default encoder.
-    pub const ENCODER: &str = "svt-av1";
+    pub const ENCODER: &str = VideoCodec::Av1.encoder();
 
     /// The default preset.
     pub const PRESET: u8 = 6;
@@ -473,6 +442,11 @@ impl EncodeSettings {
             batch: BatchSettings::default(),
             stall_timeout: Duration::from_secs(120),
         }
+    }
+
+    /// Whether the output is a transport stream by its name: those hold no Opus.
+    pub(super) fn is_broadcast(&self) -> bool {
+        self.output.extension().is_some_and(|end| end.eq_ignore_ascii_case("ts"))
     }
 
     /// The file in which the input is read.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::registry::{meant, setting, settings};
 use super::setting::Setting;
 use super::settings::TOGETHER;
-use super::{EncodeSettings, Quality};
+use super::{EncodeSettings, Quality, SoundCodec};
 use crate::base::{Error, ErrorKind, Result};
 
 /// Where a value comes from; a later one goes before an earlier one.
@@ -278,6 +278,9 @@ impl SettingValues {
         if self.last("video.preset").is_none() && all.encoder != EncodeSettings::ENCODER {
             all.preset = EncodeSettings::MEDIUM;
         }
+        if self.last("audio.codec").is_none() && all.is_broadcast() {
+            all.audio_codec = SoundCodec::Aac;
+        }
         self.check_together(&all)?;
         all.check()?;
         debug_assert_eq!(fixed, matches!(all.quality, Quality::Crf(_)));
@@ -406,6 +409,16 @@ mod tests {
             assert!(!setting.help.is_empty() && !setting.group().is_empty(), "{}", setting.name);
             assert!(setting.environment().starts_with("DRAPTO_"), "{}", setting.name);
         }
+    }
+
+    #[test]
+    fn sound_of_a_transport_stream_is_aac_where_nobody_says() {
+        let mut values = SettingValues::new();
+        let codec = |values: &SettingValues, name: &str| values.resolve("in", name).unwrap().0.audio_codec;
+        assert_eq!(codec(&values, "out.TS"), SoundCodec::Aac);
+        assert_eq!(codec(&values, "out.mkv"), SoundCodec::Opus);
+        values.set("audio.codec", "opus", Origin::Flag).unwrap();
+        assert_eq!(codec(&values, "out.ts"), SoundCodec::Opus);
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub mod mp4;
 mod muxer;
 pub mod provenance;
 pub mod sound_file;
+pub mod ts;
 mod whole;
 
 pub use format::Format;
@@ -32,6 +33,7 @@ pub use ivf::{IvfCodec, IvfHeader, IvfMuxer, IvfReader, IvfUnit, IvfWriter, read
 pub use mkv::{Writer, chapters, codec, ebml, elements, reader, tags};
 pub use mp4::{Mp4Muxer, Mp4Options};
 pub use muxer::{Lane, MuxStats, Muxer, TrackStats};
+pub use ts::TsMuxer;
 pub use whole::is_cut_short;
 
 /// A muxer of `format` that writes to `file`, from its start; `path` names it in errors, and is where an MP4 is read back
@@ -45,6 +47,7 @@ pub fn muxer(format: Format, file: File, path: Option<&Path>, params: &FileParam
         Format::WebM => Box::new(Writer::webm(file, path, params)?),
         // Where a muxer cannot go back into the file by its name, the index stays at the end.
         Format::Mp4 => Box::new(Mp4Muxer::new(file, path, params, Mp4Options { index_first: path.is_some() })?),
+        Format::MpegTs => Box::new(TsMuxer::new(file, path, params)?),
         Format::Ivf => Box::new(IvfMuxer::new(file, params)?),
     })
 }

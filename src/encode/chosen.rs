@@ -26,7 +26,7 @@ fn of_output(settings: &EncodeSettings, facts: &SourceFacts, main: &StreamInfo) 
         return Ok(settings.clone());
     }
     let codec = factory(settings)?.traits().codec;
-    let picture = PicturePlan::new(facts, main, &wanted(settings, codec, Format::of_name(&settings.output))?)?;
+    let picture = PicturePlan::new(facts, main, &wanted(settings, Format::of_name(&settings.output), facts)?)?;
     let video = picture.video()?;
     let shown = Shown { width: video.width, height: video.height, color: video.color, hdr: video.hdr };
     let spec = encode_spec(settings, &shown)?;

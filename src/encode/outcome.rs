@@ -12,8 +12,10 @@ use crate::container::Format;
 use crate::container::mp4::tags::placed;
 use crate::event::Event;
 use crate::flow::StageReport;
-use crate::media::Rect;
-use crate::report::{ChunkReport, DolbyVisionReport, FileReport, QualityReport, Report, StreamReport, VideoReport};
+use crate::media::{Matrix, Rect};
+use crate::report::{
+    ChunkReport, DolbyVisionReport, FileReport, QualityReport, Report, StreamReport, ToneReport, VideoReport,
+};
 use crate::search::ChunkedFilm;
 use crate::stages::spec::factory;
 use crate::stages::treat::dolby_vision;
@@ -100,8 +102,10 @@ impl Run<'_> {
 
     /// What the file says less than its source because of its format.
     fn container_warnings(&self, findings: &Findings) -> Vec<String> {
-        if self.format != Format::Mp4 {
-            return Vec::new();
+        match self.format {
+            Format::Mp4 => {}
+            Format::MpegTs => return self.said.lost_in_broadcast(&self.picture.stream),
+            _ => return Vec::new(),
         }
         let mut out = Vec::new();
         let tracks = self.said.tracks.iter().zip(&findings.mux.tracks);
@@ -177,8 +181,13 @@ impl Run<'_> {
             rotation: v.map_or(0, |v| v.rotation),
             color,
             implied_color: (!color.primaries.is_specified() && !color.matrix.is_specified())
-                .then(|| implied_color(width, height)),
-            hdr_kind: self.facts.hdr_kind(),
+                .then(|| Matrix::implied(width, height).name()),
+            hdr_kind: if treatment.tone.is_some() { "SDR" } else { self.facts.hdr_kind() },
+            tonemap: treatment.tone.map(|tone| ToneReport {
+                source: self.facts.hdr_kind(),
+                curve: tone.curve.name(),
+                peak: tone.peak,
+            }),
             hdr: v.map(|v| v.hdr).unwrap_or_default(),
             dolby_vision: self.dolby_vision_report(findings),
             hdr10_plus_frames: findings.carried.hdr10_plus,
@@ -205,8 +214,9 @@ impl Run<'_> {
     fn picture_warnings(&self, findings: &Findings) -> Vec<String> {
         let mut out = self.picture.warnings.clone();
         let (decode, carried) = (&findings.decode.stats, &findings.carried);
+        let sdr = self.picture.treatment.tone.is_some();
         let lost = decode.hdr10_plus_frames.saturating_sub(carried.hdr10_plus);
-        if lost > 0 {
+        if lost > 0 && !sdr {
             out.push(format!("HDR10+ metadata of {lost} pictures cannot be read or written and is not carried"));
         }
         let frames = decode.frames.saturating_sub(carried.dolby_vision);
@@ -214,11 +224,12 @@ impl Run<'_> {
             out.push(format!("Dolby Vision metadata of {frames} pictures is not carried; the first: {loss}"));
         }
         let astray = decode.dolby_vision_rpus.saturating_sub(decode.dolby_vision_frames);
-        if astray > 0 && self.settings.picture.dolby_vision != DolbyVisionMode::Strip {
+        let dropped = sdr || self.settings.picture.dolby_vision == DolbyVisionMode::Strip;
+        if astray > 0 && !dropped {
             out.push(format!("{astray} Dolby Vision RPUs of the source belong to no picture that was decoded"));
         }
         let unforeseen = if self.picture.dolby_vision.is_none() { decode.dolby_vision_frames } else { 0 };
-        if unforeseen > 0 && self.settings.picture.dolby_vision != DolbyVisionMode::Strip {
+        if unforeseen > 0 && !dropped {
             out.push(format!(
                 "Dolby Vision metadata of {unforeseen} pictures is not carried: the first pictures have none"
             ));
@@ -246,15 +257,6 @@ impl Run<'_> {
             ));
         }
         out
-    }
-}
-
-/// What players assume of a picture that does not say (as mpv and FFmpeg's scaler do).
-fn implied_color(width: u32, height: u32) -> &'static str {
-    match (width, height) {
-        (w, h) if w >= 1280 || h > 576 => "bt709",
-        (_, 576) => "bt470bg",
-        _ => "smpte170m",
     }
 }
 

@@ -13,10 +13,10 @@ use super::paths::{check_paths, stand_in};
 use super::sampled::{self, Sampling};
 use super::space::{check_space, disks};
 use super::usage::{Stopwatch, limit_cores};
-use super::wanted::wanted;
+use super::wanted::{check_held, wanted};
 use crate::analyze::{Analysis, probe};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span};
-use crate::config::{EncodeSettings, Quality};
+use crate::config::{EncodeSettings, Quality, VideoCodec};
 use crate::container::Format;
 use crate::event::{Event, Silent, Sink};
 use crate::flow::{Graph, StageReport};
@@ -75,7 +75,15 @@ pub(crate) fn encode_all(
         }
         let format = Format::of_name(&settings.output);
         if !format.holds_video(traits.codec) {
-            let message = format!("{} cannot carry {}, which {} makes", format.name(), traits.codec, traits.name);
+            let instead: Vec<&str> =
+                VideoCodec::ALL.map(VideoCodec::name).into_iter().filter(|c| format.holds_video(c)).collect();
+            let message = format!(
+                "{} cannot carry {}, which {} makes; --codec may be {} there",
+                format.name(),
+                traits.codec,
+                traits.name,
+                instead.join(" or ")
+            );
             return Err(Error::new(ErrorKind::Usage, message).with_file(&settings.output));
         }
     }
@@ -124,7 +132,8 @@ fn encode_files(
         .iter()
         .map(|settings| {
             let (codec, format) = (factory(settings)?.traits().codec, Format::of_name(&settings.output));
-            let picture = PicturePlan::new(&facts, main, &wanted(settings, codec, format)?)?;
+            let picture = PicturePlan::new(&facts, main, &wanted(settings, format, &facts)?)?;
+            check_held(format, &picture)?;
             let (job, info, facts, disks, levelled, shared) = (&job, &info, &facts, &disks, &levelled, &decisions);
             let decisions: Vec<_> = shared.iter().map(|d| d.coded_as(codec).kept_in(format)).collect();
             let said = levelled.said(describe(info, &decisions));

@@ -11,7 +11,6 @@ use crate::report::Report;
 use crate::search::{SampleReport, SearchInput};
 use crate::stages::disks::DiskWatch;
 use crate::stages::progress::{JobProgress, Pulse, Teller};
-use crate::stages::spec::factory;
 
 /// What is known of the source, and who watches.
 pub(super) struct Sampling<'a> {
@@ -35,9 +34,8 @@ impl Sampling<'_> {
             Quality::Target(target) if target.per == Per::Samples => target,
             _ => return Ok((settings.clone(), None)),
         };
-        let codec = factory(settings)?.traits().codec;
-        let picture =
-            PicturePlan::new(self.facts, self.main, &wanted(settings, codec, Format::of_name(&settings.output))?)?;
+        let wanted = wanted(settings, Format::of_name(&settings.output), self.facts)?;
+        let picture = PicturePlan::new(self.facts, self.main, &wanted)?;
         let search = SearchInput { settings, target, info: self.info, facts: self.facts, picture: &picture };
         let teller = Teller {
             sink: self.sink,

@@ -32,7 +32,7 @@ pub(super) fn check(output: &Path) -> Result<()> {
     let other = |end: &String| OTHERS.contains(&end.as_str()) && Format::of_name(output) == Format::Matroska;
     match extension(output).filter(other) {
         Some(end) => {
-            let message = format!("no file is written that .{end} stands for; name it .mkv, .webm or .mp4");
+            let message = format!("no file is written that .{end} stands for; name it .mkv, .webm, .mp4 or .ts");
             Err(Error::new(ErrorKind::Usage, message).with_file(output))
         }
         None => Ok(()),
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn names_of_other_formats_are_refused_and_names_of_none_are_not() {
-        for name in ["a.avi", "a.TS", "b/c.mov", "x.json"] {
+        for name in ["a.avi", "a.MTS", "b/c.mov", "x.json"] {
             assert_eq!(check(Path::new(name)).unwrap_err().kind(), ErrorKind::Usage, "{name}");
         }
         for name in [
@@ -67,6 +67,7 @@ mod tests {
             "a.mp4",
             "a.WebM",
             "a.m4v",
+            "a.TS",
             "Show.S01E01",
             "Mr. Bean",
             "film",

@@ -163,6 +163,7 @@ impl FrameEncoderOptions {
             width: self.width,
             height: self.height,
             frame_rate: rate,
+            sample_aspect_ratio: None,
             bit_depth: self.bit_depth,
             color,
             hdr: HdrStatic::default(),

@@ -75,9 +75,43 @@ impl Matrix {
     pub const BT709: Matrix = Matrix(1);
     /// ITU-R BT.601 (SMPTE ST 170).
     pub const BT601: Matrix = Matrix(6);
+    /// The same coefficients, by the name they have for 625 lines (ITU-R BT.470 B and G).
+    pub const BT470BG: Matrix = Matrix(5);
+    /// ITU-R BT.2020, non-constant luminance.
+    pub const BT2020: Matrix = Matrix(9);
+
+    /// Whether its coefficients are those of ITU-R BT.601.
+    pub fn is_bt601(self) -> bool {
+        self == Self::BT601 || self == Self::BT470BG
+    }
+
+    /// What players assume of a picture of this size that does not say, as mpv and FFmpeg's tools do: BT.709 from 1280 columns
+    /// or 577 lines on, below that BT.601 by the name for its lines.
+    pub fn implied(width: u32, height: u32) -> Self {
+        match (width, height) {
+            (w, h) if w >= 1280 || h > 576 => Self::BT709,
+            (_, 576) => Self::BT470BG,
+            _ => Self::BT601,
+        }
+    }
+}
+
+impl Primaries {
+    /// ITU-R BT.709.
+    pub const BT709: Primaries = Primaries(1);
+    /// ITU-R BT.2020.
+    pub const BT2020: Primaries = Primaries(9);
+
+    /// What players assume of a picture of this size that does not say, as of [`Matrix::implied`].
+    pub fn implied(width: u32, height: u32) -> Self {
+        // H.273 numbers the three alike in both tables.
+        Primaries(Matrix::implied(width, height).0)
+    }
 }
 
 impl Transfer {
+    /// ITU-R BT.709.
+    pub const BT709: Transfer = Transfer(1);
     /// SMPTE ST 2084, the curve of HDR10.
     pub const PQ: Transfer = Transfer(16);
     /// ARIB STD-B67, hybrid log-gamma.

@@ -17,6 +17,7 @@ mod rect;
 mod shown;
 mod sound;
 mod stream;
+mod tone;
 mod track;
 mod wanted;
 
@@ -41,6 +42,7 @@ pub use sound::{Samples, Sound};
 pub use stream::{
     Attachment, AudioInfo, Chapter, Disposition, FieldOrder, MediaInfo, StreamInfo, StreamKind, Tag, VideoInfo,
 };
+pub use tone::{MatrixChange, ToneCurve, ToneMapping};
 pub use track::{
     AudioTrackParams, FileParams, SubtitleTrackParams, TrackCodec, TrackId, TrackKind, TrackParams, VideoTrackParams,
 };

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Rect;
+use super::{Rect, ToneCurve};
 use crate::base::{Error, ErrorKind, Result};
 
 /// Which part of the picture is encoded.
@@ -47,10 +47,12 @@ pub enum Deinterlace {
 /// Bits a sample of the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BitDepth {
+    /// What the codec is played in: 10, but in H.264 8 where the picture is SDR and its source has no more.
+    #[default]
+    Auto,
     /// 8.
     Eight,
     /// 10.
-    #[default]
     Ten,
     /// 8 where the source has 8, else 10.
     Source,
@@ -136,6 +138,8 @@ pub struct PictureSettings {
     pub deinterlace: Deinterlace,
     /// What becomes of Dolby Vision metadata.
     pub dolby_vision: DolbyVisionMode,
+    /// By which curve HDR becomes SDR; `None` where it stays HDR.
+    pub tonemap: Option<ToneCurve>,
     /// Strength of synthesised film grain, 0 (none) to 50.
     pub film_grain: u8,
 }
@@ -199,6 +203,7 @@ impl FromStr for Hwaccel {
 impl fmt::Display for BitDepth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            BitDepth::Auto => "auto",
             BitDepth::Eight => "8",
             BitDepth::Ten => "10",
             BitDepth::Source => "source",
@@ -211,10 +216,11 @@ impl FromStr for BitDepth {
 
     fn from_str(text: &str) -> Result<Self> {
         match text {
+            "auto" => Ok(BitDepth::Auto),
             "8" => Ok(BitDepth::Eight),
             "10" => Ok(BitDepth::Ten),
             "source" => Ok(BitDepth::Source),
-            _ => Err(Error::new(ErrorKind::Usage, format!("{text:?} is no bit depth; write 8, 10 or source"))),
+            _ => Err(Error::new(ErrorKind::Usage, format!("{text:?} is no bit depth; write auto, 8, 10 or source"))),
         }
     }
 }
@@ -275,7 +281,7 @@ mod tests {
         for text in ["auto", "off", "1920:804:0:138"] {
             assert_eq!(text.parse::<Crop>().unwrap().to_string(), text);
         }
-        for text in ["8", "10", "source"] {
+        for text in ["auto", "8", "10", "source"] {
             assert_eq!(text.parse::<BitDepth>().unwrap().to_string(), text);
         }
         for text in ["720", "1280x720"] {

@@ -1,7 +1,7 @@
 //! Pixels: what has to happen to a decoded picture before the encoder can take it.
 //!
-//! Owns the conversion of 8-bit 4:2:0 to 10-bit 4:2:0 (scalar and SIMD kernels that agree bit for bit) and the
-//! pool its results live in. Refuses I/O, threads and decisions; what it does to a frame follows from the frame
+//! Owns the conversion of 8-bit 4:2:0 to 10-bit 4:2:0 (scalar and SIMD kernels that agree bit for bit), of BT.601 to
+//! BT.709 and back, and the pools their results live in. Refuses I/O, threads and decisions; what it does to a frame follows from the frame
 //! alone, so the same frame gives the same samples on any machine.
 //!
 //! Full-range samples go by the equations of ITU-T H.273, as zimg has them: `round(1023 · E)`. FFmpeg's scaler
@@ -15,6 +15,7 @@ mod borders_avx2;
 mod borders_scalar;
 mod flip;
 mod levels;
+mod matrix;
 mod measure;
 mod rows;
 mod widen;
@@ -31,6 +32,7 @@ use std::sync::Arc;
 pub use borders::{Borders, Line, borders};
 pub use flip::Flipper;
 pub use levels::{LevelMeasurer, PictureLevels};
+pub use matrix::MatrixChanger;
 pub use measure::{PictureMeasure, PictureMeasurer};
 pub use rows::{ByteRows, Mapping, SampleRows, Stores};
 pub use widen::{Level, widen_plane};

@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use super::facts::{FieldReport, Finding, SourceFacts};
 use super::fields::Fields;
 use super::shape::{sample_aspect as lasting_aspect, size_lasts, sizes};
+use super::tone::{check_depth, matrix_change, tone_mapping, unreadable_without};
 use crate::base::{Error, ErrorKind, Rational, Result, Timestamp};
 use crate::media::{
-    BitDepth, Crop, Deinterlace, DolbyVision, DolbyVisionMode, FieldOrder, Flip, Parity, PictureSettings, Rect,
-    RpuConversion, Scale, Selection, StreamInfo, VideoInfo,
+    BitDepth, Color, Crop, Deinterlace, DolbyVision, DolbyVisionMode, FieldOrder, Flip, HdrStatic, MatrixChange,
+    Parity, PictureSettings, Rect, RpuConversion, Scale, Selection, StreamInfo, ToneMapping, VideoInfo,
 };
 
 /// What is done to decoded pictures before they are measured, encoded and scored.
@@ -27,6 +28,12 @@ pub struct Treatment {
     pub flip: Option<Flip>,
     /// What that is scaled to.
     pub scale: Option<(u32, u32)>,
+    /// How that is made SDR, if it is HDR and that is asked for.
+    #[serde(default)]
+    pub tone: Option<ToneMapping>,
+    /// How its matrix follows its size.
+    #[serde(default)]
+    pub matrix: Option<MatrixChange>,
     /// Bits a sample of the encode.
     pub depth: u8,
     /// What becomes of RPUs; without it they are left out.
@@ -42,6 +49,11 @@ impl Treatment {
     /// Size of the pictures that come out, in luma samples.
     pub fn size(&self) -> (u32, u32) {
         self.scale.unwrap_or((self.crop.width, self.crop.height))
+    }
+
+    /// Bits a sample until the picture is SDR, which takes what HDR needs.
+    pub fn working_depth(&self) -> u8 {
+        if self.tone.is_some() { 10 } else { self.depth }
     }
 
     /// Whether parts of the picture are cut off.
@@ -76,8 +88,8 @@ impl PicturePlan {
     /// What is made of the picture of `stream`, of which `facts` are known, where this is `wanted`.
     ///
     /// # Errors
-    /// `Usage` for a crop that does not fit; `Unsupported` for a stream that is no video, and where Dolby Vision is required
-    /// and cannot be carried.
+    /// `Usage` for a crop that does not fit and for HDR in 8 bits; `Unsupported` for a stream that is no video, where Dolby
+    /// Vision is required and cannot be carried, and for HDR that cannot be tone mapped.
     pub fn new(facts: &SourceFacts, stream: &StreamInfo, wanted: &PictureSettings) -> Result<Self> {
         let missing = || Error::new(ErrorKind::Unsupported, "is no video stream").with_stream(stream.index);
         let mut video = stream.video.clone().ok_or_else(missing)?;
@@ -93,9 +105,16 @@ impl PicturePlan {
         warnings.extend(sizes(&facts.shapes));
         let source = (facts.first.width, facts.first.height);
         let crop = crop(facts, &video, wanted.crop, &mut warnings)?;
-        let (dolby_vision, conversion) = dolby_vision(facts, &video, wanted.dolby_vision, &mut warnings)?;
+        let tone = tone_mapping(facts, &video, wanted, &mut warnings)?;
+        // Nothing of it holds for a picture that is SDR.
+        let dolby_vision_mode = if tone.is_some() { DolbyVisionMode::Strip } else { wanted.dolby_vision };
+        let (dolby_vision, conversion) = dolby_vision(facts, &video, dolby_vision_mode, &mut warnings)?;
+        warnings.extend(dolby_vision.filter(|_| conversion.is_none()).and_then(|source| unreadable_without(&source)));
         let shape = video.sample_aspect_ratio.unwrap_or(Rational::ONE);
         let scale = wanted.scale.map(|s| scaled(s, crop, shape)).filter(|s| *s != (crop.width, crop.height));
+        let size = scale.unwrap_or((crop.width, crop.height));
+        let (color, depth) = (facts.first.color, depth(wanted.bit_depth, facts.depth));
+        check_depth(color, depth, tone.as_ref())?;
         let found = facts.fields.found();
         let treatment = Treatment {
             source,
@@ -104,10 +123,10 @@ impl PicturePlan {
             crop,
             flip: orientation.flip,
             scale,
-            depth: depth(wanted.bit_depth, facts.depth),
-            dolby_vision: conversion.map(|c| {
-                c.with_window(source, crop, scale.unwrap_or((crop.width, crop.height))).flipped(orientation.flip)
-            }),
+            tone,
+            matrix: if tone.is_some() { None } else { matrix_change(color, source, size, scale.is_some()) },
+            depth,
+            dolby_vision: conversion.map(|c| c.with_window(source, crop, size).flipped(orientation.flip)),
             require_dolby_vision: wanted.dolby_vision == DolbyVisionMode::Require,
             // Of a file that breaks off, what it promised is missing.
             end_ns: stream.tagged_end.filter(|_| facts.cut_short == Some(false)).map(Timestamp::as_nanos),
@@ -139,7 +158,7 @@ impl PicturePlan {
     /// Bytes of memory a picture takes while it is held: as decoded, or as scaled.
     pub fn frame_bytes(&self) -> u64 {
         let ((width, height), depth) = match self.treatment.scale {
-            Some(size) => (size, self.treatment.depth),
+            Some(size) => (size, self.treatment.working_depth()),
             None => (self.treatment.source, self.source_depth),
         };
         // 4:2:0; chroma of other formats is the exception.
@@ -267,7 +286,7 @@ fn depth(wanted: BitDepth, source: u8) -> u8 {
     match wanted {
         BitDepth::Eight => 8,
         BitDepth::Source if source <= 8 => 8,
-        BitDepth::Ten | BitDepth::Source => 10,
+        BitDepth::Auto | BitDepth::Ten | BitDepth::Source => 10,
     }
 }
 
@@ -304,6 +323,12 @@ fn as_encoded(mut video: VideoInfo, treatment: &Treatment, fields: Fields) -> Vi
         let num = i64::from(shape.num()) * i64::from(crop.width) * i64::from(height);
         let den = i64::from(shape.den()) * i64::from(crop.height) * i64::from(width);
         video.sample_aspect_ratio = sample_aspect(num, den);
+    }
+    if treatment.tone.is_some() {
+        let color = Color { chroma_location: video.color.chroma_location, ..ToneMapping::RESULT };
+        (video.color, video.hdr, video.dolby_vision) = (color, HdrStatic::default(), None);
+    } else if let Some((color, _)) = treatment.matrix.and_then(|change| video.color.with_matrix(change)) {
+        video.color = color;
     }
     (video.width, video.height, video.bit_depth) = (width, height, treatment.depth);
     video

@@ -123,12 +123,15 @@ pub struct VideoReport {
     pub sample_aspect_ratio: Option<String>,
     /// Rotation a player applies, clockwise degrees.
     pub rotation: i32,
-    /// Colour as the source says and as it was written.
+    /// Colour as it was written: as the source says, unless it was tone mapped or scaled from SD to HD or back.
     pub color: Color,
     /// What the picture's size implies where the source is silent; never written into the file.
-    pub implied_color: Option<&'static str>,
+    pub implied_color: Option<String>,
     /// `SDR`, `HDR10`, `HDR10+`, `HLG`, or `PQ` for PQ without static metadata.
     pub hdr_kind: &'static str,
+    /// How HDR was made SDR, where it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tonemap: Option<ToneReport>,
     /// Static HDR metadata.
     pub hdr: HdrStatic,
     /// Dolby Vision of the source and of the output, where the source has it.
@@ -141,6 +144,17 @@ pub struct VideoReport {
     pub decoder: String,
     /// The output's codec.
     pub codec: &'static str,
+}
+
+/// Tone mapping.
+#[derive(Clone, Debug, Serialize)]
+pub struct ToneReport {
+    /// What the source is: `HDR10`, `HLG` and so on.
+    pub source: &'static str,
+    /// The curve.
+    pub curve: &'static str,
+    /// The brightest light that was expected, in cd/m².
+    pub peak: f64,
 }
 
 /// Dolby Vision.

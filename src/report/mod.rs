@@ -10,5 +10,5 @@ mod plots;
 
 pub use facts::{
     CaptionReport, ChunkReport, DolbyVisionReport, FileReport, LoudnessReport, QualityReport, Report, StreamReport,
-    VideoReport,
+    ToneReport, VideoReport,
 };

@@ -174,6 +174,13 @@ impl SearchInput<'_> {
             .with("vmaf_stride", stride.get())
             .with("every_where_rough", t.stride.is_none())
             .with("vmaf_model", model.name());
+        let treatment = &self.picture.treatment;
+        if let Some(tone) = treatment.tone {
+            identity = identity.with("tonemap", format!("{tone:?}"));
+        }
+        if let Some(matrix) = treatment.matrix {
+            identity = identity.with("matrix", format!("{matrix:?}"));
+        }
         for (name, version) in crate::stages::versions() {
             identity = identity.with(&format!("version_of_{}", name.replace('-', "_")), version);
         }

@@ -6,8 +6,8 @@
 
 use super::streams::{StreamDecision, Task, in_track_order};
 use crate::base::Span;
-use crate::container::{chapters, tags};
-use crate::media::{Chapter, ChapterAtom, Disposition, Edition, MediaInfo, Tag, TagEntry};
+use crate::container::{Format, chapters, tags};
+use crate::media::{Chapter, ChapterAtom, Disposition, Edition, MediaInfo, StreamInfo, Tag, TagEntry};
 
 /// What a file says of itself.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +41,33 @@ impl FileDescription {
         }
         self.editions.iter_mut().for_each(|edition| edition.later(by));
         self
+    }
+
+    /// What of it a transport stream has no place for, whose picture is `main`; in words.
+    pub(crate) fn lost_in_broadcast(&self, main: &StreamInfo) -> Vec<String> {
+        let name = Format::MpegTs.name();
+        let mut out = Vec::new();
+        let mut tags: Vec<&str> = self.tags.iter().map(|(name, _)| name.as_str()).collect();
+        tags.extend(self.tag_entries.iter().flat_map(|entry| &entry.tags).map(|tag| tag.name.as_str()));
+        if !tags.is_empty() {
+            out.push(format!("{name} has no place for these tags: {}", tags.join(", ")));
+        }
+        let titles: Vec<&str> = self.tracks.iter().filter_map(|track| track.title.as_deref()).collect();
+        if !titles.is_empty() {
+            out.push(format!("{name} has no place for titles of tracks: {}", titles.join(", ")));
+        }
+        let picture = self.tracks.iter().find(|track| track.stream == main.index);
+        let language = picture.and_then(|track| track.language.as_deref());
+        if let Some(language) = language.filter(|language| *language != "und") {
+            out.push(format!("{name} has no place for the language of the picture: {language}"));
+        }
+        if !self.editions().is_empty() {
+            out.push(format!("{name} holds no chapters: Matroska and MP4 do"));
+        }
+        if main.video.as_ref().is_some_and(|video| video.stereo_mode != 0) {
+            out.push(format!("{name} cannot say that pictures of both eyes are packed into one (3D)"));
+        }
+        out
     }
 
     /// The editions of the file.

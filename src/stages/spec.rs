@@ -54,6 +54,7 @@ pub(crate) fn video_params(video: &VideoInfo, shown: &Shown) -> VideoParams {
         width: shown.width,
         height: shown.height,
         frame_rate: video.frame_rate.unwrap_or(nominal),
+        sample_aspect_ratio: video.sample_aspect_ratio,
         bit_depth: video.bit_depth,
         color: shown.color,
         hdr: shown.hdr,

@@ -111,6 +111,9 @@ impl StreamDecision {
                 let reason = format!("{name} holds it as a cover, without its name");
                 (Task::Attach, Action::Converted, self.output_codec.clone(), Some(reason))
             }
+            (Task::Drop, Format::MpegTs) if self.action == Action::Converted => {
+                dropped(format!("{name} holds no chapters: Matroska and MP4 do"))
+            }
             (Task::Drop, _) if self.kind == StreamKind::Data && self.action == Action::Dropped => {
                 dropped(format!("{name} has no place for it here"))
             }
@@ -147,6 +150,12 @@ impl<'a> SoundWish<'a> {
         let options =
             SoundOptions { codec: settings.audio_codec, downmix: settings.downmix, bitrate, ..SoundOptions::default() };
         SoundWish { mode: settings.audio, levelled: settings.loudness.target().is_some(), options, formats }
+    }
+
+    /// The first of the formats that cannot hold the sound of this stream as it is.
+    fn refusing_copy(&self, stream: &StreamInfo) -> Option<Format> {
+        let holds = |format: &Format| format.holds_copied_sound(&stream.codec, &stream.extradata);
+        self.formats.iter().copied().find(|format| !holds(format))
     }
 
     /// The first of the formats that cannot hold sound of this codec.
@@ -221,7 +230,7 @@ fn audio(stream: &StreamInfo, wish: SoundWish<'_>) -> StreamVerdict {
 /// What becomes of a track; an error where the codec that is asked for does not hold it.
 fn encoded_or_copied(stream: &StreamInfo, wish: SoundWish<'_>) -> Result<StreamVerdict> {
     let SoundWish { mode, levelled, options, .. } = wish;
-    let refusing = wish.refusing(&stream.codec);
+    let refusing = wish.refusing_copy(stream);
     let mapping = container::codec::for_copy(&stream.codec, &stream.extradata)
         .map(|mapping| with_delay(mapping, stream))
         .filter(|_| refusing.is_none());

@@ -1,7 +1,8 @@
 //! What is done to decoded pictures before they are measured, encoded and scored.
 //!
 //! ```text
-//! decoded ─► of one size ─► deinterlaced ─► planar ─► cropped ─► mirrored ─► scaled ─► with the metadata AV1 is to carry
+//! decoded ─► of one size ─► deinterlaced ─► planar ─► cropped ─► mirrored ─► scaled ─► tone mapped, or in the matrix of its
+//! new size ─► with the metadata AV1 is to carry
 //! ```
 //!
 //! All that looks at a film's pictures looks at these: what is scored is what was encoded.
@@ -11,11 +12,11 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::av::Deinterlacer;
+use crate::av::{Deinterlacer, ToneMapper};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Span, Timestamp};
 use crate::hdr;
 use crate::media::{Carried, Dynamic, Frame, PixelFormat, VideoInfo};
-use crate::pixel::{Converter, Flipper};
+use crate::pixel::{Converter, Flipper, MatrixChanger};
 use crate::plan::Treatment;
 use crate::source::{DecodeStats, PicturePlace, Pictures, VideoOptions};
 
@@ -41,6 +42,8 @@ pub(crate) struct Treat {
     planar: Converter,
     flipper: Option<Flipper>,
     scaler: Option<Converter>,
+    tones: Option<ToneMapper>,
+    matrix: Option<MatrixChanger>,
     /// The picture that is the last so far, where its end is known.
     held: Option<Frame>,
     carried: Carried,
@@ -48,15 +51,18 @@ pub(crate) struct Treat {
 
 impl Treat {
     pub(crate) fn new(plan: Treatment) -> Self {
-        let scaler = plan.scale.map(|(width, height)| Converter::to_depth(plan.depth).scaling_to(width, height));
+        let depth = plan.working_depth();
+        let scaler = plan.scale.map(|(width, height)| Converter::to_depth(depth).scaling_to(width, height));
         let deinterlacer = plan.deinterlace.map(|(parity, selection)| Deinterlacer::new(parity, selection));
         Treat {
             plan,
             resizers: Vec::new(),
             deinterlacer,
-            planar: Converter::to_depth(plan.depth),
+            planar: Converter::to_depth(depth),
             flipper: plan.flip.map(Flipper::new),
             scaler,
+            tones: plan.tone.map(|tone| ToneMapper::new(&tone, plan.depth)),
+            matrix: plan.matrix.map(MatrixChanger::new),
             held: None,
             carried: Carried::default(),
         }
@@ -115,7 +121,8 @@ impl Treat {
         let (planar, scaled) = (self.planar.stats(), self.scaler.as_ref().map(Converter::stats).unwrap_or_default());
         let flipped = self.flipper.as_ref().map(Flipper::stats).unwrap_or_default();
         let resized = self.resizers.iter().fold(flipped, |all, (_, resizer)| all.plus(resizer.stats()));
-        planar.plus(scaled).plus(resized)
+        let changed = self.matrix.as_ref().map(MatrixChanger::stats).unwrap_or_default();
+        planar.plus(scaled).plus(resized).plus(changed)
     }
 
     /// The picture in the film's size.
@@ -127,7 +134,7 @@ impl Treat {
         if self.plan.one_size {
             let depth = match frame.format {
                 PixelFormat::Planar { depth: 8, .. } => 8,
-                _ => self.plan.depth,
+                _ => self.plan.working_depth(),
             };
             let resizer = match self.resizers.iter_mut().position(|(of, _)| *of == size) {
                 Some(at) => &mut self.resizers[at].1,
@@ -156,14 +163,23 @@ impl Treat {
             Some(flipper) => flipper.flip(cropped)?,
             None => cropped,
         };
-        match &mut self.scaler {
-            Some(scaler) => scaler.for_encoder(upright),
-            None => Ok(upright),
+        let sized = match &mut self.scaler {
+            Some(scaler) => scaler.for_encoder(upright)?,
+            None => upright,
+        };
+        match (&mut self.tones, &mut self.matrix) {
+            (Some(tones), _) => tones.map(sized),
+            (None, Some(matrix)) => matrix.change(sized),
+            (None, None) => Ok(sized),
         }
     }
 
     /// The metadata as AV1 is to carry it.
     fn metadata(&mut self, frame: &Frame) -> Result<Dynamic> {
+        if self.plan.tone.is_some() {
+            // None of it is true of SDR.
+            return Ok(Dynamic::default());
+        }
         let hdr10_plus = frame.dynamic.hdr10_plus.clone();
         self.carried.hdr10_plus += u64::from(hdr10_plus.is_some());
         let Some(conversion) = &self.plan.dolby_vision else { return Ok(Dynamic { hdr10_plus, dolby_vision: None }) };

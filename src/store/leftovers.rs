@@ -125,7 +125,7 @@ fn known(path: &Path, is_folder: bool) -> Option<LeftoverKind> {
     if stem != name && is_job_name(stem) {
         return Some(LeftoverKind::Input);
     }
-    const PARTS: [&str; 4] = [".mkv.part", ".webm.part", ".mp4.part", ".m4v.part"];
+    const PARTS: [&str; 5] = [".mkv.part", ".webm.part", ".mp4.part", ".m4v.part", ".ts.part"];
     if name.starts_with('.') && PARTS.iter().any(|part| name.ends_with(part)) {
         return Some(LeftoverKind::Output);
     }

@@ -89,7 +89,7 @@ pub mod h264 {
 }
 
 /// `nal_unit_type` of an H.265 access unit delimiter (table 7-1).
-const HEVC_DELIMITER: u8 = 35;
+pub const HEVC_DELIMITER: u8 = 35;
 
 /// The `nal_unit_type` of an H.265 unit; `None` of an empty one.
 pub fn hevc_kind(nal: &[u8]) -> Option<u8> {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::check::{Expected, verify_matroska};
 use super::mp4::verify_mp4;
+use super::ts::verify_ts;
 use super::verification::Verification;
 use crate::base::{CancelToken, Result};
 use crate::container::Format;
@@ -21,6 +22,7 @@ pub(crate) fn verify_file(
 ) -> Result<Verification> {
     match format {
         Format::Mp4 => verify_mp4(path, expected, cancel),
+        Format::MpegTs => verify_ts(path, expected, cancel),
         Format::Matroska | Format::WebM | Format::Ivf => verify_matroska(path, expected, cancel),
     }
 }

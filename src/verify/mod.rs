@@ -10,6 +10,7 @@ mod mp4;
 mod provenance;
 mod sound;
 mod source;
+mod ts;
 mod verification;
 mod vmaf;
 

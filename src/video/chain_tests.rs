@@ -194,6 +194,7 @@ fn hardware_is_given_its_chroma_interleaved() {
             size: (64, 48),
             format: frame.format,
             frame_rate: Rational::positive(24, 1).unwrap(),
+            sample_aspect_ratio: None,
             color: Color::default(),
             keyframe_interval: 10,
             semi_planar: true,

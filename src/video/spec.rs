@@ -122,6 +122,8 @@ pub struct VideoParams {
     pub height: u32,
     /// Frames a second: for the keyframe distance and the encoder's rate model, never for timestamps.
     pub frame_rate: Rational,
+    /// Width to height of a sample, for the headers of streams that have a place for it; `None` for square ones.
+    pub sample_aspect_ratio: Option<Rational>,
     /// Bits a sample; frames must come in this depth.
     pub bit_depth: u8,
     /// Colour description, for the stream's own headers.
@@ -134,7 +136,7 @@ impl VideoParams {
     /// 10 bits a sample, nothing known about colour.
     pub fn new(width: u32, height: u32, frame_rate: Rational) -> Self {
         let (color, hdr) = (Color::default(), HdrStatic::default());
-        VideoParams { width, height, frame_rate, bit_depth: 10, color, hdr }
+        VideoParams { width, height, frame_rate, sample_aspect_ratio: None, bit_depth: 10, color, hdr }
     }
 
     /// Refuses pictures that an encoder with these traits does not take.

@@ -108,7 +108,7 @@ fn subtitles_of_an_mp4_say_what_they_said_when_they_said_it() {
 }
 
 /// A second of HDR10 by libx265 from a synthetic picture.
-fn hdr10(folder: &Path) -> PathBuf {
+pub(super) fn hdr10(folder: &Path) -> PathBuf {
     let path = folder.join("hdr10.mkv");
     let made = Command::new("ffmpeg")
         .args(["-v", "error", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=24:duration=1"])
@@ -195,7 +195,7 @@ fn what_a_container_cannot_hold_is_refused_before_anything_is_encoded() {
     let folder = scratch();
     for (name, more, part) in [
         ("film.webm", &["--codec", "h264"][..], "WebM cannot carry h264"),
-        ("film.avi", &[], "name it .mkv, .webm or .mp4"),
+        ("film.avi", &[], "name it .mkv, .webm, .mp4 or .ts"),
         ("film.mkv", &["--codec", "hevc", "--encoder", "libx264"], "libx264 makes h264, and hevc is asked for"),
         ("film.mkv", &["--codec", "hevc", "--svt", "x265-params=aq-mod=3"], "did you mean aq-mode"),
         ("film.mp4", &["--codec", "h264", "--dolby-vision", "require"], "Dolby Vision"),
@@ -280,5 +280,177 @@ fn what_is_turned_empty_or_shown_twice_at_one_time_comes_into_mp4() {
         let film = media.join("geometry/anamorphic_vfr_damaged_first.mp4");
         let found = encoded(&film, &output(codec), &["--codec", codec, "--accept-damage"]);
         assert_eq!(stream(&found, "video")["codec_name"], codec);
+    }
+}
+
+/// When the first packet of a track is shown, in seconds.
+fn first_time(path: &Path, stream: &str) -> f64 {
+    let found = ffprobe(path, &["-select_streams", stream, "-show_packets", "-show_entries", "packet=pts_time"]);
+    let times = found["packets"].as_array().expect("packets").iter();
+    times.filter_map(|p| p["pts_time"].as_str()?.parse().ok()).fold(f64::MAX, f64::min)
+}
+
+#[test]
+fn a_transport_stream_holds_the_pictures_and_the_sound_of_the_matroska_file_at_their_times() {
+    let Some(film) = fixture("showcase") else { return };
+    if !(tool("ffprobe") && libx264() && libx265()) {
+        return;
+    }
+    let folder = scratch();
+    for (video, sound) in [("h264", None), ("hevc", Some("ac3")), ("h264", Some("eac3")), ("h264", Some("mp3"))] {
+        let codec = sound.unwrap_or("aac");
+        let [ts, mkv] = ["ts", "mkv"].map(|end| folder.path().join(format!("{video}_{codec}.{end}")));
+        let more = ["--codec", video, "--audio-codec", codec];
+        let downmix = if codec == "mp3" { &["--downmix", "stereo"][..] } else { &[] };
+        // Nobody has to say AAC.
+        let found = encoded(&film, &ts, &[&more[..if sound.is_some() { 4 } else { 2 }], downmix].concat());
+        encoded(&film, &mkv, &[&more[..], downmix].concat());
+        assert_eq!(found["format"]["format_name"], "mpegts");
+        let picture = stream(&found, "video");
+        assert_eq!((&picture["codec_name"], &picture["nb_read_packets"]), (&video.into(), &"192".into()));
+        let tracks = found["streams"].as_array().expect("streams").iter().filter(|s| s["codec_type"] == "audio");
+        let tracks: Vec<_> = tracks.map(|s| (s["codec_name"].clone(), s["tags"]["language"].clone())).collect();
+        assert_eq!(tracks, [(codec.into(), "eng".into()), (codec.into(), "eng".into())]);
+        assert_eq!(decoded(&ts, "0:v"), decoded(&mkv, "0:v"), "{video}");
+        // The times of pictures, to a tick of 90 kHz, less where each file begins.
+        let times = |path: &Path| {
+            let found = ffprobe(path, &["-select_streams", "v", "-show_packets", "-show_entries", "packet=pts_time"]);
+            let all = found["packets"].as_array().expect("packets").iter();
+            all.map(|p| p["pts_time"].as_str().and_then(|t| t.parse::<f64>().ok()).expect("a time")).collect::<Vec<_>>()
+        };
+        let first = first_time(&ts, "v");
+        let (ours, theirs) = (times(&ts), times(&mkv));
+        for (ours, theirs) in ours.iter().zip(&theirs) {
+            // Matroska's are rounded to a millisecond.
+            assert!((ours - first - (theirs - first_time(&mkv, "v"))).abs() < 0.000_6, "{ours} {theirs}");
+        }
+    }
+}
+
+/// Two seconds of moving bars and of noise, which is like itself at one place only.
+fn noisy(folder: &Path) -> PathBuf {
+    let path = folder.join("noisy.mkv");
+    let made = Command::new("ffmpeg")
+        .args(["-v", "error", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration=2"])
+        .args(["-f", "lavfi", "-i", "anoisesrc=color=pink:seed=7:sample_rate=48000:duration=2"])
+        .args(["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "pcm_s16le"])
+        .arg(&path)
+        .output()
+        .expect("ffmpeg runs");
+    assert!(made.status.success(), "{}", said(&made));
+    path
+}
+
+#[test]
+fn sound_of_a_transport_stream_is_heard_to_a_millisecond_when_it_was() {
+    if !(tool("ffmpeg") && tool("ffprobe") && libx264()) {
+        return;
+    }
+    let folder = scratch();
+    let film = noisy(folder.path());
+    let samples = |path: &Path| -> Vec<i64> {
+        heard(path, 0).chunks_exact(2).map(|s| i64::from(i16::from_le_bytes([s[0], s[1]]))).collect()
+    };
+    let want = samples(&film);
+    for codec in ["aac", "ac3", "eac3", "mp3"] {
+        let output = folder.path().join(format!("{codec}.ts"));
+        encoded(&film, &output, &["--codec", "h264", "--audio-codec", codec]);
+        let have = samples(&output);
+        // By its time, and by where the source's samples are found in it.
+        let off = |lag: &usize| {
+            let pairs = want[9_600..24_000].iter().zip(&have[9_600 + lag..]);
+            pairs.map(|(a, b)| (a - b).pow(2)).sum::<i64>()
+        };
+        let best = (0..=3_000).min_by_key(off).expect("a lag");
+        let late = first_time(&output, "a:0") - first_time(&output, "v") + best as f64 / 48_000.0;
+        assert!(late.abs() < 0.001, "{codec}: {:.3} ms late", late * 1e3);
+    }
+}
+
+#[test]
+fn a_transport_stream_can_be_entered_at_every_keyframe_and_what_it_lacks_is_named() {
+    let Some(film) = fixture("everything") else { return };
+    if !(tool("ffprobe") && libx264()) {
+        return;
+    }
+    let folder = scratch();
+    let output = folder.path().join("film.ts");
+    let out = drapto()
+        .args(["encode", "--codec", "h264", "--crf", "40", "--preset", "9"])
+        .args([&film, &output])
+        .output()
+        .expect("drapto runs");
+    assert!(out.status.success(), "{}", said(&out));
+    verified(&film, &output);
+    let words = said(&out);
+    for part in [
+        "MPEG-TS cannot carry",
+        "MPEG-TS holds no such attachments",
+        "MPEG-TS holds no chapters",
+        "MPEG-TS has no place for",
+    ] {
+        assert!(words.contains(part), "{part}: {words}");
+    }
+    let found = ffprobe(&output, &["-show_streams", "-show_programs"]);
+    let kinds: Vec<_> = found["streams"].as_array().expect("streams").iter().map(|s| s["codec_type"].clone()).collect();
+    assert!(kinds.iter().all(|kind| kind == "video" || kind == "audio") && kinds.len() > 1, "{kinds:?}");
+    let title = ffprobe(&film, &["-show_format"])["format"]["tags"]["title"].clone();
+    assert_eq!(found["programs"][0]["tags"]["service_name"], title);
+    // Cut anywhere, it plays from the next keyframe on: each brings what a decoder has to know.
+    let bytes = std::fs::read(&output).expect("a file");
+    let half = folder.path().join("half.ts");
+    std::fs::write(&half, &bytes[..bytes.len() / 376 * 188]).expect("a file");
+    assert!(!decoded(&half, "0:v").is_empty());
+    // A byte that is lost is seen.
+    let mut torn = bytes.clone();
+    torn.drain(188 * 200..188 * 201);
+    let path = folder.path().join("torn.ts");
+    std::fs::write(&path, torn).expect("a file");
+    let out = drapto().arg("verify").args([&film, &path]).output().expect("drapto runs");
+    assert_eq!(out.status.code(), Some(4), "{}", said(&out));
+}
+
+#[test]
+fn what_a_transport_stream_cannot_hold_is_refused_before_anything_is_encoded() {
+    let (Some(film), Some(media)) = (fixture("tenframes"), media()) else { return };
+    let turned = media.join("geometry/tiny_3frames_hevc.mp4");
+    let folder = scratch();
+    for (film, more, part) in [
+        (&film, &[][..], "MPEG-TS cannot carry av1"),
+        (&film, &["--codec", "h264", "--audio-codec", "opus"], "MPEG-TS cannot carry sound in opus"),
+        (&film, &["--codec", "h264", "--audio-codec", "flac"], "MPEG-TS cannot carry sound in flac"),
+        (&turned, &["--codec", "h264"], "cannot say that the picture is to be turned"),
+    ] {
+        let output = folder.path().join("film.ts");
+        let out = drapto().args(["encode", "--crf", "40"]).args(more).args([film, &output]).output();
+        let out = out.expect("drapto runs");
+        assert_eq!(out.status.code(), Some(2), "{more:?}: {}", said(&out));
+        assert!(said(&out).contains(part), "{more:?}: {}", said(&out));
+        assert!(!output.exists());
+    }
+}
+
+#[test]
+fn hdr10_and_shapes_are_in_a_transport_stream_s_pictures() {
+    if !(tool("ffmpeg") && tool("ffprobe") && libx264() && libx265()) {
+        return;
+    }
+    let folder = scratch();
+    let film = hdr10(folder.path());
+    let output = folder.path().join("hdr10.ts");
+    let found = encoded(&film, &output, &["--codec", "hevc"]);
+    let video = stream(&found, "video");
+    let colours = ["color_primaries", "color_transfer", "color_space"].map(|key| video[key].clone());
+    assert_eq!(colours, ["bt2020", "smpte2084", "bt2020nc"]);
+    let frame = ffprobe(&output, &["-select_streams", "v", "-show_frames", "-read_intervals", "%+#1"]);
+    let side = frame["frames"][0]["side_data_list"].to_string();
+    assert!(side.contains("Content light level") && side.contains("Mastering display"), "{side}");
+    let Some(anamorphic) = fixture("anamorphic") else { return };
+    for codec in ["h264", "hevc"] {
+        let output = folder.path().join(format!("{codec}.ts"));
+        let found = encoded(&anamorphic, &output, &["--codec", codec]);
+        let source = ffprobe(&anamorphic, &["-show_streams"]);
+        let shape = |found: &Value| stream(found, "video")["display_aspect_ratio"].clone();
+        assert_eq!(shape(&found), shape(&source), "{codec}");
     }
 }

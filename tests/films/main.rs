@@ -6,6 +6,7 @@
 mod analyze;
 mod batch;
 mod cache;
+mod carried;
 mod cases;
 mod chunk_files;
 mod containers;
@@ -30,4 +31,5 @@ mod sound;
 mod support;
 mod table;
 mod time;
+mod tone;
 mod verify;

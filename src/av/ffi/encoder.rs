@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ffmpeg_next::ffi as sys;
 
 use super::codec_context::EncoderContext;
-use super::frame::{RawFrame, planar_format};
+use super::frame::{RawFrame, VideoFrame, planar_format};
 use super::packet::InputPacket;
 use super::{check, out_of_memory};
 use crate::base::{Error, ErrorKind, Rational, Result};
@@ -24,6 +24,8 @@ pub struct CodecSettings<'a> {
     pub format: PixelFormat,
     /// Frames a second; the encoder's timestamps count frames of this rate.
     pub frame_rate: Rational,
+    /// Width to height of a sample, for the stream's headers; `None` for square ones, or where nobody says.
+    pub sample_aspect_ratio: Option<Rational>,
     /// Colour description for the stream's headers.
     pub color: Color,
     /// The longest way from one keyframe to the next, in frames.
@@ -133,6 +135,9 @@ impl CodecEncoder {
             (*c).gop_size = c_int::try_from(settings.keyframe_interval).unwrap_or(c_int::MAX);
             (*c).thread_count = settings.threads.min(64) as c_int;
             (*c).flags |= (sys::AV_CODEC_FLAG_GLOBAL_HEADER | sys::AV_CODEC_FLAG_CLOSED_GOP) as c_int;
+            if let Some(shape) = settings.sample_aspect_ratio {
+                (*c).sample_aspect_ratio = sys::AVRational { num: shape.num(), den: shape.den() };
+            }
             let color = Numbers::of(&settings.color);
             write_enum(&raw mut (*c).color_primaries, color.primaries);
             write_enum(&raw mut (*c).color_trc, color.transfer);
@@ -312,6 +317,29 @@ fn shifted(source: &[u8], target: &mut [u8], bytes: usize) {
     }
     for (sample, place) in source.chunks_exact(2).zip(target.chunks_exact_mut(2)) {
         place.copy_from_slice(&(u16::from_ne_bytes([sample[0], sample[1]]) << 6).to_ne_bytes());
+    }
+}
+
+impl VideoFrame {
+    /// The samples of a planar frame, shared, with its colour.
+    ///
+    /// # Errors
+    /// `Unsupported` for formats that are not planar; `Encode` for planes shorter than their rows.
+    pub(crate) fn lent(frame: &Frame) -> Result<VideoFrame> {
+        let format = planar_format(frame.format)
+            .ok_or_else(|| Error::new(ErrorKind::Unsupported, "only planar pictures can be filtered"))?;
+        let mut lent = lend(frame, format)?;
+        let color = Numbers::of(&frame.color);
+        let f = lent.as_mut_ptr();
+        // SAFETY: the frame is ours and nobody else has it yet; enumerations are written as integers.
+        unsafe {
+            write_enum(&raw mut (*f).color_primaries, color.primaries);
+            write_enum(&raw mut (*f).color_trc, color.transfer);
+            write_enum(&raw mut (*f).colorspace, color.matrix);
+            write_enum(&raw mut (*f).color_range, color.range);
+            write_enum(&raw mut (*f).chroma_location, color.location);
+        }
+        Ok(VideoFrame::new(lent, Rational::ONE))
     }
 }
 

@@ -1,5 +1,6 @@
-//! libavfilter: one filter of pictures, between a source and a sink of our own.
+//! libavfilter: filters of pictures in a row, between a source and a sink of our own.
 
+use std::borrow::Cow;
 use std::ffi::{CStr, CString, c_int};
 use std::ptr::{self, NonNull};
 
@@ -15,10 +16,10 @@ use crate::media::PixelFormat;
 pub(crate) struct Filter {
     pub(crate) filter: &'static CStr,
     pub(crate) name: &'static CStr,
-    pub(crate) options: &'static CStr,
+    pub(crate) options: Cow<'static, CStr>,
 }
 
-/// Pictures of one format and size through one filter.
+/// Pictures of one format and size through one filter, or several in a row.
 ///
 /// Law: push a picture, then pull until `None`; after the last `finish`, then pull until `None`. It works in the
 /// calling thread alone, so a result depends on the pictures only. Pictures keep their order and nothing else of
@@ -42,6 +43,14 @@ impl FilterGraph {
     /// # Errors
     /// `Unsupported` where this FFmpeg has no such filter, or the filter does not take such pictures.
     pub(crate) fn new(filter: &Filter, first: &VideoFrame) -> Result<Self> {
+        Self::chain(std::slice::from_ref(filter), first)
+    }
+
+    /// As [`new`](Self::new), for filters of which each takes what the one before gives.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub(crate) fn chain(filters: &[Filter], first: &VideoFrame) -> Result<Self> {
         // SAFETY: no preconditions; null means out of memory.
         let graph = NonNull::new(unsafe { sys::avfilter_graph_alloc() }).ok_or_else(|| out_of_memory("a filter"))?;
         let mut graph = FilterGraph {
@@ -59,10 +68,13 @@ impl FilterGraph {
         if let Some(planar) = planar_twin(first.raw().fields().format) {
             chain.push(graph.add(c"format", c"planar", &planar)?);
         }
-        chain.push(graph.add(filter.filter, filter.name, filter.options)?);
+        for filter in filters {
+            chain.push(graph.add(filter.filter, filter.name, &filter.options)?);
+        }
         graph.sink = graph.add(c"buffersink", c"out", c"")?;
         chain.push(graph.sink);
-        let what = format!("{} cannot be set up", filter.filter.to_string_lossy());
+        let names: Vec<_> = filters.iter().map(|filter| filter.filter.to_string_lossy()).collect();
+        let what = format!("{} cannot be set up", names.join(", "));
         // SAFETY: all are filters of this graph, each linked once to the next; where formats differ, libavfilter puts a
         // conversion between. Configuring comes after linking.
         unsafe {

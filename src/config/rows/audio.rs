@@ -30,7 +30,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         flag: Some("audio-codec"),
         value_name: "CODEC",
         kind: SettingKind::OneOf(SoundCodec::WORDS),
-        default: "opus",
+        default: "opus, and aac into .ts",
         help: "What audio tracks are encoded to; tracks in that codec are copied",
         example: "\"opus\"",
         set: |s, v| Ok(s.audio_codec = choice::<SoundCodec>("audio_codec", v, SoundCodec::WORDS)?),

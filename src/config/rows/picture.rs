@@ -6,7 +6,7 @@ use super::row::{BASE, word};
 use crate::base::{Error, ErrorKind};
 use crate::config::parse::{choice, flag, parameters, parameters_text, parsed, rate, whole};
 use crate::config::setting::{Setting, SettingKind};
-use crate::config::{Deinterlace, DolbyVisionMode};
+use crate::config::{Deinterlace, DolbyVisionMode, ToneCurve};
 
 pub(super) const SETTINGS: &[Setting] = &[
     Setting {
@@ -82,8 +82,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         flag: Some("bit-depth"),
         value_name: "BITS",
         unit: "bits",
-        default: "10",
-        help: "Bits a sample of the output: 8, 10 or source",
+        default: "auto: 10, but in H.264 8 where the picture is SDR of up to 8 bits",
+        help: "Bits a sample of the output: 8, 10, source or auto",
         example: "\"10\"",
         set: |s, v| Ok(s.picture.bit_depth = parsed(v)?),
         get: |s| Some(s.picture.bit_depth.to_string()),
@@ -118,6 +118,23 @@ pub(super) const SETTINGS: &[Setting] = &[
             Ok(s.picture.dolby_vision = choice::<DolbyVisionMode>("dolby_vision", v, modes)?)
         },
         get: |s| word(&s.picture.dolby_vision),
+        ..BASE
+    },
+    Setting {
+        name: "picture.tonemap",
+        key: "tonemap",
+        place: "encoding.tonemap",
+        flag: Some("tonemap"),
+        value_name: "CURVE",
+        kind: SettingKind::OneOf(ToneCurve::WORDS),
+        default: "off",
+        help: "Make HDR (PQ or HLG) into SDR (BT.709) by this curve: off, hable, mobius or reinhard",
+        example: "\"hable\"",
+        set: |s, v| {
+            let curve = if v == "off" { None } else { Some(choice::<ToneCurve>("tonemap", v, ToneCurve::WORDS)?) };
+            Ok(s.picture.tonemap = curve)
+        },
+        get: |s| Some(s.picture.tonemap.map_or("off", ToneCurve::name).to_owned()),
         ..BASE
     },
     Setting {

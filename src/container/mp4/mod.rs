@@ -23,3 +23,4 @@ mod tests;
 
 pub use muxer::{Mp4Muxer, Mp4Options};
 pub use rising::RisingTicks;
+pub(crate) use rising::timed;

@@ -4,11 +4,11 @@
 use std::fs::File;
 use std::path::Path;
 
-use super::rising::RisingTicks;
+use super::rising::{RisingTicks, timed};
 use super::tags::placed;
 use super::timed_text::{CueMerger, ShownText, timed_text, timed_text_style};
 use crate::av::{CoverPicture, Output};
-use crate::base::{Error, ErrorKind, Rational, Result, Rounding, Timestamp};
+use crate::base::{Error, ErrorKind, Result, Timestamp};
 use crate::container::cover::cover_picture;
 use crate::container::format::Format;
 use crate::container::language::terminological;
@@ -173,14 +173,6 @@ impl Muxer for Mp4Muxer {
         let counts: Vec<TrackCount> = self.tracks.into_iter().map(|t| t.count).collect();
         Ok(MuxStats::of(&counts, bytes))
     }
-}
-
-/// The packet with its times in ticks of the track, decoding times after one another.
-fn timed(packet: &Packet, base: Rational, decoded: &mut RisingTicks) -> Packet {
-    let ticks = |time: Timestamp| time.rescale(base, Rounding::Nearest).ticks();
-    let dts = decoded.next(ticks(packet.dts.unwrap_or(packet.pts)));
-    let pts = ticks(packet.pts).max(dts);
-    Packet { pts: Timestamp::new(pts, base), dts: Some(Timestamp::new(dts, base)), ..packet.clone() }
 }
 
 /// An attachment as a cover, also one whose head cannot be read: nobody stores its size, but libavformat wants one.

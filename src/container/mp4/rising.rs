@@ -2,6 +2,17 @@
 //! law.
 #![deny(unsafe_code)]
 
+use crate::base::{Rational, Rounding, Timestamp};
+use crate::media::Packet;
+
+/// The packet with its times in ticks of the track, decoding times after one another.
+pub(crate) fn timed(packet: &Packet, base: Rational, decoded: &mut RisingTicks) -> Packet {
+    let ticks = |time: Timestamp| time.rescale(base, Rounding::Nearest).ticks();
+    let dts = decoded.next(ticks(packet.dts.unwrap_or(packet.pts)));
+    let pts = ticks(packet.pts).max(dts);
+    Packet { pts: Timestamp::new(pts, base), dts: Some(Timestamp::new(dts, base)), ..packet.clone() }
+}
+
 /// Ticks one after another. One that is not after the one before gets the next that is free; one that goes back is given as it
 /// is, for whoever writes it to refuse.
 #[derive(Clone, Copy, Debug, Default)]

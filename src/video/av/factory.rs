@@ -106,6 +106,7 @@ fn settings(
         size,
         format: PixelFormat::Planar { subsampling: Subsampling::Yuv420, depth },
         frame_rate,
+        sample_aspect_ratio: None,
         color,
         keyframe_interval: 250,
         threads: row.threads,
@@ -169,6 +170,7 @@ impl EncoderFactory for AvFactory {
         let (num, den) = nominal_rate(video.frame_rate);
         let rate = Rational::positive(num as i32, den as i32).unwrap_or(video.frame_rate);
         let settings = CodecSettings {
+            sample_aspect_ratio: video.sample_aspect_ratio,
             keyframe_interval: spec.keyframes.frames(video.frame_rate),
             threads: if spec.parallelism == 0 { row.threads } else { spec.parallelism },
             ..settings(row, (video.width, video.height), video.bit_depth, rate, video.color)
