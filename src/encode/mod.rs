@@ -17,6 +17,7 @@ mod run;
 mod sampled;
 mod searched;
 mod sound_file;
+mod sound_groups;
 mod sound_words;
 mod space;
 mod tracks;

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use super::captions::CaptionFiles;
 use super::damage;
 use super::known::facts_of;
-use super::loudness::{LevelledTracks, Levelling};
-use super::pass::{FinishedPicture, OutputFindings, PassFindings, PassOutput, PassPlan, build};
+use super::loudness::LevelledTracks;
+use super::pass::{FinishedPicture, OutputFindings, PassFindings, PassOutput, PassPlan, PassSound, build};
 use super::paths::{check_paths, stand_in};
 use super::sampled::{self, Sampling};
+use super::sound_groups::{SoundGroup, SoundGroups};
 use super::space::{check_space, disks};
 use super::usage::{Stopwatch, limit_cores};
 use super::wanted::wanted;
@@ -38,8 +39,8 @@ use crate::verify::{
 };
 
 /// Encodes one source into files: it is looked at once, and decoded once for all of them that have a fixed CRF.
-/// Those with a target are searched one after the other. `outputs` name the same input, and the audio of the first holds
-/// for all.
+/// Those with a target are searched one after the other. `outputs` name the same input. Sound is decoded once for all, and
+/// encoded once for those that want the same of it.
 ///
 /// Blocks until the outputs are verified and in place, or the run failed; what happens meanwhile goes to
 /// `sink`, from this and other threads. On any error the outputs' paths are as they were before. Two kinds of file are
@@ -99,8 +100,8 @@ fn encode_files(
     let analysis = Analysis::open(first.source(), cancel)?;
     let info = analysis.info().clone();
     // Refused before anything is looked at.
-    let formats: Vec<Format> = outputs.iter().map(|o| Format::of_name(&o.output)).collect();
-    decisions(first, &formats, &info)?;
+    let groups = SoundGroups::new(outputs);
+    groups.decisions(&info)?;
     let size = std::fs::metadata(first.source()).map_or(0, |facts| facts.len());
     check_space(outputs, size, info.duration_s)?;
     let disks = disks(outputs);
@@ -109,21 +110,21 @@ fn encode_files(
     let mut captions = outputs.iter().map(CaptionFiles::create).collect::<Result<Vec<_>>>()?;
     let facts = facts_of(outputs, analysis).map_err(place)?;
     let info = facts.refine(&info);
-    let decisions = decisions(first, &formats, &info)?;
-    let main = main_stream(&info, &decisions).map_err(place)?;
-    let late = &facts.late;
-    let levelling = Levelling { settings: first, info: &info, late, decisions: &decisions, sink, cancel };
-    let levelled = levelling.level().map_err(place)?;
+    let sound = groups.levelled(&info, &facts.late, sink, cancel).map_err(place)?;
+    let main = sound.first().map_or(&[][..], |group| &group.decisions);
+    let main = main_stream(&info, main).map_err(place)?;
     let sampling = Sampling { info: &info, facts: &facts, main, sink, cancel, pulse, disks: &disks };
     let (outputs, samples): (Vec<_>, Vec<_>) = sampling.resolve(outputs).map_err(place)?.into_iter().unzip();
     let parts = |fixed: bool| outputs.iter().filter(|o| matches!(o.quality, Quality::Crf(_)) == fixed).count();
     let job = JobProgress::new(parts(false) + parts(true).min(1));
     let mut runs = outputs
         .iter()
-        .map(|settings| {
+        .enumerate()
+        .map(|(number, settings)| {
             let (codec, format) = (factory(settings)?.traits().codec, Format::of_name(&settings.output));
             let picture = PicturePlan::new(&facts, main, &wanted(settings, codec, format)?)?;
-            let (job, info, facts, disks, levelled, shared) = (&job, &info, &facts, &disks, &levelled, &decisions);
+            let (job, info, facts, disks, sound, group) = (&job, &info, &facts, &disks, &sound[..], groups.of(number));
+            let SoundGroup { decisions: shared, levelled } = &sound[group];
             let decisions: Vec<_> = shared.iter().map(|d| d.coded_as(codec).kept_in(format)).collect();
             let said = levelled.said(describe(info, &decisions));
             let run = Run {
@@ -135,7 +136,8 @@ fn encode_files(
                 disks,
                 info,
                 format,
-                shared,
+                sound,
+                group,
                 decisions,
                 said,
                 facts,
@@ -203,7 +205,7 @@ fn decided(settings: &EncodeSettings, info: &MediaInfo) -> Result<Vec<StreamDeci
 }
 
 /// What becomes of each stream, as Matroska holds it, where its sound goes into files of these formats.
-fn decisions(settings: &EncodeSettings, formats: &[Format], info: &MediaInfo) -> Result<Vec<StreamDecision>> {
+pub(super) fn decisions(settings: &EncodeSettings, formats: &[Format], info: &MediaInfo) -> Result<Vec<StreamDecision>> {
     let unknown = unknown_codecs(settings.source(), info);
     let codec = factory(settings)?.traits().codec;
     let wish = SoundWish::of(settings, formats);
@@ -242,7 +244,7 @@ impl EncodeJob<'_> {
         let PassFindings { demux, decode, audio, outputs } = findings;
         let mut found = Vec::new();
         for ((run, chunked), output) in runs.iter().zip(&chunked).zip(outputs) {
-            let of_pass = Findings::of_pass(&demux, &decode, &audio, output);
+            let of_pass = Findings::of_pass(&demux, &decode, &audio[run.group], output);
             let mut findings = chunked.iter().fold(of_pass, Findings::with_search);
             if factory(run.settings)?.traits().codec != "av1" {
                 // Metadata of single pictures is written into AV1 alone.
@@ -304,6 +306,7 @@ fn pass(
             settings: run.settings,
             picture: &run.picture,
             decisions: &run.decisions,
+            sound: run.group,
             said: &run.said,
             format: run.format,
             file: file.file()?,
@@ -314,8 +317,9 @@ fn pass(
         });
     }
     let mut graph = Graph::new(run.cancel);
-    let (info, decisions, levels) = (run.info, run.shared, &run.levelled.levels);
-    let promises = build(&mut graph, PassPlan { info, decisions, levels, outputs }, source)?;
+    let sound = run.sound.iter();
+    let sound = sound.map(|g| PassSound { decisions: &g.decisions, levels: &g.levelled.levels }).collect();
+    let promises = build(&mut graph, PassPlan { info: run.info, sound, outputs }, source)?;
     let stages = run.teller().wait(graph.start(), &progress, encodes)?;
     Ok((promises.found()?, stages, begun.elapsed()))
 }
@@ -380,8 +384,9 @@ pub(super) struct Run<'a> {
     levelled: &'a LevelledTracks,
     pub(super) info: &'a MediaInfo,
     pub(super) format: Format,
-    /// What becomes of each stream, as Matroska holds it: the same for all files.
-    shared: &'a [StreamDecision],
+    /// What becomes of the sound in all files, and the group of this one.
+    sound: &'a [SoundGroup],
+    group: usize,
     /// As of this file.
     pub(super) decisions: Vec<StreamDecision>,
     /// What it says of itself.
