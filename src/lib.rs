@@ -67,6 +67,7 @@ pub(crate) mod report;
 pub(crate) mod search;
 pub(crate) mod source;
 pub(crate) mod stages;
+pub(crate) mod still;
 pub(crate) mod store;
 pub(crate) mod syntax;
 pub(crate) mod verify;

@@ -271,8 +271,7 @@ impl Routes<'_, '_> {
 
     /// Packets that go into files as they are. What they are is the same wherever they are copied.
     fn copied(&self, stream: usize) -> Option<Route> {
-        let is_copied =
-            |task: Option<&Task>| matches!(task, Some(Task::CopyAudio(_) | Task::CopySubtitle { .. }));
+        let is_copied = |task: Option<&Task>| matches!(task, Some(Task::CopyAudio(_) | Task::CopySubtitle { .. }));
         let track = self.places(stream, |file| is_copied(file.task(stream)));
         let tasks = self.plan.outputs.iter().map(|file| file.task(stream));
         match tasks.flatten().find(|task| is_copied(Some(task)))? {

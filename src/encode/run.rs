@@ -205,7 +205,11 @@ fn decided(settings: &EncodeSettings, info: &MediaInfo) -> Result<Vec<StreamDeci
 }
 
 /// What becomes of each stream, as Matroska holds it, where its sound goes into files of these formats.
-pub(super) fn decisions(settings: &EncodeSettings, formats: &[Format], info: &MediaInfo) -> Result<Vec<StreamDecision>> {
+pub(super) fn decisions(
+    settings: &EncodeSettings,
+    formats: &[Format],
+    info: &MediaInfo,
+) -> Result<Vec<StreamDecision>> {
     let unknown = unknown_codecs(settings.source(), info);
     let codec = factory(settings)?.traits().codec;
     let wish = SoundWish::of(settings, formats);

@@ -77,8 +77,7 @@ impl<'a> SoundGroups<'a> {
     ) -> Result<Vec<SoundGroup>> {
         let mut out = Vec::new();
         for (group, decisions) in self.groups.iter().zip(self.decisions(info)?) {
-            let levelling =
-                Levelling { settings: group.settings, info, late, decisions: &decisions, sink, cancel };
+            let levelling = Levelling { settings: group.settings, info, late, decisions: &decisions, sink, cancel };
             let levelled = levelling.level()?;
             out.push(SoundGroup { decisions, levelled });
         }
@@ -93,15 +92,9 @@ mod tests {
 
     #[test]
     fn outputs_of_one_sound_are_one_group() {
-        let output = |name: &str, codec| EncodeSettings {
-            audio_codec: codec,
-            ..EncodeSettings::new("film.mkv", name)
-        };
-        let outputs = [
-            output("a.mp4", SoundCodec::Aac),
-            output("b.webm", SoundCodec::Opus),
-            output("c.mkv", SoundCodec::Aac),
-        ];
+        let output = |name: &str, codec| EncodeSettings { audio_codec: codec, ..EncodeSettings::new("film.mkv", name) };
+        let outputs =
+            [output("a.mp4", SoundCodec::Aac), output("b.webm", SoundCodec::Opus), output("c.mkv", SoundCodec::Aac)];
         let groups = SoundGroups::new(&outputs);
         assert_eq!((0..3).map(|n| groups.of(n)).collect::<Vec<_>>(), [0, 1, 0]);
         assert_eq!(groups.groups[0].formats, [Format::Mp4, Format::Matroska]);

@@ -259,9 +259,7 @@ impl FromStr for Scale {
             _ => (None, text),
         };
         match (box_of, sides.split_once('x')) {
-            (Some(enlarge), Some((width, height))) => {
-                Ok(Scale::Fit { sides: (side(width)?, side(height)?), enlarge })
-            }
+            (Some(enlarge), Some((width, height))) => Ok(Scale::Fit { sides: (side(width)?, side(height)?), enlarge }),
             (Some(_), None) => Err(wrong()),
             (None, size) => Self::plain(size, text, side),
         }

@@ -285,7 +285,7 @@ fn scaled(wanted: Scale, crop: Rect, shape: Rational) -> (u32, u32) {
 
 /// The largest even size within the box that has the shape of `crop`, in square samples. Where the picture is not enlarged,
 /// its height is the most: samples that are not square are made so along the rows.
-fn fitted((width, height): (u32, u32), enlarge: bool, crop: Rect, shape: Rational) -> (u32, u32) {
+pub(crate) fn fitted((width, height): (u32, u32), enlarge: bool, crop: Rect, shape: Rational) -> (u32, u32) {
     let (wide, high) = (f64::from(crop.width.max(1)) * shape.as_f64(), f64::from(crop.height.max(1)));
     let (long, short) = (width.max(height), width.min(height));
     // Of a box, too, the long side goes with the picture's.
