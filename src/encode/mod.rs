@@ -5,6 +5,7 @@
 #![deny(unsafe_code)]
 
 mod bench;
+mod beside;
 mod captions;
 mod damage;
 mod known;
@@ -25,6 +26,7 @@ mod usage;
 mod wanted;
 
 pub use bench::{BenchReport, BenchStage, bench};
+pub(crate) use beside::Beside;
 pub(crate) use paths::check_paths;
 pub(crate) use run::encode_all;
 pub use run::plan;

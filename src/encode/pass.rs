@@ -3,7 +3,8 @@
 //! ```text
 //!                      ┌─► convert ─► encode ─┬─► check          (one such row a file)
 //! demux ─► decode ─────┤                      └─► track ─► mux ─► file
-//!   │                  └─► convert ─► …
+//!   │                  ├─► convert ─► …
+//!   │                  └─► stills
 //!   ├────► audio (one a stream, an encoder a treatment) ─► mux (of every file that has it)
 //!   └────► copied packets ───────────────────────────────► mux (of every file)
 //! ```
@@ -40,6 +41,7 @@ use crate::stages::spec::factory;
 use crate::stages::streams::{StreamDecision, Task};
 use crate::stages::track::{TrackPlan, TrackStage, VideoFindings};
 use crate::stages::treat::{Treat, dolby_vision_record};
+use crate::still::{MadeStill, StillWatch, WatchStills};
 use crate::store::job::Job;
 
 /// Pictures a queue holds: enough to smooth the decoder's bursts, few enough not to matter beside the
@@ -56,6 +58,8 @@ pub(super) struct PassPlan<'a> {
     /// What becomes of streams, by group of files that have the same sound.
     pub(super) sound: Vec<PassSound<'a>>,
     pub(super) outputs: Vec<PassOutput<'a>>,
+    /// What watches the decoded pictures for stills; only where any file is encoded.
+    pub(super) stills: Option<StillWatch>,
 }
 
 /// What becomes of streams in a group of files.
@@ -110,6 +114,7 @@ pub(super) struct PassPromises {
     /// By source stream, for the groups that encode it.
     audio: BTreeMap<usize, EncodedSound>,
     groups: usize,
+    stills: Option<Promise<Vec<MadeStill>>>,
     outputs: Vec<OutputPromises>,
 }
 
@@ -143,6 +148,8 @@ pub(super) struct PassFindings {
     pub(super) decode: DecodeFound,
     /// By group, then by source stream index.
     pub(super) audio: Vec<BTreeMap<usize, AudioFindings>>,
+    /// Where it was watched for stills.
+    pub(super) stills: Option<Vec<MadeStill>>,
     /// In the order of the plan.
     pub(super) outputs: Vec<OutputFindings>,
 }
@@ -160,7 +167,8 @@ pub(super) struct OutputFindings {
 ///
 /// # Errors
 /// Of opening decoders and encoders.
-pub(super) fn build(graph: &mut Graph, plan: PassPlan<'_>, mut source: Source) -> Result<PassPromises> {
+pub(super) fn build(graph: &mut Graph, mut plan: PassPlan<'_>, mut source: Source) -> Result<PassPromises> {
+    let watch = plan.stills.take();
     let sound: Vec<_> = plan.sound.iter().map(|group| (group.decisions, group.levels)).collect();
     let mut tracks = Tracks::new(plan.info, &sound)?;
     let decisions = plan.sound.first().map_or(&[][..], |group| group.decisions);
@@ -183,7 +191,9 @@ pub(super) fn build(graph: &mut Graph, plan: PassPlan<'_>, mut source: Source) -
     let mut routes = all;
     let groups = plan.sound.len();
     let main = decisions.iter().find(|d| matches!(d.task, Task::EncodeVideo)).map_or(0, |d| d.index);
-    let mut pictures = PassPictures::new(graph, &plan, source.input(), main)?;
+    let mut pictures = PassPictures::new(graph, &plan, source.input(), (main, watch.is_some()))?;
+    let still_port = if watch.is_some() { pictures.ports.pop() } else { None };
+    let stills = watch.zip(still_port).map(|(watch, port)| graph.sink("stills", port, WatchStills { watch }));
     if let Some(outlet) = pictures.packets.take() {
         routes[main] = Route::Decode(outlet);
     }
@@ -210,7 +220,7 @@ pub(super) fn build(graph: &mut Graph, plan: PassPlan<'_>, mut source: Source) -
     }
     let demux = Demux { source, routes, main, found };
     let demux = graph.task("demux", move |context| demux.run(context));
-    Ok(PassPromises { demux, decode: pictures.decoded, audio, groups, outputs })
+    Ok(PassPromises { demux, decode: pictures.decoded, audio, groups, stills, outputs })
 }
 
 /// The ways of a source's packets while they are laid.
@@ -322,7 +332,7 @@ struct PassPictures {
 }
 
 impl PassPictures {
-    fn new(graph: &mut Graph, plan: &PassPlan<'_>, input: &Input, main: usize) -> Result<Self> {
+    fn new(graph: &mut Graph, plan: &PassPlan<'_>, input: &Input, (main, stills): (usize, bool)) -> Result<Self> {
         let encoding = plan.outputs.iter().filter(|output| output.finished.is_none());
         let Some(first) = encoding.clone().next() else {
             return Ok(PassPictures { packets: None, ports: Vec::new(), decoded: None });
@@ -331,7 +341,7 @@ impl PassPictures {
         let options = video_options(&first.settings.hwaccel)?;
         let decoder = VideoDecoder::open(input, &plan.info.streams[main], options)?;
         let (frames, decoded) = graph.add("decode", port, Decode { decoder }, FRAMES);
-        let ports = match encoding.count() {
+        let ports = match encoding.count() + usize::from(stills) {
             1 => vec![frames],
             n => graph.tee(frames, n),
         };
@@ -455,7 +465,8 @@ impl PassPromises {
         }
         let outputs = self.outputs.into_iter().map(OutputPromises::found).collect::<Result<Vec<_>>>()?;
         let decode = self.decode.map(|d| d.found()).transpose()?.unwrap_or_default();
-        Ok(PassFindings { demux, decode, audio, outputs })
+        let stills = self.stills.map(|stills| stills.found()).transpose()?;
+        Ok(PassFindings { demux, decode, audio, stills, outputs })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::beside::{self, Beside, Choice, JobStills};
 use super::captions::CaptionFiles;
 use super::damage;
 use super::known::facts_of;
@@ -32,6 +33,7 @@ use crate::stages::spec::factory;
 use crate::stages::streams::{
     Action, SoundWish, StreamDecision, Task, check_sound, decide, in_track_order, unknown_codecs,
 };
+use crate::still::{StillReport, StillWatch};
 use crate::store::PartialOutput;
 use crate::syntax::opus::OPUS_RATE;
 use crate::verify::{
@@ -53,6 +55,7 @@ use crate::verify::{
 /// `cancel`.
 pub(crate) fn encode_all(
     outputs: &[EncodeSettings],
+    beside: Beside<'_>,
     sink: &dyn Sink,
     cancel: &CancelToken,
     pulse: &Pulse,
@@ -80,16 +83,20 @@ pub(crate) fn encode_all(
         }
     }
     together(outputs)?;
-    check_paths(outputs, &[], &[])?;
-    let Some(spool) = stand_in(first, sink, cancel)? else { return encode_files(outputs, sink, cancel, pulse, &clock) };
+    let stills: Vec<_> = beside.stills.iter().map(|still| (still.word(), still.path.as_path())).collect();
+    check_paths(outputs, &[], &stills)?;
+    let Some(spool) = stand_in(first, sink, cancel)? else {
+        return encode_files(outputs, beside, sink, cancel, pulse, &clock);
+    };
     let outputs: Vec<_> =
         outputs.iter().map(|o| EncodeSettings { read_from: Some(spool.path().to_path_buf()), ..o.clone() }).collect();
-    encode_files(&outputs, sink, cancel, pulse, &clock).map_err(|e| spool.named(e))
+    encode_files(&outputs, beside, sink, cancel, pulse, &clock).map_err(|e| spool.named(e))
 }
 
 /// Encodes a source that can be sought in.
 fn encode_files(
     outputs: &[EncodeSettings],
+    beside: Beside<'_>,
     sink: &dyn Sink,
     cancel: &CancelToken,
     pulse: &Pulse,
@@ -100,21 +107,26 @@ fn encode_files(
     let analysis = Analysis::open(first.source(), cancel)?;
     let info = analysis.info().clone();
     // Refused before anything is looked at.
-    let groups = SoundGroups::new(outputs);
-    groups.decisions(&info)?;
+    SoundGroups::new(outputs).decisions(&info)?;
     let size = std::fs::metadata(first.source()).map_or(0, |facts| facts.len());
     check_space(outputs, size, info.duration_s)?;
     let disks = disks(outputs);
     let files =
         outputs.iter().map(|o| PartialOutput::create(&o.input, &o.output, o.overwrite)).collect::<Result<Vec<_>>>()?;
-    let mut captions = outputs.iter().map(CaptionFiles::create).collect::<Result<Vec<_>>>()?;
+    let captions = outputs.iter().map(CaptionFiles::create).collect::<Result<Vec<_>>>()?;
+    let stills = JobStills::create(first, beside)?;
     let facts = facts_of(outputs, analysis).map_err(place)?;
     let info = facts.refine(&info);
+    let main = info.streams.get(facts.stream).ok_or_else(no_video).map_err(place)?;
+    let choice = Choice::new(outputs, beside, (&facts, main), sink).map_err(place)?;
+    let (files, mut captions, outputs) = (choice.of(files), choice.of(captions), choice.of(outputs.to_vec()));
+    let watch = stills.watch(first, (&facts, main, &info)).map_err(place)?;
+    let groups = SoundGroups::new(&outputs);
     let sound = groups.levelled(&info, &facts.late, sink, cancel).map_err(place)?;
     let main = sound.first().map_or(&[][..], |group| &group.decisions);
     let main = main_stream(&info, main).map_err(place)?;
     let sampling = Sampling { info: &info, facts: &facts, main, sink, cancel, pulse, disks: &disks };
-    let (outputs, samples): (Vec<_>, Vec<_>) = sampling.resolve(outputs).map_err(place)?.into_iter().unzip();
+    let (outputs, samples): (Vec<_>, Vec<_>) = sampling.resolve(&outputs).map_err(place)?.into_iter().unzip();
     let parts = |fixed: bool| outputs.iter().filter(|o| matches!(o.quality, Quality::Crf(_)) == fixed).count();
     let job = JobProgress::new(parts(false) + parts(true).min(1));
     let mut runs = outputs
@@ -157,9 +169,10 @@ fn encode_files(
     for (run, chunked) in runs.iter_mut().zip(&chunked) {
         run.say_how_it_is_made(chunked.as_ref()).map_err(place)?;
     }
-    let job = EncodeJob { runs, files, captions, chunked };
-    let mut reports = job.finish(clock).map_err(place)?;
+    let job = EncodeJob { runs, files, captions, chunked, stills, watch };
+    let (mut reports, stills) = job.finish(clock).map_err(place)?;
     sampled::report(&mut reports, samples);
+    beside::report(&mut reports, stills, choice);
     Ok(reports)
 }
 
@@ -228,8 +241,11 @@ pub(super) fn decisions(
 /// The video stream that is encoded.
 fn main_stream<'a>(info: &'a MediaInfo, decisions: &[StreamDecision]) -> Result<&'a StreamInfo> {
     let main = decisions.iter().find(|d| matches!(d.task, Task::EncodeVideo));
-    main.and_then(|d| info.streams.get(d.index))
-        .ok_or_else(|| Error::new(ErrorKind::Unsupported, "there is no video stream in it"))
+    main.and_then(|d| info.streams.get(d.index)).ok_or_else(no_video)
+}
+
+fn no_video() -> Error {
+    Error::new(ErrorKind::Unsupported, "there is no video stream in it")
 }
 
 /// A job whose pictures are searched where they have a target; what is left is the pass that writes its files.
@@ -238,14 +254,18 @@ struct EncodeJob<'a> {
     files: Vec<PartialOutput>,
     captions: Vec<Option<CaptionFiles>>,
     chunked: Vec<Option<ChunkedFilm>>,
+    stills: JobStills,
+    watch: Option<StillWatch>,
 }
 
 impl EncodeJob<'_> {
-    fn finish(self, clock: &Stopwatch) -> Result<Vec<Report>> {
-        let EncodeJob { runs, files, captions, chunked } = self;
+    fn finish(self, clock: &Stopwatch) -> Result<(Vec<Report>, Vec<StillReport>)> {
+        let EncodeJob { runs, files, captions, chunked, stills, watch } = self;
         let encodes = chunked.iter().any(Option::is_none);
-        let (findings, stages, time) = pass(&runs, &files, &chunked, encodes)?;
-        let PassFindings { demux, decode, audio, outputs } = findings;
+        // Where nothing is decoded for an encode, stills read what they need.
+        let (with_pass, alone) = if encodes { (watch, None) } else { (None, watch) };
+        let (findings, stages, time) = pass(&runs, &files, &chunked, (encodes, with_pass))?;
+        let PassFindings { demux, decode, audio, outputs, stills: seen } = findings;
         let mut found = Vec::new();
         for ((run, chunked), output) in runs.iter().zip(&chunked).zip(outputs) {
             let of_pass = Findings::of_pass(&demux, &decode, &audio[run.group], output);
@@ -275,6 +295,11 @@ impl EncodeJob<'_> {
             reports.push(report);
             verified.push(file);
         }
+        let still_reports = match runs.first() {
+            Some(run) => stills.made(run.settings, run.picture.stream.index, (seen, alone), run.cancel)?,
+            None => Vec::new(),
+        };
+        let sink = runs.first().map(|run| run.sink);
         let places = runs.iter().zip(verified).zip(captions).zip(chunked).zip(&mut reports);
         for ((((run, file), captions), chunked), report) in places {
             file.publish()?;
@@ -287,7 +312,8 @@ impl EncodeJob<'_> {
             let output = run.settings.output.display().to_string();
             run.sink.event(&Event::Finished { output, bytes: report.output.bytes });
         }
-        Ok(reports)
+        stills.publish(&still_reports, sink.unwrap_or(&Silent))?;
+        Ok((reports, still_reports))
     }
 }
 
@@ -296,7 +322,7 @@ fn pass(
     runs: &[Run<'_>],
     files: &[PartialOutput],
     chunked: &[Option<ChunkedFilm>],
-    encodes: bool,
+    (encodes, stills): (bool, Option<StillWatch>),
 ) -> Result<(PassFindings, Vec<StageReport>, Duration)> {
     let Some(run) = runs.first() else { return Err(Error::new(ErrorKind::Usage, "there is no output to encode to")) };
     run.sink.event(&Event::Stage { name: if encodes { "encode" } else { "mux" } });
@@ -323,7 +349,7 @@ fn pass(
     let mut graph = Graph::new(run.cancel);
     let sound = run.sound.iter();
     let sound = sound.map(|g| PassSound { decisions: &g.decisions, levels: &g.levelled.levels }).collect();
-    let promises = build(&mut graph, PassPlan { info: run.info, sound, outputs }, source)?;
+    let promises = build(&mut graph, PassPlan { info: run.info, sound, outputs, stills }, source)?;
     let stages = run.teller().wait(graph.start(), &progress, encodes)?;
     Ok((promises.found()?, stages, begun.elapsed()))
 }

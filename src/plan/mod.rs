@@ -16,6 +16,7 @@ mod fields;
 mod loudness;
 mod policy;
 mod prior;
+mod renditions;
 mod samples;
 mod schedule;
 mod search;
@@ -43,6 +44,7 @@ pub use loudness::{
 };
 pub use policy::{ChunkSearch, Tier};
 pub use prior::{ChunkOutcome, LONGEST_LAG, forecast, lag, probe_crf, slope_of};
+pub use renditions::{RenditionShape, RenditionVerdict, chosen};
 pub use samples::{FilmMarks, SampleSpan, SampleStep, complexity, sample_spans, sample_step};
 pub use schedule::{
     ChunkFacts, KeptChunk, ScheduleAction, ScheduleEvent, ScheduleRecord, ScheduleRules, Scheduler, ScoredFrames,

@@ -31,4 +31,4 @@ pub use read::stills;
 pub(crate) use request::still_treatment;
 pub use request::{PosterOptions, PreviewOptions, SheetOptions, SheetTimes, StillKind, StillRequest};
 pub(crate) use stage::WatchStills;
-pub(crate) use watch::StillWatch;
+pub(crate) use watch::{MadeStill, StillWatch};

@@ -36,7 +36,7 @@ const ROOMS: &[(&str, u8)] = &[
     ("front", 8),
     ("package", 8),
     ("library", 9),
-    ("rendition", 9),
+    ("renditions", 9),
     ("service", 9),
     ("capi", 10),
     ("cli", 10),
