@@ -158,7 +158,7 @@ pub mod sound {
 pub mod rendition {
     pub use crate::renditions::{RenditionReport, RenditionRequest, renditions};
     pub use crate::still::{
-        PosterOptions, PreviewOptions, SheetOptions, SheetTimes, StillKind, StillReport, StillRequest, stills,
+        PosterOptions, PreviewOptions, SheetOptions, SheetTimes, StillForm, StillReport, StillRequest, stills,
     };
 }
 

@@ -20,12 +20,12 @@ pub(crate) struct Beside<'a> {
 }
 
 /// Which outputs are made, and what is said of the others.
-pub(super) struct Choice {
+pub(super) struct RenditionChoice {
     kept: Vec<bool>,
     pub(super) warnings: Vec<String>,
 }
 
-impl Choice {
+impl RenditionChoice {
     /// By what each output would come to.
     ///
     /// # Errors
@@ -37,14 +37,14 @@ impl Choice {
         sink: &dyn Sink,
     ) -> Result<Self> {
         let Some(optional) = beside.optional else {
-            return Ok(Choice { kept: vec![true; outputs.len()], warnings: Vec::new() });
+            return Ok(RenditionChoice { kept: vec![true; outputs.len()], warnings: Vec::new() });
         };
         let mut shapes = Vec::new();
         for (number, settings) in outputs.iter().enumerate() {
             let optional = optional.get(number).copied().unwrap_or(false);
             shapes.push(RenditionShape { optional, ..shape(settings, facts, main)? });
         }
-        let mut choice = Choice { kept: Vec::new(), warnings: Vec::new() };
+        let mut choice = RenditionChoice { kept: Vec::new(), warnings: Vec::new() };
         for (settings, verdict) in outputs.iter().zip(chosen(&shapes)) {
             let name = settings.output.display();
             let why = match verdict {
@@ -156,7 +156,7 @@ impl JobStills {
 }
 
 /// Puts into the first report what concerns the whole job.
-pub(super) fn report(reports: &mut [Report], stills: Vec<StillReport>, choice: Choice) {
+pub(super) fn report(reports: &mut [Report], stills: Vec<StillReport>, choice: RenditionChoice) {
     if let Some(first) = reports.first_mut() {
         first.stills = stills;
         first.warnings.splice(0..0, choice.warnings);

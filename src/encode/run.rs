@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::beside::{self, Beside, Choice, JobStills};
+use super::beside::{self, Beside, JobStills, RenditionChoice};
 use super::captions::CaptionFiles;
 use super::damage;
 use super::known::facts_of;
@@ -118,7 +118,7 @@ fn encode_files(
     let facts = facts_of(outputs, analysis).map_err(place)?;
     let info = facts.refine(&info);
     let main = info.streams.get(facts.stream).ok_or_else(no_video).map_err(place)?;
-    let choice = Choice::new(outputs, beside, (&facts, main), sink).map_err(place)?;
+    let choice = RenditionChoice::new(outputs, beside, (&facts, main), sink).map_err(place)?;
     let (files, mut captions, outputs) = (choice.of(files), choice.of(captions), choice.of(outputs.to_vec()));
     let watch = stills.watch(first, (&facts, main, &info)).map_err(place)?;
     let groups = SoundGroups::new(&outputs);

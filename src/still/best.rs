@@ -17,7 +17,7 @@ const STEP: usize = 8;
 
 /// A picture and how good it is.
 #[derive(Clone)]
-pub(super) struct Candidate {
+pub(super) struct StillCandidate {
     pub(super) frame: Frame,
     pub(super) score: f32,
 }
@@ -53,11 +53,11 @@ impl Eyes {
 #[derive(Default)]
 pub(super) struct Best {
     /// The last pictures, which may turn out to be beside a cut.
-    waiting: VecDeque<Candidate>,
+    waiting: VecDeque<StillCandidate>,
     since_cut: usize,
-    best: Option<Candidate>,
+    best: Option<StillCandidate>,
     /// The best of all, where none is away from cuts.
-    any: Option<Candidate>,
+    any: Option<StillCandidate>,
 }
 
 impl Best {
@@ -65,7 +65,7 @@ impl Best {
         if seen.cut {
             self.jump();
         }
-        let candidate = Candidate { frame: frame.clone(), score: score(frame, &seen.measure) };
+        let candidate = StillCandidate { frame: frame.clone(), score: score(frame, &seen.measure) };
         better(&mut self.any, &candidate);
         self.since_cut += 1;
         if self.since_cut <= FROM_CUT {
@@ -86,14 +86,14 @@ impl Best {
     }
 
     /// The best so far; what comes is of another scene.
-    pub(super) fn take(&mut self) -> Option<Candidate> {
+    pub(super) fn take(&mut self) -> Option<StillCandidate> {
         let Best { best, any, .. } = std::mem::take(self);
         best.or(any)
     }
 }
 
 /// Of equals the first.
-fn better(best: &mut Option<Candidate>, other: &Candidate) {
+fn better(best: &mut Option<StillCandidate>, other: &StillCandidate) {
     if best.as_ref().is_none_or(|best| other.score > best.score) {
         *best = Some(other.clone());
     }

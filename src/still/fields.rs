@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::request::{PosterOptions, PreviewOptions, SheetOptions, SheetTimes, StillFormat, StillKind, StillRequest};
+use super::request::{PosterOptions, PreviewOptions, SheetOptions, SheetTimes, StillForm, StillFormat, StillRequest};
 
 /// The words of each kind.
 const POSTER: &[&str] = &["kind", "at", "within", "fit", "quality"];
@@ -36,9 +36,9 @@ impl StillRequest {
         }
         let mut read = Read { said: &said, wrong: &mut wrong };
         let kind = match kind {
-            "sheet" => StillKind::Sheet(read.sheet()),
-            "gif" => StillKind::Preview(read.preview()),
-            _ => StillKind::Poster(read.poster()),
+            "sheet" => StillForm::Sheet(read.sheet()),
+            "gif" => StillForm::Preview(read.preview()),
+            _ => StillForm::Poster(read.poster()),
         };
         let request = StillRequest { path: path.to_path_buf(), kind };
         if wrong.is_empty()
@@ -53,13 +53,13 @@ impl StillRequest {
     pub(crate) fn words(&self) -> Vec<(&'static str, String)> {
         let mut out = vec![("kind", self.word().to_owned())];
         match &self.kind {
-            StillKind::Poster(PosterOptions { at, within, fit, quality }) => {
+            StillForm::Poster(PosterOptions { at, within, fit, quality }) => {
                 out.extend(at.map(|at| ("at", at.to_string())));
                 out.extend(within.map(|(from, to)| ("within", format!("{from}-{to}"))));
                 out.extend(fit.map(|(w, h)| ("fit", format!("{w}x{h}"))));
                 out.push(("quality", quality.to_string()));
             }
-            StillKind::Sheet(SheetOptions { columns, rows, width, at, times, quality }) => {
+            StillForm::Sheet(SheetOptions { columns, rows, width, at, times, quality }) => {
                 let at = if *at == SheetTimes::Even { "even" } else { "scenes" };
                 out.push(("at", at.to_owned()));
                 out.push(("grid", format!("{columns}x{rows}")));
@@ -67,7 +67,7 @@ impl StillRequest {
                 out.push(("times", times.to_string()));
                 out.push(("quality", quality.to_string()));
             }
-            StillKind::Preview(PreviewOptions { start, seconds, width, fps, colors, repeat }) => {
+            StillForm::Preview(PreviewOptions { start, seconds, width, fps, colors, repeat }) => {
                 out.extend(start.map(|start| ("start", start.to_string())));
                 out.push(("duration", seconds.to_string()));
                 out.push(("width", width.to_string()));

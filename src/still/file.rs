@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::request::{StillFormat, StillKind, StillRequest};
+use super::request::{StillForm, StillFormat, StillRequest};
 use super::watch::MadeStill;
 use super::{coded, gif_file};
 use crate::base::{Error, ErrorKind, Result};
@@ -66,7 +66,7 @@ impl StillFile {
     fn write(&self, still: MadeStill) -> Result<StillReport> {
         let path = self.request.path.clone();
         let bytes = match &self.request.kind {
-            StillKind::Preview(options) => gif_file::encode(&still.pictures, options.colors, options.repeat)?,
+            StillForm::Preview(options) => gif_file::encode(&still.pictures, options.colors, options.repeat)?,
             _ => coded::encode(&still.pictures[0].0, self.format, still.quality)?,
         };
         let cannot = |e: std::io::Error| Error::new(ErrorKind::Output, "cannot write the output").caused_by(e);

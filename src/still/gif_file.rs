@@ -127,14 +127,14 @@ impl<'a> Nearest<'a> {
 
 /// Colours that fall into a cell: how many, and their sums.
 #[derive(Clone, Copy, Default)]
-struct Counted {
+struct CountedColors {
     count: u64,
     sums: [u64; 3],
     squares: [u64; 3],
 }
 
-impl Counted {
-    fn add(&mut self, other: &Counted) {
+impl CountedColors {
+    fn add(&mut self, other: &CountedColors) {
         self.count += other.count;
         for n in 0..3 {
             self.sums[n] += other.sums[n];
@@ -156,7 +156,7 @@ impl Counted {
 /// The colours that stand for all: the box of the largest variance is cut at its mean, until there are enough (after
 /// Wan, Wong and Prusinkiewicz 1988).
 fn palette(pictures: &[(RgbPicture, u16)], most: usize) -> Vec<[u8; 3]> {
-    let mut cells = vec![Counted::default(); CELLS];
+    let mut cells = vec![CountedColors::default(); CELLS];
     for dot in pictures.iter().flat_map(|(picture, _)| picture.bytes.as_chunks::<3>().0) {
         let found = &mut cells[cell(*dot)];
         found.count += 1;
@@ -166,23 +166,23 @@ fn palette(pictures: &[(RgbPicture, u16)], most: usize) -> Vec<[u8; 3]> {
             found.squares[n] += value * value;
         }
     }
-    let all: Vec<Counted> = cells.into_iter().filter(|cell| cell.count > 0).collect();
-    let sum = |part: &[Counted]| {
-        part.iter().fold(Counted::default(), |mut sum, cell| {
+    let all: Vec<CountedColors> = cells.into_iter().filter(|cell| cell.count > 0).collect();
+    let sum = |part: &[CountedColors]| {
+        part.iter().fold(CountedColors::default(), |mut sum, cell| {
             sum.add(cell);
             sum
         })
     };
     let mut boxes = vec![(sum(&all), all)];
     while boxes.len() < most.max(1) {
-        let widest = |(total, _): &(Counted, Vec<Counted>)| total.spread().iter().sum::<f64>();
+        let widest = |(total, _): &(CountedColors, Vec<CountedColors>)| total.spread().iter().sum::<f64>();
         let splits = boxes.iter().enumerate().filter(|(_, (_, cells))| cells.len() > 1);
         let Some((at, _)) = splits.max_by(|a, b| widest(a.1).total_cmp(&widest(b.1))) else { break };
         let (total, cells) = boxes.swap_remove(at);
         let spread = total.spread();
         let axis = (0..3).max_by(|a, b| spread[*a].total_cmp(&spread[*b])).unwrap_or(0);
         let middle = total.sums[axis] as f64 / total.count.max(1) as f64;
-        let is_low = |cell: &Counted| cell.sums[axis] as f64 / cell.count as f64 <= middle;
+        let is_low = |cell: &CountedColors| cell.sums[axis] as f64 / cell.count as f64 <= middle;
         let (mut low, mut high): (Vec<_>, Vec<_>) = cells.into_iter().partition(is_low);
         if high.is_empty() {
             // All lie at the mean: any half will do.

@@ -29,6 +29,6 @@ pub(crate) use file::{StillFile, made};
 pub(crate) use read::read_stills;
 pub use read::stills;
 pub(crate) use request::still_treatment;
-pub use request::{PosterOptions, PreviewOptions, SheetOptions, SheetTimes, StillKind, StillRequest};
+pub use request::{PosterOptions, PreviewOptions, SheetOptions, SheetTimes, StillForm, StillRequest};
 pub(crate) use stage::WatchStills;
 pub(crate) use watch::{MadeStill, StillWatch};

@@ -14,13 +14,13 @@ pub struct StillRequest {
     /// The file to write: JPEG, PNG or WebP by its name, GIF for a preview.
     pub path: PathBuf,
     /// What is in it.
-    pub kind: StillKind,
+    pub kind: StillForm,
 }
 
 /// What a still is.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum StillKind {
+pub enum StillForm {
     /// One picture.
     Poster(PosterOptions),
     /// Many small ones beside and below each other.
@@ -110,17 +110,17 @@ impl Default for PreviewOptions {
 impl StillRequest {
     /// The best picture of the film.
     pub fn poster(path: impl Into<PathBuf>) -> Self {
-        StillRequest { path: path.into(), kind: StillKind::Poster(PosterOptions::default()) }
+        StillRequest { path: path.into(), kind: StillForm::Poster(PosterOptions::default()) }
     }
 
     /// Sixteen pictures at even intervals.
     pub fn sheet(path: impl Into<PathBuf>) -> Self {
-        StillRequest { path: path.into(), kind: StillKind::Sheet(SheetOptions::default()) }
+        StillRequest { path: path.into(), kind: StillForm::Sheet(SheetOptions::default()) }
     }
 
     /// Four seconds.
     pub fn preview(path: impl Into<PathBuf>) -> Self {
-        StillRequest { path: path.into(), kind: StillKind::Preview(PreviewOptions::default()) }
+        StillRequest { path: path.into(), kind: StillForm::Preview(PreviewOptions::default()) }
     }
 
     /// Whether the file's name is that of a still.
@@ -131,9 +131,9 @@ impl StillRequest {
     /// In a word, for people.
     pub fn word(&self) -> &'static str {
         match self.kind {
-            StillKind::Poster(_) => "poster",
-            StillKind::Sheet(_) => "sheet",
-            StillKind::Preview(_) => "gif",
+            StillForm::Poster(_) => "poster",
+            StillForm::Sheet(_) => "sheet",
+            StillForm::Preview(_) => "gif",
         }
     }
 
@@ -143,16 +143,16 @@ impl StillRequest {
     /// `Usage` for a name that is none of its kind's, and for options that are not within their limits.
     pub(crate) fn check(&self) -> Result<StillFormat> {
         let usage = |message: String| Err(Error::new(ErrorKind::Usage, message).with_file(&self.path));
-        let moves = matches!(self.kind, StillKind::Preview(_));
+        let moves = matches!(self.kind, StillForm::Preview(_));
         let format = match StillFormat::of(&self.path) {
             Some(format) if (format == StillFormat::Gif) == moves => format,
             _ if moves => return usage("a preview is a GIF; name it .gif".to_owned()),
             _ => return usage(format!("a {} is named .jpg, .png or .webp", self.word())),
         };
         let wrong = match &self.kind {
-            StillKind::Poster(options) => options.wrong(),
-            StillKind::Sheet(options) => options.wrong(),
-            StillKind::Preview(options) => options.wrong(),
+            StillForm::Poster(options) => options.wrong(),
+            StillForm::Sheet(options) => options.wrong(),
+            StillForm::Preview(options) => options.wrong(),
         };
         wrong.map_or(Ok(format), usage)
     }
@@ -264,7 +264,7 @@ mod tests {
         assert!(StillRequest::preview("a.gif").check().is_ok());
         assert!(StillRequest::preview("a.png").check().unwrap_err().to_string().contains("GIF"));
         let long = PreviewOptions { seconds: 61.0, ..PreviewOptions::default() };
-        let long = StillRequest { path: "a.gif".into(), kind: StillKind::Preview(long) };
+        let long = StillRequest { path: "a.gif".into(), kind: StillForm::Preview(long) };
         assert!(long.check().unwrap_err().to_string().contains("duration 61 is not within 0.1 to 60"));
         let none = PosterOptions { within: Some((4.0, 4.0)), ..PosterOptions::default() };
         assert!(none.wrong().is_some());

@@ -16,14 +16,14 @@ const PEAK: f32 = 1000.0;
 const TO_709: [[f32; 3]; 3] = [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Curve {
+enum HdrCurve {
     Pq,
     Hlg,
 }
 
 /// Maps pictures of one kind.
 pub(super) struct ToScreen {
-    curve: Curve,
+    curve: HdrCurve,
     wide: bool,
     /// Light by code value; of HLG the scene's.
     light: [f32; 256],
@@ -35,8 +35,8 @@ impl ToScreen {
     /// What a picture of this colour needs; `None` for what screens show as it is.
     pub(super) fn of<'a>(color: &Color, kept: &'a mut Option<ToScreen>) -> Option<&'a ToScreen> {
         let curve = match color.transfer.0 {
-            16 => Curve::Pq,
-            18 => Curve::Hlg,
+            16 => HdrCurve::Pq,
+            18 => HdrCurve::Hlg,
             _ => return None,
         };
         let wide = color.primaries.0 == 9 || !color.primaries.is_specified();
@@ -46,13 +46,13 @@ impl ToScreen {
         kept.as_ref()
     }
 
-    fn new(curve: Curve, wide: bool) -> Self {
+    fn new(curve: HdrCurve, wide: bool) -> Self {
         let mut light = [0.0; 256];
         for (code, light) in light.iter_mut().enumerate() {
             let value = code as f32 / 255.0;
             *light = match curve {
-                Curve::Pq => pq(value) / WHITE,
-                Curve::Hlg => hlg(value),
+                HdrCurve::Pq => pq(value) / WHITE,
+                HdrCurve::Hlg => hlg(value),
             };
         }
         let code = (0..=4095).map(|step| (srgb(step as f32 / 4095.0) * 255.0).round() as u8).collect();
@@ -62,7 +62,7 @@ impl ToScreen {
     pub(super) fn map(&self, bytes: &mut [u8]) {
         for dot in bytes.as_chunks_mut::<3>().0 {
             let mut rgb = dot.map(|code| self.light[usize::from(code)]);
-            if self.curve == Curve::Hlg {
+            if self.curve == HdrCurve::Hlg {
                 // The display's gamma of 1.2 at 1000 cd/m² (ITU-R BT.2100).
                 let luma = 0.2627 * rgb[0] + 0.678 * rgb[1] + 0.0593 * rgb[2];
                 let gain = luma.max(1e-6).powf(0.2) * PEAK / WHITE;
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn greys_stay_grey_and_in_their_order() {
-        for curve in [Curve::Pq, Curve::Hlg] {
+        for curve in [HdrCurve::Pq, HdrCurve::Hlg] {
             let screen = ToScreen::new(curve, true);
             let mut last = 0;
             for code in 0..=255u8 {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::best::{Best, Eyes, Seen};
 use super::preview::PreviewWatch;
-use super::request::{PosterOptions, StillKind, StillRequest};
+use super::request::{PosterOptions, StillForm, StillRequest};
 use super::sheet::SheetWatch;
 use super::shown::{HowShown, Shower};
 use crate::av::RgbPicture;
@@ -30,11 +30,11 @@ pub(crate) struct StillWatch {
     treat: Treat,
     ready: VecDeque<Frame>,
     eyes: Option<Eyes>,
-    stills: Vec<Watched>,
+    stills: Vec<WatchedStill>,
     length: Option<f64>,
 }
 
-enum Watched {
+enum WatchedStill {
     Poster(Box<PosterWatch>),
     Sheet(Box<SheetWatch>),
     Preview(Box<PreviewWatch>),
@@ -56,18 +56,18 @@ impl StillWatch {
         for request in requests {
             let place = |e: Error| e.with_file(&request.path);
             let begins = match &request.kind {
-                StillKind::Poster(options) => options.at.or(options.within.map(|(from, _)| from)),
-                StillKind::Preview(options) => options.start,
-                StillKind::Sheet(_) => None,
+                StillForm::Poster(options) => options.at.or(options.within.map(|(from, _)| from)),
+                StillForm::Preview(options) => options.start,
+                StillForm::Sheet(_) => None,
             };
             if let Some((at, length)) = begins.zip(length).filter(|(at, length)| at > length) {
                 let message = format!("there is no picture at {at} s: the film is {length:.3} s long");
                 return Err(place(Error::new(ErrorKind::Usage, message)));
             }
             stills.push(match &request.kind {
-                StillKind::Poster(options) => Watched::Poster(Box::new(PosterWatch::new(options, how))),
-                StillKind::Preview(options) => Watched::Preview(Box::new(PreviewWatch::new(options, how, length))),
-                StillKind::Sheet(options) => {
+                StillForm::Poster(options) => WatchedStill::Poster(Box::new(PosterWatch::new(options, how))),
+                StillForm::Preview(options) => WatchedStill::Preview(Box::new(PreviewWatch::new(options, how, length))),
+                StillForm::Sheet(options) => {
                     let unknown =
                         "how long the film is is not known: a sheet of its scenes needs no length (at=scenes)";
                     let even = options.at == super::request::SheetTimes::Even;
@@ -75,11 +75,11 @@ impl StillWatch {
                         None if even => return Err(place(Error::new(ErrorKind::Unsupported, unknown))),
                         length => length.unwrap_or_default(),
                     };
-                    Watched::Sheet(Box::new(SheetWatch::new(options, how, length)))
+                    WatchedStill::Sheet(Box::new(SheetWatch::new(options, how, length)))
                 }
             });
         }
-        let eyes = stills.iter().any(Watched::needs_eyes).then(Eyes::default);
+        let eyes = stills.iter().any(WatchedStill::needs_eyes).then(Eyes::default);
         Ok(StillWatch { treatment, treat: Treat::new(treatment), ready: VecDeque::new(), eyes, stills, length })
     }
 
@@ -98,9 +98,9 @@ impl StillWatch {
             let seen = self.eyes.as_mut().map(|eyes| eyes.see(&frame)).transpose()?;
             for still in &mut self.stills {
                 match still {
-                    Watched::Poster(poster) => poster.push(at, &frame, seen),
-                    Watched::Sheet(sheet) => sheet.push(at, &frame, seen)?,
-                    Watched::Preview(preview) => preview.push(at, &frame)?,
+                    WatchedStill::Poster(poster) => poster.push(at, &frame, seen),
+                    WatchedStill::Sheet(sheet) => sheet.push(at, &frame, seen)?,
+                    WatchedStill::Preview(preview) => preview.push(at, &frame)?,
                 }
             }
         }
@@ -118,9 +118,9 @@ impl StillWatch {
         self.eyes.iter_mut().for_each(Eyes::jump);
         for still in &mut self.stills {
             match still {
-                Watched::Poster(poster) => poster.best.jump(),
-                Watched::Sheet(sheet) => sheet.jump(),
-                Watched::Preview(_) => {}
+                WatchedStill::Poster(poster) => poster.best.jump(),
+                WatchedStill::Sheet(sheet) => sheet.jump(),
+                WatchedStill::Preview(_) => {}
             }
         }
         Ok(())
@@ -131,10 +131,10 @@ impl StillWatch {
         let mut out = Vec::new();
         for still in &self.stills {
             match still {
-                Watched::Poster(poster) => out.extend(poster.spans(self.length)?),
-                Watched::Sheet(sheet) if sheet.needs_eyes() => return None,
-                Watched::Sheet(sheet) => out.extend(sheet.times().map(|at| (at, at))),
-                Watched::Preview(preview) => out.push(preview.span()),
+                WatchedStill::Poster(poster) => out.extend(poster.spans(self.length)?),
+                WatchedStill::Sheet(sheet) if sheet.needs_eyes() => return None,
+                WatchedStill::Sheet(sheet) => out.extend(sheet.times().map(|at| (at, at))),
+                WatchedStill::Preview(preview) => out.push(preview.span()),
             }
         }
         out.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -149,21 +149,21 @@ impl StillWatch {
         self.treat.finish(&mut self.ready)?;
         self.see()?;
         let made = self.stills.into_iter().map(|still| match still {
-            Watched::Poster(poster) => poster.finish(),
-            Watched::Sheet(sheet) => sheet.finish(),
-            Watched::Preview(preview) => preview.finish(),
+            WatchedStill::Poster(poster) => poster.finish(),
+            WatchedStill::Sheet(sheet) => sheet.finish(),
+            WatchedStill::Preview(preview) => preview.finish(),
         });
         let none = || Error::new(ErrorKind::Input, "there is no picture in it for a still");
         made.map(|made| made?.ok_or_else(none)).collect()
     }
 }
 
-impl Watched {
+impl WatchedStill {
     fn needs_eyes(&self) -> bool {
         match self {
-            Watched::Poster(poster) => poster.options.at.is_none(),
-            Watched::Sheet(sheet) => sheet.needs_eyes(),
-            Watched::Preview(_) => false,
+            WatchedStill::Poster(poster) => poster.options.at.is_none(),
+            WatchedStill::Sheet(sheet) => sheet.needs_eyes(),
+            WatchedStill::Preview(_) => false,
         }
     }
 }
