@@ -21,6 +21,9 @@ pub(super) enum Rendition {
     Still(StillRequest),
 }
 
+/// Words and values.
+type RenditionWords = Vec<(String, String)>;
+
 /// The words of sound alone.
 const SOUND: &[&str] = &["track", "bitrate", "sample_rate", "downmix", "loudness"];
 
@@ -57,7 +60,7 @@ impl Rendition {
     }
 
     /// Of `FILE:word=value,word=value`.
-    pub(super) fn of_text(text: &str) -> Result<(PathBuf, Vec<(String, String)>), Vec<String>> {
+    pub(super) fn of_text(text: &str) -> Result<(PathBuf, RenditionWords), Vec<String>> {
         let (path, words) = text
             .match_indices(':')
             .find(|(at, _)| begins_with_a_word(&text[at + 1..]))

@@ -41,10 +41,10 @@ pub(super) fn encode(pictures: &[(RgbPicture, u16)], colors: u16, repeat: bool) 
         let (left, top, w, h) = area;
         let mut buffer = Vec::with_capacity((w * h) as usize);
         for y in top..top + h {
-            for at in (y * width + left) as usize..(y * width + left + w) as usize {
-                let same = shown.get(at) == Some(&dots[at]);
-                buffer.push(if same { clear } else { dots[at] });
-            }
+            let row = (y * width + left) as usize..(y * width + left + w) as usize;
+            let before = shown.get(row.clone()).unwrap_or_default();
+            let dots = dots[row].iter().enumerate();
+            buffer.extend(dots.map(|(at, dot)| if before.get(at) == Some(dot) { clear } else { *dot }));
         }
         let frame = Frame {
             delay: *delay,
@@ -160,8 +160,8 @@ fn palette(pictures: &[(RgbPicture, u16)], most: usize) -> Vec<[u8; 3]> {
     for dot in pictures.iter().flat_map(|(picture, _)| picture.bytes.as_chunks::<3>().0) {
         let found = &mut cells[cell(*dot)];
         found.count += 1;
-        for n in 0..3 {
-            let value = u64::from(dot[n]);
+        for (n, value) in dot.iter().enumerate() {
+            let value = u64::from(*value);
             found.sums[n] += value;
             found.squares[n] += value * value;
         }

@@ -95,7 +95,7 @@ fn pq(value: f32) -> f32 {
 
 /// Light of the scene, 0 to 1 (ARIB STD-B67).
 fn hlg(value: f32) -> f32 {
-    let (a, b, c) = (0.178_832_77, 0.284_668_92, 0.559_910_73);
+    let (a, b, c) = (0.178_832_77, 0.284_668_92, 0.559_910_7);
     if value <= 0.5 { value * value / 3.0 } else { (((value - c) / a).exp() + b) / 12.0 }
 }
 

@@ -188,11 +188,7 @@ impl PosterWatch {
 
     fn push(&mut self, at: f64, frame: &Frame, seen: Option<Seen>) {
         match (self.options.at, seen) {
-            (Some(wanted), _) => {
-                if at <= wanted + 1e-6 || self.held.is_none() {
-                    self.held = Some(frame.clone());
-                }
-            }
+            (Some(wanted), _) if at <= wanted + 1e-6 || self.held.is_none() => self.held = Some(frame.clone()),
             (None, Some(seen)) if self.options.within.is_none_or(|(from, to)| at >= from && at <= to) => {
                 self.best.push(frame, seen);
             }
