@@ -2,12 +2,15 @@
 //!
 //! Owns the order of the parts of a run: look, encode, write, verify, report. Refuses to print, to exit and to handle
 //! signals: it speaks through an event sink and stops by a token.
+//!
+//! Size: films, files of sound and what goes beside them are composed here, each part in a file of its own.
 #![deny(unsafe_code)]
 
 mod bench;
 mod beside;
 mod captions;
 mod damage;
+mod deciding;
 mod known;
 mod loudness;
 mod outcome;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::beside::{self, Beside, JobStills, RenditionChoice};
 use super::captions::CaptionFiles;
 use super::damage;
+use super::deciding::{decisions, main_stream, no_video};
 use super::known::facts_of;
 use super::loudness::LevelledTracks;
 use super::pass::{FinishedPicture, OutputFindings, PassFindings, PassOutput, PassPlan, PassSound, build};
@@ -30,9 +31,7 @@ use crate::stages::describe::{FileDescription, describe};
 use crate::stages::disks::DiskWatch;
 use crate::stages::progress::{JobProgress, Progress, Pulse, Teller};
 use crate::stages::spec::factory;
-use crate::stages::streams::{
-    Action, SoundWish, StreamDecision, Task, check_sound, decide, in_track_order, unknown_codecs,
-};
+use crate::stages::streams::{Action, StreamDecision, Task, in_track_order};
 use crate::still::{StillReport, StillWatch};
 use crate::store::PartialOutput;
 use crate::syntax::opus::OPUS_RATE;
@@ -215,37 +214,6 @@ pub fn plan(settings: &EncodeSettings, cancel: &CancelToken) -> Result<Vec<Strea
 fn decided(settings: &EncodeSettings, info: &MediaInfo) -> Result<Vec<StreamDecision>> {
     let format = Format::of_name(&settings.output);
     Ok(decisions(settings, &[format], info)?.iter().map(|d| d.kept_in(format)).collect())
-}
-
-/// What becomes of each stream, as Matroska holds it, where its sound goes into files of these formats.
-pub(super) fn decisions(
-    settings: &EncodeSettings,
-    formats: &[Format],
-    info: &MediaInfo,
-) -> Result<Vec<StreamDecision>> {
-    let unknown = unknown_codecs(settings.source(), info);
-    let codec = factory(settings)?.traits().codec;
-    let wish = SoundWish::of(settings, formats);
-    check_sound(info, wish).map_err(|e| e.with_file(&settings.input))?;
-    let decisions: Vec<_> = decide(info, wish, &unknown).iter().map(|d| d.coded_as(codec)).collect();
-    let in_file = |kind, message: &str| Err(Error::new(kind, message).with_file(&settings.input));
-    match main_stream(info, &decisions) {
-        Err(error) => Err(error.with_file(&settings.input)),
-        Ok(main) if main.codec == "av1" && codec == "av1" && !settings.reencode => {
-            in_file(ErrorKind::Skipped, "it is AV1 already (--reencode encodes it again)")
-        }
-        Ok(_) => Ok(decisions),
-    }
-}
-
-/// The video stream that is encoded.
-fn main_stream<'a>(info: &'a MediaInfo, decisions: &[StreamDecision]) -> Result<&'a StreamInfo> {
-    let main = decisions.iter().find(|d| matches!(d.task, Task::EncodeVideo));
-    main.and_then(|d| info.streams.get(d.index)).ok_or_else(no_video)
-}
-
-fn no_video() -> Error {
-    Error::new(ErrorKind::Unsupported, "there is no video stream in it")
 }
 
 /// A job whose pictures are searched where they have a target; what is left is the pass that writes its files.

@@ -1,7 +1,7 @@
 //! Files of a job whose sound is the same: what becomes of each stream is decided, measured and encoded once for them.
 
+use super::deciding::decisions;
 use super::loudness::{LevelledTracks, Levelling};
-use super::run::decisions;
 use crate::base::{CancelToken, Result};
 use crate::config::EncodeSettings;
 use crate::container::Format;

@@ -12,6 +12,9 @@ const CUT: f32 = 0.5;
 /// So many pictures beside a cut are not taken: dissolves end there, and encoders have little to show yet.
 const FROM_CUT: usize = 4;
 
+/// How far apart the pictures are that are looked at for the best, in seconds.
+const APART_S: f64 = 0.12;
+
 /// Every how many-th luma sample of every how many-th row is looked at for exposure.
 const STEP: usize = 8;
 
@@ -31,21 +34,34 @@ pub(super) struct Seen {
 }
 
 /// Measures pictures in display order.
-#[derive(Default)]
 pub(super) struct Eyes {
     measurer: PictureMeasurer,
+    /// Pictures nearer to the last one that was looked at are not, in seconds.
+    apart: f64,
+    last: Option<f64>,
 }
 
 impl Eyes {
-    pub(super) fn see(&mut self, frame: &Frame) -> Result<Seen> {
+    /// For scenes every picture is looked at; for a good one of many, some do.
+    pub(super) fn new(scenes: bool) -> Self {
+        Eyes { measurer: PictureMeasurer::new(), apart: if scenes { 0.0 } else { APART_S }, last: None }
+    }
+
+    /// `None` for a picture that is not looked at.
+    pub(super) fn see(&mut self, frame: &Frame) -> Result<Option<Seen>> {
+        let at = frame.pts.as_secs_f64();
+        if self.last.is_some_and(|last| at > last && at - last < self.apart) {
+            return Ok(None);
+        }
+        self.last = Some(at);
         let measure = self.measurer.measure(frame)?;
         let cut = measure.change >= CUT && measure.change_from_second >= CUT;
-        Ok(Seen { cut, measure })
+        Ok(Some(Seen { cut, measure }))
     }
 
     /// The next picture does not follow the last.
     pub(super) fn jump(&mut self) {
-        self.measurer = PictureMeasurer::new();
+        (self.measurer, self.last) = (PictureMeasurer::new(), None);
     }
 }
 

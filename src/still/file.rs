@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::made::MadeStill;
 use super::request::{StillForm, StillFormat, StillRequest};
-use super::watch::MadeStill;
 use super::{coded, gif_file};
 use crate::base::{Error, ErrorKind, Result};
 use crate::config::path_text::lossy;

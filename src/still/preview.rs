@@ -1,8 +1,8 @@
 //! The pictures of a preview, each with how long it is shown.
 
+use super::made::MadeStill;
 use super::request::PreviewOptions;
 use super::shown::{HowShown, Shower};
-use super::watch::MadeStill;
 use crate::av::RgbPicture;
 use crate::base::{Result, Span};
 use crate::media::Frame;

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::file::{StillFile, StillReport, made};
+use super::made::MadeStill;
 use super::request::{StillRequest, still_treatment};
-use super::watch::{MadeStill, StillWatch};
+use super::watch::StillWatch;
 use crate::analyze::{Analysis, Looks};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Timestamp};
 use crate::event::{Event, Sink};

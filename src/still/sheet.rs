@@ -2,9 +2,9 @@
 
 use super::best::{Best, Seen};
 use super::digits::{clock, draw};
+use super::made::MadeStill;
 use super::request::{SheetOptions, SheetTimes};
 use super::shown::{HowShown, Shower};
-use super::watch::MadeStill;
 use crate::av::RgbPicture;
 use crate::base::Result;
 use crate::media::Frame;

@@ -1,6 +1,7 @@
 //! The stills of a run as a stage beside its encodes.
 
-use super::watch::{MadeStill, StillWatch};
+use super::made::MadeStill;
+use super::watch::StillWatch;
 use crate::base::Result;
 use crate::flow::{Nothing, Out, Stage};
 use crate::media::Frame;

@@ -3,26 +3,15 @@
 use std::collections::VecDeque;
 
 use super::best::{Best, Eyes, Seen};
+use super::made::MadeStill;
 use super::preview::PreviewWatch;
 use super::request::{PosterOptions, StillForm, StillRequest};
 use super::sheet::SheetWatch;
 use super::shown::{HowShown, Shower};
-use crate::av::RgbPicture;
 use crate::base::{Error, ErrorKind, Result};
 use crate::media::{Frame, StreamInfo};
 use crate::plan::Treatment;
 use crate::stages::treat::Treat;
-
-/// The pictures of a still, to be written.
-pub(crate) struct MadeStill {
-    /// With how long each is shown, in hundredths of a second, where it moves.
-    pub(super) pictures: Vec<(RgbPicture, u16)>,
-    /// When they are shown in the film, in seconds.
-    pub(super) at: Vec<f64>,
-    /// Whether they were brighter than screens are.
-    pub(super) toned: bool,
-    pub(super) quality: u8,
-}
 
 /// Watches the decoded pictures of a film, in display order.
 pub(crate) struct StillWatch {
@@ -79,7 +68,8 @@ impl StillWatch {
                 }
             });
         }
-        let eyes = stills.iter().any(WatchedStill::needs_eyes).then(Eyes::default);
+        let scenes = stills.iter().any(|still| matches!(still, WatchedStill::Sheet(sheet) if sheet.needs_eyes()));
+        let eyes = stills.iter().any(WatchedStill::needs_eyes).then(|| Eyes::new(scenes));
         Ok(StillWatch { treatment, treat: Treat::new(treatment), ready: VecDeque::new(), eyes, stills, length })
     }
 
@@ -95,7 +85,7 @@ impl StillWatch {
     fn see(&mut self) -> Result<()> {
         while let Some(frame) = self.ready.pop_front() {
             let at = frame.pts.as_secs_f64();
-            let seen = self.eyes.as_mut().map(|eyes| eyes.see(&frame)).transpose()?;
+            let seen = self.eyes.as_mut().map(|eyes| eyes.see(&frame)).transpose()?.flatten();
             for still in &mut self.stills {
                 match still {
                     WatchedStill::Poster(poster) => poster.push(at, &frame, seen),
