@@ -63,10 +63,12 @@ pub(crate) mod media;
 pub(crate) mod meter;
 pub(crate) mod pixel;
 pub(crate) mod plan;
+pub(crate) mod renditions;
 pub(crate) mod report;
 pub(crate) mod search;
 pub(crate) mod source;
 pub(crate) mod stages;
+pub(crate) mod still;
 pub(crate) mod store;
 pub(crate) mod syntax;
 pub(crate) mod verify;
@@ -136,6 +138,28 @@ pub mod data {
 /// ```
 pub mod sound {
     pub use crate::encode::{SoundFileReport, SoundFileRequest, sound_file};
+}
+
+/// Several sizes, codecs and containers of a film, sound alone and stills, from one decode.
+///
+/// ```no_run
+/// use std::sync::Arc;
+///
+/// use drapto::rendition::{RenditionRequest, renditions};
+/// use drapto::{CancelToken, Silent};
+///
+/// let mut request = RenditionRequest::new("film.mkv");
+/// request.add_standard();
+/// request.add("poster.jpg:at=best")?;
+/// let report = renditions(&request, Arc::new(Silent), &CancelToken::new())?;
+/// println!("{} films, {} stills", report.films.len(), report.stills.len());
+/// # Ok::<(), drapto::Error>(())
+/// ```
+pub mod rendition {
+    pub use crate::renditions::{RenditionReport, RenditionRequest, renditions};
+    pub use crate::still::{
+        PosterOptions, PreviewOptions, SheetOptions, SheetTimes, StillForm, StillReport, StillRequest, stills,
+    };
 }
 
 /// What runs that ended early left on disks.

@@ -47,6 +47,8 @@ pub enum Command {
     Crop(CropArgs),
     /// Measure how loud each audio track is, or write one of them into a file of its own.
     Audio(Box<AudioArgs>),
+    /// Make several sizes, codecs and containers of a film, sound alone, posters, contact sheets and GIFs, from one decode.
+    Rendition(Box<RenditionArgs>),
     /// Score a file against its reference with VMAF, frames paired by their order.
     Vmaf(VmafArgs),
     /// Judge a file's pictures and sound, alone or beside its reference: metrics, findings, verdict.
@@ -221,6 +223,66 @@ pub struct AudioArgs {
     #[arg(long)]
     pub json: bool,
 }
+
+#[derive(Args, Debug)]
+#[command(args_override_self = true)]
+#[command(after_help = RENDITION_WORDS)]
+pub struct RenditionArgs {
+    /// The film.
+    pub input: PathBuf,
+    /// Where files go whose names are not absolute; it has to be there [default: the current folder, for the standard set the
+    /// film's].
+    pub folder: Option<PathBuf>,
+    /// Make this file, with words that say how, as {name}.720p.mp4:height=720,crf=23; may be given several times. What it is
+    /// follows from its name.
+    #[arg(long, value_name = "FILE[:WORD=VALUE,...]", action = ArgAction::Append)]
+    pub to: Vec<String>,
+    /// Make the files that this TOML or JSON file describes: [[rendition]] with file and the words of each.
+    #[arg(long, value_name = "FILE.toml")]
+    pub renditions: Option<PathBuf>,
+    /// Make the standard set, also beside others: MP4 (H.264, AAC) of 1080, 720 and 480 lines, those not above the film, and
+    /// WebM (AV1, Opus) [default: where nothing else is asked for].
+    #[arg(long)]
+    pub standard: bool,
+    /// Make a poster of the best picture: .jpg, .png or .webp.
+    #[arg(long, value_name = "FILE")]
+    pub poster: Option<PathBuf>,
+    /// Make a contact sheet of 4 by 4 pictures at even intervals: .jpg, .png or .webp.
+    #[arg(long, value_name = "FILE")]
+    pub sheet: Option<PathBuf>,
+    /// Make a moving preview of 4 seconds: .gif.
+    #[arg(long, value_name = "FILE.gif")]
+    pub gif: Option<PathBuf>,
+    #[command(flatten)]
+    pub chosen: Chosen,
+    /// Write what came of it as JSON to this file.
+    #[arg(display_order = 101, long, value_name = "FILE.json")]
+    pub report: Option<PathBuf>,
+    /// Print one JSON object instead of text.
+    #[arg(display_order = 102, long)]
+    pub json: bool,
+    /// Write events to standard output, one JSON object a line, instead of progress and summary.
+    #[arg(display_order = 103, long, value_name = "FORMAT")]
+    pub events: Option<Events>,
+    /// Show errors only.
+    #[arg(display_order = 104, long, short)]
+    pub quiet: bool,
+    #[command(flatten)]
+    pub files: NamedFiles,
+}
+
+/// The words of renditions, below the flags.
+const RENDITION_WORDS: &str = "Words of films (.mp4, .webm, .mkv): codec (av1, h264, hevc), fit (WIDTHxHEIGHT, a box that is \
+turned for pictures higher than wide) or height (720 is a box of 1280x720), upscale (true enlarges smaller films), crf or \
+target_vmaf, preset, bit_depth, crop, audio (a codec, or copy), audio_bitrate, downmix, loudness, and any setting by its whole \
+name, as video.keep_start=true. Without them MP4 has H.264 at CRF 22 in 8 bits and AAC, WebM AV1 at CRF 30 and Opus, both in \
+stereo; flags of this command hold for all films.
+
+Words of sound (.m4a, .mp3, .opus, .ogg, .flac, .wav, .ac3, .eac3): track, bitrate, sample_rate, downmix, loudness.
+
+Words of stills (.jpg, .png, .webp): at (a time as 12.5 or 1:02:03, or best), within (60-1:30), fit, quality (1 to 100); with \
+kind=sheet: at (even or scenes), grid (4x4), width of each, times (whether each says its time), quality. Of .gif: start, \
+duration, width, fps, colors, loop.";
 
 #[derive(Args, Debug)]
 pub struct VmafArgs {

@@ -29,6 +29,7 @@ mod places;
 mod probe;
 mod progress;
 mod quality_args;
+mod rendition;
 mod scenes;
 mod signals;
 mod summary;
@@ -77,6 +78,7 @@ fn run(cli: Cli) -> Result<u8> {
         Command::Scenes(args) => scenes::run(&args),
         Command::Crop(args) => crop::run(&args),
         Command::Audio(args) => audio::run(&args),
+        Command::Rendition(args) => rendition::run(&args),
         Command::Vmaf(args) => vmaf::run(&args),
         Command::Analyze(args) => analyze::run(&args),
         Command::Compare(args) => compare::run(&args),

@@ -20,6 +20,8 @@ const FIRST_LINE: Duration = Duration::from_secs(2);
 pub struct ProgressSink {
     view: View,
     scored: Mutex<ScoreSum>,
+    /// The film that was said to be encoded: of several outputs it is said once.
+    named: Mutex<Option<String>>,
 }
 
 /// How they reach the user.
@@ -101,7 +103,7 @@ impl ProgressSink {
             }
             _ => View::Lines(Mutex::new(LastLine::new())),
         };
-        ProgressSink { view, scored: Mutex::default() }
+        ProgressSink { view, scored: Mutex::default(), named: Mutex::default() }
     }
 
     /// Takes the view off the screen.
@@ -109,6 +111,11 @@ impl ProgressSink {
         if let View::Live(bar) = &self.view {
             bar.finish_and_clear();
         }
+    }
+
+    /// Whether this film was not named last.
+    fn is_new(&self, input: &str) -> bool {
+        self.named.lock().is_ok_and(|mut named| named.replace(input.to_owned()).as_deref() != Some(input))
     }
 
     fn say(&self, line: &str) {
@@ -170,7 +177,7 @@ impl Sink for ProgressSink {
                         bar.set_length(*frames);
                         bar.set_style(style(true));
                     }
-                } else {
+                } else if self.is_new(input) {
                     let length = duration_s.map_or(String::new(), |s| format!(", {}", text::duration(s)));
                     self.say(&format!("encoding {name}{length}"));
                 }

@@ -28,6 +28,7 @@ pub use batch::BatchSettings;
 pub use loudness::{LoudnessGoal, LoudnessGroup, LoudnessSettings};
 pub use parse::size;
 pub(crate) use parse::{parameters, parameters_text};
+pub(crate) use registry::nearest;
 pub use registry::{setting, settings};
 pub use setting::{Setting, SettingKind};
 pub use settings::{AudioMode, CrfBySize, EncodeSettings, Ionice, Per, Quality, Target};

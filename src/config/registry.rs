@@ -42,6 +42,17 @@ pub(super) fn meant(name: &str) -> Option<&'static Setting> {
         .or_else(|| alike.filter(|(like, _)| *like > ALIKE).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, s)| s))
 }
 
+/// The one of `words` that `word` may have been meant to be.
+pub(crate) fn nearest(word: &str, words: &[&'static str]) -> Option<&'static str> {
+    /// A letter of three that is wrong.
+    const ALIKE: f64 = 0.6;
+    let word = word.replace('-', "_").to_lowercase();
+    let part = words.iter().find(|known| word.len() > 2 && (known.contains(&word) || word.contains(*known)));
+    let alike = words.iter().map(|known| (strsim::normalized_damerau_levenshtein(known, &word), known));
+    let alike = alike.filter(|(like, _)| *like >= ALIKE).max_by(|a, b| a.0.total_cmp(&b.0));
+    part.or(alike.map(|(_, known)| known)).copied()
+}
+
 impl EncodeSettings {
     /// Sets one setting by name: `settings.set("quality.target_vmaf", "93")`.
     ///

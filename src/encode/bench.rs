@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::beside::Beside;
 use super::usage::Stopwatch;
 use crate::av::{Decoder, DecoderOptions, Received};
 use crate::base::{CancelToken, Error, ErrorKind, Rational, Result, Timestamp};
@@ -150,7 +151,8 @@ pub fn bench(
     if !alone {
         say("together");
         let started = Stopwatch::start();
-        let whole = super::run::encode_all(std::slice::from_ref(settings), sink, cancel, &Pulse::default())?;
+        let whole =
+            super::run::encode_all(std::slice::from_ref(settings), Beside::default(), sink, cancel, &Pulse::default())?;
         let sum = |of: fn(&Report) -> u64| whole.iter().map(of).sum();
         report.together = Some(BenchStage::new("together", sum(|r| r.output.frames), sum(|r| r.output.bytes), started));
     }

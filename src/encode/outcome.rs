@@ -94,6 +94,7 @@ impl Run<'_> {
                 / encode_time.as_secs_f64().max(1e-9),
             verification,
             warnings,
+            stills: Vec::new(),
             others: Vec::new(),
             settings: self.settings.clone(),
             versions: versions(),

@@ -3,8 +3,9 @@
 //! ```text
 //!                      ┌─► convert ─► encode ─┬─► check          (one such row a file)
 //! demux ─► decode ─────┤                      └─► track ─► mux ─► file
-//!   │                  └─► convert ─► …
-//!   ├────► audio (one a stream) ─────────────────────────► mux (of every file)
+//!   │                  ├─► convert ─► …
+//!   │                  └─► stills
+//!   ├────► audio (one a stream, an encoder a treatment) ─► mux (of every file that has it)
 //!   └────► copied packets ───────────────────────────────► mux (of every file)
 //! ```
 //!
@@ -35,11 +36,12 @@ use crate::stages::picture::{
     AsReference, Check, CheckFound, CodedPicture, Convert, ConvertFound, Decode, DecodeFound, Encode, EncodeFound,
 };
 use crate::stages::progress::Progress;
-use crate::stages::sound::{AudioFindings, EncodeSound};
+use crate::stages::sound::{AudioFindings, EncodeSound, SoundOut};
 use crate::stages::spec::factory;
 use crate::stages::streams::{StreamDecision, Task};
 use crate::stages::track::{TrackPlan, TrackStage, VideoFindings};
 use crate::stages::treat::{Treat, dolby_vision_record};
+use crate::still::{MadeStill, StillWatch, WatchStills};
 use crate::store::job::Job;
 
 /// Pictures a queue holds: enough to smooth the decoder's bursts, few enough not to matter beside the
@@ -53,11 +55,19 @@ const SCORED: Bound = Bound::new(32, 16 << 20);
 /// Everything a pass starts from.
 pub(super) struct PassPlan<'a> {
     pub(super) info: &'a MediaInfo,
-    /// What becomes of each stream, as Matroska holds it.
+    /// What becomes of streams, by group of files that have the same sound.
+    pub(super) sound: Vec<PassSound<'a>>,
+    pub(super) outputs: Vec<PassOutput<'a>>,
+    /// What watches the decoded pictures for stills; only where any file is encoded.
+    pub(super) stills: Option<StillWatch>,
+}
+
+/// What becomes of streams in a group of files.
+pub(super) struct PassSound<'a> {
+    /// One a stream, as Matroska holds it.
     pub(super) decisions: &'a [StreamDecision],
     /// What is done to the loudness of streams.
     pub(super) levels: &'a BTreeMap<usize, SoundLevel>,
-    pub(super) outputs: Vec<PassOutput<'a>>,
 }
 
 /// One file of a pass.
@@ -66,6 +76,8 @@ pub(super) struct PassOutput<'a> {
     pub(super) picture: &'a PicturePlan,
     /// What becomes of each stream in this file.
     pub(super) decisions: &'a [StreamDecision],
+    /// Its group of those that have the same sound.
+    pub(super) sound: usize,
     /// What this file says of itself.
     pub(super) said: &'a FileDescription,
     pub(super) format: Format,
@@ -79,8 +91,8 @@ pub(super) struct PassOutput<'a> {
 
 impl PassOutput<'_> {
     /// What becomes of a source stream in this file.
-    pub(super) fn decision(&self, stream: usize) -> Option<&StreamDecision> {
-        self.decisions.iter().find(|d| d.index == stream)
+    fn task(&self, stream: usize) -> Option<&Task> {
+        self.decisions.iter().find(|d| d.index == stream).map(|d| &d.task)
     }
 
     /// The number of the track that is made of a source stream.
@@ -99,8 +111,17 @@ pub(super) struct FinishedPicture {
 pub(super) struct PassPromises {
     demux: Promise<DemuxFindings>,
     decode: Option<Promise<DecodeFound>>,
-    audio: BTreeMap<usize, Promise<AudioFindings>>,
+    /// By source stream, for the groups that encode it.
+    audio: BTreeMap<usize, EncodedSound>,
+    groups: usize,
+    stills: Option<Promise<Vec<MadeStill>>>,
     outputs: Vec<OutputPromises>,
+}
+
+/// The groups that encode a stream, and what came of it for each.
+struct EncodedSound {
+    groups: Vec<usize>,
+    found: Promise<Vec<AudioFindings>>,
 }
 
 struct OutputPromises {
@@ -125,8 +146,10 @@ enum PicturePromises {
 pub(super) struct PassFindings {
     pub(super) demux: DemuxFindings,
     pub(super) decode: DecodeFound,
-    /// By source stream index.
-    pub(super) audio: BTreeMap<usize, AudioFindings>,
+    /// By group, then by source stream index.
+    pub(super) audio: Vec<BTreeMap<usize, AudioFindings>>,
+    /// Where it was watched for stills.
+    pub(super) stills: Option<Vec<MadeStill>>,
     /// In the order of the plan.
     pub(super) outputs: Vec<OutputFindings>,
 }
@@ -144,8 +167,11 @@ pub(super) struct OutputFindings {
 ///
 /// # Errors
 /// Of opening decoders and encoders.
-pub(super) fn build(graph: &mut Graph, plan: PassPlan<'_>, mut source: Source) -> Result<PassPromises> {
-    let mut tracks = Tracks::new(plan.info, plan.decisions, plan.levels)?;
+pub(super) fn build(graph: &mut Graph, mut plan: PassPlan<'_>, mut source: Source) -> Result<PassPromises> {
+    let watch = plan.stills.take();
+    let sound: Vec<_> = plan.sound.iter().map(|group| (group.decisions, group.levels)).collect();
+    let mut tracks = Tracks::new(plan.info, &sound)?;
+    let decisions = plan.sound.first().map_or(&[][..], |group| group.decisions);
     let muxes: Vec<(Outlet<MuxMessage>, Port<MuxMessage>)> =
         plan.outputs.iter().map(|_| graph.channel(PACKETS)).collect();
     let outlets: Vec<Outlet<MuxMessage>> = muxes.iter().map(|(outlet, _)| outlet.clone()).collect();
@@ -158,13 +184,16 @@ pub(super) fn build(graph: &mut Graph, plan: PassPlan<'_>, mut source: Source) -
         found: DemuxFindings::default(),
     };
     let mut all = Vec::new();
-    for decision in plan.decisions {
-        all.push(routes.of(decision, &mut tracks)?);
+    for decision in decisions {
+        all.push(routes.of(decision.index, &mut tracks)?);
     }
     let Routes { audio, found, .. } = routes;
     let mut routes = all;
-    let main = plan.decisions.iter().find(|d| matches!(d.task, Task::EncodeVideo)).map_or(0, |d| d.index);
-    let mut pictures = PassPictures::new(graph, &plan, source.input(), main)?;
+    let groups = plan.sound.len();
+    let main = decisions.iter().find(|d| matches!(d.task, Task::EncodeVideo)).map_or(0, |d| d.index);
+    let mut pictures = PassPictures::new(graph, &plan, source.input(), (main, watch.is_some()))?;
+    let still_port = if watch.is_some() { pictures.ports.pop() } else { None };
+    let stills = watch.zip(still_port).map(|(watch, port)| graph.sink("stills", port, WatchStills { watch }));
     if let Some(outlet) = pictures.packets.take() {
         routes[main] = Route::Decode(outlet);
     }
@@ -182,7 +211,7 @@ pub(super) fn build(graph: &mut Graph, plan: PassPlan<'_>, mut source: Source) -
         let writer = Mux::new(
             *format,
             (file.try_clone().map_err(|e| cannot_write(path, e))?, path.clone()),
-            tracks.params_of((output.decisions, output.said), &output.picture.treatment, start),
+            tracks.params_of(output.sound, (output.decisions, output.said), &output.picture.treatment, start),
             (track, start),
             Arc::clone(&output.progress),
         );
@@ -191,7 +220,7 @@ pub(super) fn build(graph: &mut Graph, plan: PassPlan<'_>, mut source: Source) -
     }
     let demux = Demux { source, routes, main, found };
     let demux = graph.task("demux", move |context| demux.run(context));
-    Ok(PassPromises { demux, decode: pictures.decoded, audio, outputs })
+    Ok(PassPromises { demux, decode: pictures.decoded, audio, groups, stills, outputs })
 }
 
 /// The ways of a source's packets while they are laid.
@@ -201,56 +230,71 @@ struct Routes<'a, 'p> {
     plan: &'a PassPlan<'p>,
     /// To the muxer of each file.
     outlets: Vec<Outlet<MuxMessage>>,
-    audio: BTreeMap<usize, Promise<AudioFindings>>,
+    audio: BTreeMap<usize, EncodedSound>,
     found: DemuxFindings,
 }
 
 impl Routes<'_, '_> {
     /// Where the packets of a stream go; those of the main video are for whoever decodes it.
-    fn of(&mut self, decision: &StreamDecision, tracks: &mut Tracks<'_>) -> Result<Route> {
-        let stream = decision.index;
-        let is_text = |task: &Task| matches!(task, Task::ConvertSubtitle);
-        let text = self.places(stream, is_text);
-        let as_is = self.places(stream, |task| !is_text(task));
-        let kept = if as_is.0.is_empty() { Route::Skip } else { self.kept(decision, as_is, tracks)? };
-        let text = if text.0.is_empty() { Route::Skip } else { self.text(stream, text)? };
-        Ok(match (kept, text) {
-            (kept, Route::Skip) => kept,
-            (Route::Skip, text) => text,
-            (kept, text) => Route::Both(Box::new([kept, text])),
-        })
+    fn of(&mut self, stream: usize, tracks: &mut Tracks<'_>) -> Result<Route> {
+        let mut routes = Vec::new();
+        routes.extend(self.sound(stream, tracks)?);
+        routes.extend(self.copied(stream));
+        let text = self.places(stream, |file| is_text(file.task(stream)));
+        if !text.0.is_empty() {
+            routes.push(self.text(stream, text)?);
+        }
+        Ok(routes.into_iter().reduce(|one, other| Route::Both(Box::new([one, other]))).unwrap_or(Route::Skip))
     }
 
     /// The tracks that are made of a stream, in the files where what is made of it is so.
-    fn places(&self, stream: usize, so: impl Fn(&Task) -> bool) -> TrackOut {
+    fn places(&self, stream: usize, so: impl Fn(&PassOutput<'_>) -> bool) -> TrackOut {
         let place = |(file, mux): (&PassOutput<'_>, &Outlet<MuxMessage>)| {
-            let number = file.number(stream).filter(|_| file.decision(stream).is_some_and(|d| so(&d.task)))?;
+            let number = file.number(stream).filter(|_| so(file))?;
             Some((mux.clone(), number))
         };
         TrackOut(self.plan.outputs.iter().zip(&self.outlets).filter_map(place).collect())
     }
 
-    fn kept(&mut self, decision: &StreamDecision, track: TrackOut, tracks: &mut Tracks<'_>) -> Result<Route> {
-        let stream = decision.index;
-        Ok(match &decision.task {
-            Task::EncodeAudio(_) => {
-                let (outlet, packets) = self.graph.channel::<InputPacket>(PACKETS);
-                let stage = EncodeSound {
-                    stream,
-                    decoder: AudioDecoder::of(self.source.input(), &self.plan.info.streams[stream])?,
-                    encoder: tracks.encoder(stream)?,
-                    track: track.clone(),
-                    start: None,
-                };
-                self.audio.insert(stream, self.graph.sink(("audio", stream), packets, stage));
-                Route::Sound { outlet, track, begun: false }
+    /// Sound that is encoded: decoded once, with an encoder for each group of files.
+    fn sound(&mut self, stream: usize, tracks: &mut Tracks<'_>) -> Result<Option<Route>> {
+        let (mut groups, mut encoders, mut all) = (Vec::new(), Vec::new(), Vec::new());
+        for group in 0..self.plan.sound.len() {
+            let encoded =
+                |file: &PassOutput<'_>| file.sound == group && matches!(file.task(stream), Some(Task::EncodeAudio(_)));
+            let track = self.places(stream, encoded);
+            if !track.0.is_empty() {
+                all.extend(track.0.iter().cloned());
+                groups.push(group);
+                encoders.push(SoundOut { encoder: tracks.encoder(group, stream)?, track, start: None });
             }
+        }
+        if encoders.is_empty() {
+            return Ok(None);
+        }
+        let (outlet, packets) = self.graph.channel::<InputPacket>(PACKETS);
+        let decoder = AudioDecoder::of(self.source.input(), &self.plan.info.streams[stream])?;
+        let found = self.graph.sink(("audio", stream), packets, EncodeSound { stream, decoder, encoders });
+        self.audio.insert(stream, EncodedSound { groups, found });
+        Ok(Some(Route::Sound { outlet, track: TrackOut(all), begun: false }))
+    }
+
+    /// Packets that go into files as they are. What they are is the same wherever they are copied.
+    fn copied(&self, stream: usize) -> Option<Route> {
+        let is_copied = |task: Option<&Task>| matches!(task, Some(Task::CopyAudio(_) | Task::CopySubtitle { .. }));
+        let track = self.places(stream, |file| is_copied(file.task(stream)));
+        let tasks = self.plan.outputs.iter().map(|file| file.task(stream));
+        match tasks.flatten().find(|task| is_copied(Some(task)))? {
+            _ if track.0.is_empty() => None,
             Task::CopyAudio(mapping) => {
-                Route::CopyAudio { track, delay_ns: mapping.codec_delay_ns, opus: mapping.codec_id == "A_OPUS" }
+                let (delay_ns, opus) = (mapping.codec_delay_ns, mapping.codec_id == "A_OPUS");
+                Some(Route::CopyAudio { track, delay_ns, opus })
             }
-            Task::CopySubtitle { codec_id, .. } => Route::CopySubtitle { track, webvtt: codec_id == "S_TEXT/WEBVTT" },
-            _ => Route::Skip,
-        })
+            Task::CopySubtitle { codec_id, .. } => {
+                Some(Route::CopySubtitle { track, webvtt: codec_id == "S_TEXT/WEBVTT" })
+            }
+            _ => None,
+        }
     }
 
     fn text(&mut self, stream: usize, track: TrackOut) -> Result<Route> {
@@ -264,6 +308,10 @@ impl Routes<'_, '_> {
             }
         }
     }
+}
+
+fn is_text(task: Option<&Task>) -> bool {
+    matches!(task, Some(Task::ConvertSubtitle))
 }
 
 fn cannot_write(path: &std::path::Path, cause: std::io::Error) -> crate::base::Error {
@@ -284,7 +332,7 @@ struct PassPictures {
 }
 
 impl PassPictures {
-    fn new(graph: &mut Graph, plan: &PassPlan<'_>, input: &Input, main: usize) -> Result<Self> {
+    fn new(graph: &mut Graph, plan: &PassPlan<'_>, input: &Input, (main, stills): (usize, bool)) -> Result<Self> {
         let encoding = plan.outputs.iter().filter(|output| output.finished.is_none());
         let Some(first) = encoding.clone().next() else {
             return Ok(PassPictures { packets: None, ports: Vec::new(), decoded: None });
@@ -293,7 +341,7 @@ impl PassPictures {
         let options = video_options(&first.settings.hwaccel)?;
         let decoder = VideoDecoder::open(input, &plan.info.streams[main], options)?;
         let (frames, decoded) = graph.add("decode", port, Decode { decoder }, FRAMES);
-        let ports = match encoding.count() {
+        let ports = match encoding.count() + usize::from(stills) {
             1 => vec![frames],
             n => graph.tee(frames, n),
         };
@@ -410,13 +458,16 @@ impl PassPromises {
     /// `Encode` for a stage that found nothing.
     pub(super) fn found(self) -> Result<PassFindings> {
         let demux = self.demux.found()?;
-        let mut audio = demux.copied.clone();
-        for (stream, promise) in self.audio {
-            audio.insert(stream, promise.found()?);
+        let mut audio = vec![demux.copied.clone(); self.groups];
+        for (stream, EncodedSound { groups, found }) in self.audio {
+            for (group, found) in groups.into_iter().zip(found.found()?) {
+                audio[group].insert(stream, found);
+            }
         }
         let outputs = self.outputs.into_iter().map(OutputPromises::found).collect::<Result<Vec<_>>>()?;
         let decode = self.decode.map(|d| d.found()).transpose()?.unwrap_or_default();
-        Ok(PassFindings { demux, decode, audio, outputs })
+        let stills = self.stills.map(|stills| stills.found()).transpose()?;
+        Ok(PassFindings { demux, decode, audio, stills, outputs })
     }
 }
 

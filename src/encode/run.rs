@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::beside::{self, Beside, JobStills, RenditionChoice};
 use super::captions::CaptionFiles;
 use super::chosen::chosen;
 use super::damage;
+use super::deciding::{decisions, main_stream, no_video};
 use super::known::facts_of;
-use super::loudness::{LevelledTracks, Levelling};
-use super::pass::{FinishedPicture, OutputFindings, PassFindings, PassOutput, PassPlan, build};
+use super::loudness::LevelledTracks;
+use super::pass::{FinishedPicture, OutputFindings, PassFindings, PassOutput, PassPlan, PassSound, build};
 use super::paths::{check_paths, stand_in};
 use super::sampled::{self, Sampling};
+use super::sound_groups::{SoundGroup, SoundGroups};
 use super::space::{check_space, disks};
 use super::usage::{Stopwatch, limit_cores};
 use super::wanted::{check_held, wanted};
@@ -29,9 +32,8 @@ use crate::stages::describe::{FileDescription, describe};
 use crate::stages::disks::DiskWatch;
 use crate::stages::progress::{JobProgress, Progress, Pulse, Teller};
 use crate::stages::spec::factory;
-use crate::stages::streams::{
-    Action, SoundWish, StreamDecision, Task, check_sound, decide, in_track_order, unknown_codecs,
-};
+use crate::stages::streams::{Action, StreamDecision, Task, in_track_order};
+use crate::still::{StillReport, StillWatch};
 use crate::store::PartialOutput;
 use crate::syntax::opus::OPUS_RATE;
 use crate::verify::{
@@ -39,8 +41,8 @@ use crate::verify::{
 };
 
 /// Encodes one source into files: it is looked at once, and decoded once for all of them that have a fixed CRF.
-/// Those with a target are searched one after the other. `outputs` name the same input, and the audio of the first holds
-/// for all.
+/// Those with a target are searched one after the other. `outputs` name the same input. Sound is decoded once for all, and
+/// encoded once for those that want the same of it.
 ///
 /// Blocks until the outputs are verified and in place, or the run failed; what happens meanwhile goes to
 /// `sink`, from this and other threads. On any error the outputs' paths are as they were before. Two kinds of file are
@@ -53,6 +55,7 @@ use crate::verify::{
 /// `cancel`.
 pub(crate) fn encode_all(
     outputs: &[EncodeSettings],
+    beside: Beside<'_>,
     sink: &dyn Sink,
     cancel: &CancelToken,
     pulse: &Pulse,
@@ -88,16 +91,20 @@ pub(crate) fn encode_all(
         }
     }
     together(outputs)?;
-    check_paths(outputs, &[], &[])?;
-    let Some(spool) = stand_in(first, sink, cancel)? else { return encode_files(outputs, sink, cancel, pulse, &clock) };
+    let stills: Vec<_> = beside.stills.iter().map(|still| (still.word(), still.path.as_path())).collect();
+    check_paths(outputs, &[], &stills)?;
+    let Some(spool) = stand_in(first, sink, cancel)? else {
+        return encode_files(outputs, beside, sink, cancel, pulse, &clock);
+    };
     let outputs: Vec<_> =
         outputs.iter().map(|o| EncodeSettings { read_from: Some(spool.path().to_path_buf()), ..o.clone() }).collect();
-    encode_files(&outputs, sink, cancel, pulse, &clock).map_err(|e| spool.named(e))
+    encode_files(&outputs, beside, sink, cancel, pulse, &clock).map_err(|e| spool.named(e))
 }
 
 /// Encodes a source that can be sought in.
 fn encode_files(
     outputs: &[EncodeSettings],
+    beside: Beside<'_>,
     sink: &dyn Sink,
     cancel: &CancelToken,
     pulse: &Pulse,
@@ -108,33 +115,38 @@ fn encode_files(
     let analysis = Analysis::open(first.source(), cancel)?;
     let info = analysis.info().clone();
     // Refused before anything is looked at.
-    let formats: Vec<Format> = outputs.iter().map(|o| Format::of_name(&o.output)).collect();
-    decisions(first, &formats, &info)?;
+    SoundGroups::new(outputs).decisions(&info)?;
     let size = std::fs::metadata(first.source()).map_or(0, |facts| facts.len());
     check_space(outputs, size, info.duration_s)?;
     let disks = disks(outputs);
     let files =
         outputs.iter().map(|o| PartialOutput::create(&o.input, &o.output, o.overwrite)).collect::<Result<Vec<_>>>()?;
-    let mut captions = outputs.iter().map(CaptionFiles::create).collect::<Result<Vec<_>>>()?;
+    let captions = outputs.iter().map(CaptionFiles::create).collect::<Result<Vec<_>>>()?;
+    let stills = JobStills::create(first, beside)?;
     let facts = facts_of(outputs, analysis).map_err(place)?;
     let info = facts.refine(&info);
-    let decisions = decisions(first, &formats, &info)?;
-    let main = main_stream(&info, &decisions).map_err(place)?;
-    let outputs = &chosen(outputs, &facts, main).map_err(place)?[..];
-    let late = &facts.late;
-    let levelling = Levelling { settings: first, info: &info, late, decisions: &decisions, sink, cancel };
-    let levelled = levelling.level().map_err(place)?;
+    let main = info.streams.get(facts.stream).ok_or_else(no_video).map_err(place)?;
+    let choice = RenditionChoice::new(outputs, beside, (&facts, main), sink).map_err(place)?;
+    let (files, mut captions, outputs) = (choice.of(files), choice.of(captions), choice.of(outputs.to_vec()));
+    let outputs = chosen(&outputs, &facts, main).map_err(place)?;
+    let watch = stills.watch(first, (&facts, main, &info)).map_err(place)?;
+    let groups = SoundGroups::new(&outputs);
+    let sound = groups.levelled(&info, &facts.late, sink, cancel).map_err(place)?;
+    let main = sound.first().map_or(&[][..], |group| &group.decisions);
+    let main = main_stream(&info, main).map_err(place)?;
     let sampling = Sampling { info: &info, facts: &facts, main, sink, cancel, pulse, disks: &disks };
-    let (outputs, samples): (Vec<_>, Vec<_>) = sampling.resolve(outputs).map_err(place)?.into_iter().unzip();
+    let (outputs, samples): (Vec<_>, Vec<_>) = sampling.resolve(&outputs).map_err(place)?.into_iter().unzip();
     let parts = |fixed: bool| outputs.iter().filter(|o| matches!(o.quality, Quality::Crf(_)) == fixed).count();
     let job = JobProgress::new(parts(false) + parts(true).min(1));
     let mut runs = outputs
         .iter()
-        .map(|settings| {
+        .enumerate()
+        .map(|(number, settings)| {
             let (codec, format) = (factory(settings)?.traits().codec, Format::of_name(&settings.output));
             let picture = PicturePlan::new(&facts, main, &wanted(settings, format, &facts)?)?;
             check_held(format, &picture)?;
-            let (job, info, facts, disks, levelled, shared) = (&job, &info, &facts, &disks, &levelled, &decisions);
+            let (job, info, facts, disks, sound, group) = (&job, &info, &facts, &disks, &sound[..], groups.of(number));
+            let SoundGroup { decisions: shared, levelled } = &sound[group];
             let decisions: Vec<_> = shared.iter().map(|d| d.coded_as(codec).kept_in(format)).collect();
             let said = levelled.said(describe(info, &decisions));
             let run = Run {
@@ -146,7 +158,8 @@ fn encode_files(
                 disks,
                 info,
                 format,
-                shared,
+                sound,
+                group,
                 decisions,
                 said,
                 facts,
@@ -166,9 +179,10 @@ fn encode_files(
     for (run, chunked) in runs.iter_mut().zip(&chunked) {
         run.say_how_it_is_made(chunked.as_ref()).map_err(place)?;
     }
-    let job = EncodeJob { runs, files, captions, chunked };
-    let mut reports = job.finish(clock).map_err(place)?;
+    let job = EncodeJob { runs, files, captions, chunked, stills, watch };
+    let (mut reports, stills) = job.finish(clock).map_err(place)?;
     sampled::report(&mut reports, samples);
+    beside::report(&mut reports, stills, choice);
     Ok(reports)
 }
 
@@ -213,47 +227,27 @@ fn decided(settings: &EncodeSettings, info: &MediaInfo) -> Result<Vec<StreamDeci
     Ok(decisions(settings, &[format], info)?.iter().map(|d| d.kept_in(format)).collect())
 }
 
-/// What becomes of each stream, as Matroska holds it, where its sound goes into files of these formats.
-fn decisions(settings: &EncodeSettings, formats: &[Format], info: &MediaInfo) -> Result<Vec<StreamDecision>> {
-    let unknown = unknown_codecs(settings.source(), info);
-    let codec = factory(settings)?.traits().codec;
-    let wish = SoundWish::of(settings, formats);
-    check_sound(info, wish).map_err(|e| e.with_file(&settings.input))?;
-    let decisions: Vec<_> = decide(info, wish, &unknown).iter().map(|d| d.coded_as(codec)).collect();
-    let in_file = |kind, message: &str| Err(Error::new(kind, message).with_file(&settings.input));
-    match main_stream(info, &decisions) {
-        Err(error) => Err(error.with_file(&settings.input)),
-        Ok(main) if main.codec == "av1" && codec == "av1" && !settings.reencode => {
-            in_file(ErrorKind::Skipped, "it is AV1 already (--reencode encodes it again)")
-        }
-        Ok(_) => Ok(decisions),
-    }
-}
-
-/// The video stream that is encoded.
-fn main_stream<'a>(info: &'a MediaInfo, decisions: &[StreamDecision]) -> Result<&'a StreamInfo> {
-    let main = decisions.iter().find(|d| matches!(d.task, Task::EncodeVideo));
-    main.and_then(|d| info.streams.get(d.index))
-        .ok_or_else(|| Error::new(ErrorKind::Unsupported, "there is no video stream in it"))
-}
-
 /// A job whose pictures are searched where they have a target; what is left is the pass that writes its files.
 struct EncodeJob<'a> {
     runs: Vec<Run<'a>>,
     files: Vec<PartialOutput>,
     captions: Vec<Option<CaptionFiles>>,
     chunked: Vec<Option<ChunkedFilm>>,
+    stills: JobStills,
+    watch: Option<StillWatch>,
 }
 
 impl EncodeJob<'_> {
-    fn finish(self, clock: &Stopwatch) -> Result<Vec<Report>> {
-        let EncodeJob { runs, files, captions, chunked } = self;
+    fn finish(self, clock: &Stopwatch) -> Result<(Vec<Report>, Vec<StillReport>)> {
+        let EncodeJob { runs, files, captions, chunked, stills, watch } = self;
         let encodes = chunked.iter().any(Option::is_none);
-        let (findings, stages, time) = pass(&runs, &files, &chunked, encodes)?;
-        let PassFindings { demux, decode, audio, outputs } = findings;
+        // Where nothing is decoded for an encode, stills read what they need.
+        let (with_pass, alone) = if encodes { (watch, None) } else { (None, watch) };
+        let (findings, stages, time) = pass(&runs, &files, &chunked, (encodes, with_pass))?;
+        let PassFindings { demux, decode, audio, outputs, stills: seen } = findings;
         let mut found = Vec::new();
         for ((run, chunked), output) in runs.iter().zip(&chunked).zip(outputs) {
-            let of_pass = Findings::of_pass(&demux, &decode, &audio, output);
+            let of_pass = Findings::of_pass(&demux, &decode, &audio[run.group], output);
             let mut findings = chunked.iter().fold(of_pass, Findings::with_search);
             if factory(run.settings)?.traits().codec != "av1" {
                 // Metadata of single pictures is written into AV1 alone.
@@ -280,6 +274,11 @@ impl EncodeJob<'_> {
             reports.push(report);
             verified.push(file);
         }
+        let still_reports = match runs.first() {
+            Some(run) => stills.made(run.settings, run.picture.stream.index, (seen, alone), run.cancel)?,
+            None => Vec::new(),
+        };
+        let sink = runs.first().map(|run| run.sink);
         let places = runs.iter().zip(verified).zip(captions).zip(chunked).zip(&mut reports);
         for ((((run, file), captions), chunked), report) in places {
             file.publish()?;
@@ -292,7 +291,8 @@ impl EncodeJob<'_> {
             let output = run.settings.output.display().to_string();
             run.sink.event(&Event::Finished { output, bytes: report.output.bytes });
         }
-        Ok(reports)
+        stills.publish(&still_reports, sink.unwrap_or(&Silent))?;
+        Ok((reports, still_reports))
     }
 }
 
@@ -301,7 +301,7 @@ fn pass(
     runs: &[Run<'_>],
     files: &[PartialOutput],
     chunked: &[Option<ChunkedFilm>],
-    encodes: bool,
+    (encodes, stills): (bool, Option<StillWatch>),
 ) -> Result<(PassFindings, Vec<StageReport>, Duration)> {
     let Some(run) = runs.first() else { return Err(Error::new(ErrorKind::Usage, "there is no output to encode to")) };
     run.sink.event(&Event::Stage { name: if encodes { "encode" } else { "mux" } });
@@ -315,6 +315,7 @@ fn pass(
             settings: run.settings,
             picture: &run.picture,
             decisions: &run.decisions,
+            sound: run.group,
             said: &run.said,
             format: run.format,
             file: file.file()?,
@@ -325,8 +326,9 @@ fn pass(
         });
     }
     let mut graph = Graph::new(run.cancel);
-    let (info, decisions, levels) = (run.info, run.shared, &run.levelled.levels);
-    let promises = build(&mut graph, PassPlan { info, decisions, levels, outputs }, source)?;
+    let sound = run.sound.iter();
+    let sound = sound.map(|g| PassSound { decisions: &g.decisions, levels: &g.levelled.levels }).collect();
+    let promises = build(&mut graph, PassPlan { info: run.info, sound, outputs, stills }, source)?;
     let stages = run.teller().wait(graph.start(), &progress, encodes)?;
     Ok((promises.found()?, stages, begun.elapsed()))
 }
@@ -391,8 +393,9 @@ pub(super) struct Run<'a> {
     levelled: &'a LevelledTracks,
     pub(super) info: &'a MediaInfo,
     pub(super) format: Format,
-    /// What becomes of each stream, as Matroska holds it: the same for all files.
-    shared: &'a [StreamDecision],
+    /// What becomes of the sound in all files, and the group of this one.
+    sound: &'a [SoundGroup],
+    group: usize,
     /// As of this file.
     pub(super) decisions: Vec<StreamDecision>,
     /// What it says of itself.

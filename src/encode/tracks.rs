@@ -16,31 +16,38 @@ use crate::stages::streams::{StreamDecision, Task};
 /// The tracks that the files of a pass are filled from.
 pub(super) struct Tracks<'a> {
     info: &'a MediaInfo,
-    /// How each source stream is coded, where it goes into a file; subtitles as Matroska has them.
-    kinds: BTreeMap<usize, TrackKind>,
-    /// Encoders, made early because the header needs their delay.
-    encoders: HashMap<usize, AudioEncoder>,
-    /// What is done to the loudness of a source's streams.
-    levels: BTreeMap<usize, SoundLevel>,
+    /// How each source stream is coded, by group of files that have the same sound; subtitles as Matroska has them.
+    kinds: Vec<BTreeMap<usize, TrackKind>>,
+    /// Encoders by group and stream, made early because the header needs their delay.
+    encoders: HashMap<(usize, usize), AudioEncoder>,
 }
 
+/// What becomes of streams in the files of a group, and what is done to their loudness.
+type GroupPlan<'a> = (&'a [StreamDecision], &'a BTreeMap<usize, SoundLevel>);
+
 impl<'a> Tracks<'a> {
-    pub(super) fn new(
-        info: &'a MediaInfo,
-        decisions: &[StreamDecision],
-        levels: &BTreeMap<usize, SoundLevel>,
-    ) -> Result<Self> {
-        let mut tracks = Tracks { info, kinds: BTreeMap::new(), encoders: HashMap::new(), levels: levels.clone() };
-        for decision in decisions {
-            let Some(stream) = info.streams.get(decision.index) else { continue };
-            if let Some(kind) = tracks.kind(decision, stream)? {
-                tracks.kinds.insert(decision.index, kind);
+    pub(super) fn new(info: &'a MediaInfo, groups: &[GroupPlan<'_>]) -> Result<Self> {
+        let mut tracks = Tracks { info, kinds: Vec::new(), encoders: HashMap::new() };
+        for (group, (decisions, levels)) in groups.iter().enumerate() {
+            let mut kinds = BTreeMap::new();
+            for decision in *decisions {
+                let Some(stream) = info.streams.get(decision.index) else { continue };
+                if let Some(kind) = tracks.kind(group, decision, levels.get(&stream.index).copied(), stream)? {
+                    kinds.insert(decision.index, kind);
+                }
             }
+            tracks.kinds.push(kinds);
         }
         Ok(tracks)
     }
 
-    fn kind(&mut self, decision: &StreamDecision, stream: &StreamInfo) -> Result<Option<TrackKind>> {
+    fn kind(
+        &mut self,
+        group: usize,
+        decision: &StreamDecision,
+        level: Option<SoundLevel>,
+        stream: &StreamInfo,
+    ) -> Result<Option<TrackKind>> {
         let audio = stream.audio.as_ref();
         Ok(Some(match &decision.task {
             // A place for the video track until the encoder says how it is coded.
@@ -50,11 +57,11 @@ impl<'a> Tracks<'a> {
                     plan: plan.clone(),
                     source_rate: audio.map_or(48_000, |a| a.sample_rate),
                     start: stream.start,
-                    level: self.levels.get(&stream.index).copied(),
+                    level,
                 })
                 .map_err(|e| e.with_stream(stream.index))?;
                 let track = encoder.track().map_err(|e| e.with_stream(stream.index))?;
-                self.encoders.insert(stream.index, encoder);
+                self.encoders.insert((group, stream.index), encoder);
                 TrackKind::Audio(track)
             }
             Task::CopyAudio(mapping) => TrackKind::Audio(AudioTrackParams {
@@ -84,6 +91,7 @@ impl<'a> Tracks<'a> {
     /// What a file is to hold: how its picture was cropped is for whoever verifies it later.
     pub(super) fn params_of(
         &self,
+        group: usize,
         (decisions, said): (&[StreamDecision], &FileDescription),
         treatment: &Treatment,
         start: Span,
@@ -94,7 +102,7 @@ impl<'a> Tracks<'a> {
         }
         params.editions.iter_mut().for_each(|edition| edition.later(start));
         for said in &said.tracks {
-            let Some(kind) = self.kinds.get(&said.stream) else { continue };
+            let Some(kind) = self.kinds.get(group).and_then(|kinds| kinds.get(&said.stream)) else { continue };
             let converted = decisions.iter().any(|d| d.index == said.stream && matches!(d.task, Task::ConvertSubtitle));
             let mut track = TrackParams {
                 kind: if converted { text() } else { kind.clone() },
@@ -111,10 +119,10 @@ impl<'a> Tracks<'a> {
         params
     }
 
-    /// The encoder of an audio stream; there is one a pass.
-    pub(super) fn encoder(&mut self, stream: usize) -> Result<AudioEncoder> {
+    /// The encoder of an audio stream for a group of files; there is one a pass.
+    pub(super) fn encoder(&mut self, group: usize, stream: usize) -> Result<AudioEncoder> {
         let missing = || Error::new(ErrorKind::Encode, "no encoder was made for this stream").with_stream(stream);
-        self.encoders.remove(&stream).ok_or_else(missing)
+        self.encoders.remove(&(group, stream)).ok_or_else(missing)
     }
 }
 

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::request::EncodeRequest;
 use crate::base::{CancelToken, Error, ErrorKind, Result};
 use crate::config::path_text::lossy_if_any;
-use crate::encode::encode_all;
+use crate::encode::{Beside, encode_all};
 use crate::event::{Event, JobId, Sink};
 use crate::flow::{Health, RunState};
 use crate::report::Report;
@@ -210,7 +210,9 @@ impl JobThread {
         let resolved = (0..request.outputs.len()).map(|i| request.resolve(i)).collect::<Result<Vec<_>>>()?;
         let (settings, warnings): (Vec<_>, Vec<_>) = resolved.into_iter().unzip();
         let sink = JobSink { job: self, warnings: &warnings.concat() };
-        let mut reports = match encode_all(&settings, &sink, &self.cancel, &self.vitals.pulse) {
+        let optional: Vec<bool> = request.outputs.iter().map(|output| output.optional).collect();
+        let beside = Beside { stills: &request.stills, optional: request.renditions.then_some(&optional[..]) };
+        let mut reports = match encode_all(&settings, beside, &sink, &self.cancel, &self.vitals.pulse) {
             Ok(reports) => reports.into_iter().zip(warnings).map(|(report, said)| with(report, said)),
             Err(error) if error.kind() == ErrorKind::Skipped => {
                 let file = error.file().map(Path::to_path_buf);

@@ -8,9 +8,10 @@ use serde_json::Value;
 
 use super::extension;
 use crate::base::{Error, ErrorKind, Result};
-use crate::config::{EncodeSettings, Origin, SettingValues, setting};
+use crate::config::{EncodeSettings, Origin, SettingValues, nearest, setting};
 use crate::encode::check_paths;
 use crate::stages::spec::factory;
+use crate::still::StillRequest;
 
 /// The form of requests written as JSON; another is refused.
 const VERSION: u32 = 1;
@@ -23,6 +24,8 @@ pub struct OutputRequest {
     pub path: PathBuf,
     /// Settings of this output; they go before those of the request.
     pub settings: SettingValues,
+    /// Of renditions: whether it is one of a row of sizes of which those above the film are not meant.
+    pub(crate) optional: bool,
 }
 
 /// One film to encode into one or more files.
@@ -44,24 +47,39 @@ pub struct EncodeRequest {
     pub input: PathBuf,
     /// The files to write; at least one.
     pub outputs: Vec<OutputRequest>,
+    /// Posters, contact sheets and previews to make of the same film, from the same decode where a file is encoded at a fixed
+    /// CRF.
+    pub stills: Vec<StillRequest>,
     /// Settings of all outputs. Where they come from is not written into JSON.
     pub settings: SettingValues,
     /// Cores that are this job's, where others of a batch run beside it.
     pub(crate) cores: Option<u32>,
+    /// Whether outputs that would come to the same are left out.
+    pub(crate) renditions: bool,
 }
 
 impl EncodeRequest {
     /// A request with default settings.
     pub fn new(input: impl Into<PathBuf>, output: impl Into<PathBuf>) -> Self {
-        let mut request =
-            EncodeRequest { input: input.into(), outputs: Vec::new(), settings: SettingValues::default(), cores: None };
+        let mut request = Self::without_outputs(input.into());
         request.add_output(output);
         request
     }
 
+    pub(crate) fn without_outputs(input: PathBuf) -> Self {
+        EncodeRequest {
+            input,
+            outputs: Vec::new(),
+            stills: Vec::new(),
+            settings: SettingValues::default(),
+            cores: None,
+            renditions: false,
+        }
+    }
+
     /// Adds a file to write; gives its index for [`set_for`](Self::set_for). The first has index 0.
     pub fn add_output(&mut self, path: impl Into<PathBuf>) -> usize {
-        self.outputs.push(OutputRequest { path: path.into(), settings: SettingValues::default() });
+        self.outputs.push(OutputRequest { path: path.into(), settings: SettingValues::default(), optional: false });
         self.outputs.len() - 1
     }
 
@@ -122,6 +140,13 @@ impl EncodeRequest {
     pub fn check(&self) -> Result<Vec<String>> {
         if self.outputs.is_empty() {
             return Err(Error::new(ErrorKind::Usage, "a request without outputs asks for nothing"));
+        }
+        for (index, still) in self.stills.iter().enumerate() {
+            let others = self.outputs.iter().map(|o| &o.path).chain(self.stills[..index].iter().map(|s| &s.path));
+            if others.into_iter().any(|other| *other == still.path) {
+                return Err(Error::new(ErrorKind::Usage, "two outputs have this path").with_file(&still.path));
+            }
+            still.check()?;
         }
         let mut warnings = Vec::new();
         for (index, output) in self.outputs.iter().enumerate() {
@@ -189,6 +214,8 @@ struct RequestText {
     version: u32,
     input: PathBuf,
     outputs: Vec<OutputText>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    stills: Vec<StillText>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     settings: BTreeMap<String, Value>,
 }
@@ -201,6 +228,39 @@ struct OutputText {
     settings: BTreeMap<String, Value>,
 }
 
+/// A still as it is written: `{"path": "poster.jpg", "at": "12.5"}`.
+#[derive(Clone, Serialize, Deserialize)]
+struct StillText {
+    path: PathBuf,
+    #[serde(flatten)]
+    words: BTreeMap<String, Value>,
+}
+
+impl StillText {
+    fn of(still: &StillRequest) -> Self {
+        let words = still.words().into_iter().map(|(word, value)| (word.to_owned(), value.into()));
+        StillText { path: still.path.clone(), words: words.collect() }
+    }
+
+    fn read(self) -> Result<StillRequest> {
+        let wrong = |what: Vec<String>| Error::new(ErrorKind::Usage, what.join("; ")).with_file(&self.path);
+        let word = |(word, value): (&String, &Value)| match text(value) {
+            Some(text) => Ok((word.clone(), text)),
+            None => Err(wrong(vec![format!("{word}: a value is text, a number or a bool")])),
+        };
+        let words = self.words.iter().map(word).collect::<Result<Vec<_>>>()?;
+        StillRequest::of_words(&self.path, &words, nearest).map_err(wrong)
+    }
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
 fn written(values: &SettingValues) -> BTreeMap<String, Value> {
     values.iter().map(|(setting, text, _)| (setting.name.to_owned(), text.into())).collect()
 }
@@ -211,11 +271,9 @@ fn read(texts: &BTreeMap<String, Value>, origin: Origin) -> Result<SettingValues
         return Err(Error::new(ErrorKind::Usage, "quality.crf and quality.target_vmaf cannot be together"));
     }
     for (name, value) in texts {
-        let text = match value {
-            Value::String(text) => text.clone(),
-            Value::Number(_) | Value::Bool(_) => value.to_string(),
-            _ => return Err(Error::new(ErrorKind::Usage, format!("{name}: a value is text, a number or a bool"))),
-        };
+        let text = text(value);
+        let text =
+            text.ok_or_else(|| Error::new(ErrorKind::Usage, format!("{name}: a value is text, a number or a bool")))?;
         values.set(name, &text, origin)?;
     }
     Ok(values)
@@ -227,6 +285,7 @@ impl From<EncodeRequest> for RequestText {
         RequestText {
             version: VERSION,
             outputs: outputs.map(|o| OutputText { path: o.path.clone(), settings: written(&o.settings) }).collect(),
+            stills: request.stills.iter().map(StillText::of).collect(),
             settings: written(&request.settings),
             input: request.input,
         }
@@ -243,8 +302,13 @@ impl TryFrom<RequestText> for EncodeRequest {
         }
         let outputs = text.outputs.into_iter();
         let outputs = outputs
-            .map(|o| Ok(OutputRequest { path: o.path, settings: read(&o.settings, Origin::Output)? }))
+            .map(|o| {
+                let settings = read(&o.settings, Origin::Output)?;
+                Ok(OutputRequest { path: o.path, settings, optional: false })
+            })
             .collect::<Result<_>>()?;
-        Ok(EncodeRequest { input: text.input, outputs, settings: read(&text.settings, Origin::Request)?, cores: None })
+        let stills = text.stills.into_iter().map(StillText::read).collect::<Result<_>>()?;
+        let settings = read(&text.settings, Origin::Request)?;
+        Ok(EncodeRequest { outputs, stills, settings, ..EncodeRequest::without_outputs(text.input) })
     }
 }

@@ -65,6 +65,14 @@ pub enum Scale {
     Height(u32),
     /// This width and height.
     Size(u32, u32),
+    /// As large as this box lets it be, with square samples and in the picture's own shape; of a picture that is higher than
+    /// wide, the box is turned.
+    Fit {
+        /// Its sides.
+        sides: (u32, u32),
+        /// Whether a picture that is smaller is enlarged.
+        enlarge: bool,
+    },
 }
 
 /// Whether the source is decoded in hardware. Its pictures are those of software either way.
@@ -230,6 +238,9 @@ impl fmt::Display for Scale {
         match self {
             Scale::Height(height) => height.fmt(f),
             Scale::Size(width, height) => write!(f, "{width}x{height}"),
+            Scale::Fit { sides: (width, height), enlarge } => {
+                write!(f, "{}:{width}x{height}", if *enlarge { "fill" } else { "fit" })
+            }
         }
     }
 }
@@ -239,14 +250,31 @@ impl FromStr for Scale {
 
     fn from_str(text: &str) -> Result<Self> {
         let wrong = || {
-            let message = format!("{text:?} is no size; write a height as 720, or 1280x720, even and from 64 to 8704");
+            let message = format!(
+                "{text:?} is no size; write a height as 720, or 1280x720, even and from 64 to 8704, or fit:1280x720"
+            );
             Error::new(ErrorKind::Usage, message)
         };
         let side = |text: &str| {
             let side: u32 = text.parse().map_err(|_| wrong())?;
             if (64..=8704).contains(&side) && side.is_multiple_of(2) { Ok(side) } else { Err(wrong()) }
         };
-        match text.split_once('x') {
+        let (box_of, sides) = match text.split_once(':') {
+            Some(("fit", sides)) => (Some(false), sides),
+            Some(("fill", sides)) => (Some(true), sides),
+            _ => (None, text),
+        };
+        match (box_of, sides.split_once('x')) {
+            (Some(enlarge), Some((width, height))) => Ok(Scale::Fit { sides: (side(width)?, side(height)?), enlarge }),
+            (Some(_), None) => Err(wrong()),
+            (None, size) => Self::plain(size, text, side),
+        }
+    }
+}
+
+impl Scale {
+    fn plain(size: Option<(&str, &str)>, text: &str, side: impl Fn(&str) -> Result<u32>) -> Result<Self> {
+        match size {
             Some((width, height)) => Ok(Scale::Size(side(width)?, side(height)?)),
             None => Ok(Scale::Height(side(text)?)),
         }
@@ -284,10 +312,10 @@ mod tests {
         for text in ["auto", "8", "10", "source"] {
             assert_eq!(text.parse::<BitDepth>().unwrap().to_string(), text);
         }
-        for text in ["720", "1280x720"] {
+        for text in ["720", "1280x720", "fit:1280x720", "fill:640x480"] {
             assert_eq!(text.parse::<Scale>().unwrap().to_string(), text);
         }
-        for text in ["", "x", "719", "62", "1280x", "1280x99999", "-720"] {
+        for text in ["", "x", "719", "62", "1280x", "1280x99999", "-720", "fit:720", "fit:63x64", "fat:64x64"] {
             assert_eq!(text.parse::<Scale>().unwrap_err().kind(), ErrorKind::Usage, "{text}");
         }
         assert!("9".parse::<BitDepth>().is_err() && "on".parse::<Crop>().is_err());

@@ -16,6 +16,7 @@ mod fields;
 mod loudness;
 mod policy;
 mod prior;
+mod renditions;
 mod samples;
 mod schedule;
 mod search;
@@ -44,6 +45,7 @@ pub use loudness::{
 };
 pub use policy::{ChunkSearch, Tier};
 pub use prior::{ChunkOutcome, LONGEST_LAG, forecast, lag, probe_crf, slope_of};
+pub use renditions::{RenditionShape, RenditionVerdict, chosen};
 pub use samples::{FilmMarks, SampleSpan, SampleStep, complexity, sample_spans, sample_step};
 pub use schedule::{
     ChunkFacts, KeptChunk, ScheduleAction, ScheduleEvent, ScheduleRecord, ScheduleRules, Scheduler, ScoredFrames,
@@ -55,6 +57,7 @@ pub use streams::{is_image_codec, main_video, why_main};
 pub use tail::{Piece, mean_crf};
 pub use title::{Calibration, TitleRules, TitleWay, probed, title_crf};
 pub use tone::played_depth;
+pub(crate) use treatment::fitted;
 pub use treatment::{PicturePlan, Treatment};
 pub use watch::{Profile, Verdict, Watch, WatchSpec};
 pub use workers::{Layout, Machine, Needs, layout, usual_encoders};

@@ -298,7 +298,21 @@ fn scaled(wanted: Scale, crop: Rect, shape: Rational) -> (u32, u32) {
             let width = f64::from(crop.width) * shape.as_f64() * f64::from(height) / f64::from(crop.height.max(1));
             (((width / 2.0).round() as u32 * 2).max(2), height)
         }
+        Scale::Fit { sides, enlarge } => fitted(sides, enlarge, crop, shape),
     }
+}
+
+/// The largest even size within the box that has the shape of `crop`, in square samples. Where the picture is not enlarged,
+/// its height is the most: samples that are not square are made so along the rows.
+pub(crate) fn fitted((width, height): (u32, u32), enlarge: bool, crop: Rect, shape: Rational) -> (u32, u32) {
+    let (wide, high) = (f64::from(crop.width.max(1)) * shape.as_f64(), f64::from(crop.height.max(1)));
+    let (long, short) = (width.max(height), width.min(height));
+    // Of a box, too, the long side goes with the picture's.
+    let (most_wide, most_high) = if wide >= high { (long, short) } else { (short, long) };
+    let factor = (f64::from(most_wide) / wide).min(f64::from(most_high) / high);
+    let factor = if enlarge { factor } else { factor.min(1.0) };
+    let even = |side: f64, most: u32| ((side * factor / 2.0).round() as u32 * 2).clamp(2, (most / 2 * 2).max(2));
+    (even(wide, most_wide), even(high, most_high))
 }
 
 /// The stream as the output has it. Scaling changes the shape of samples so that the picture keeps its own.
@@ -356,5 +370,48 @@ mod tests {
         assert_eq!(scaled(Scale::Size(640, 480), dvd, wide), (640, 480));
         assert_eq!(sample_aspect(64 * 720 * 480, 45 * 576 * 640), Rational::positive(4, 3));
         assert_eq!(sample_aspect(1280 * 360, 544 * 848), None, "847.06 was rounded to 848");
+    }
+
+    #[test]
+    fn a_box_holds_the_whole_picture_in_its_own_shape() {
+        let fit = |sides, crop, shape| scaled(Scale::Fit { sides, enlarge: false }, crop, shape);
+        let hd = Rect::whole(1920, 1080);
+        assert_eq!(fit((1280, 720), hd, Rational::ONE), (1280, 720));
+        assert_eq!(fit((1280, 720), Rect::whole(1080, 1920), Rational::ONE), (720, 1280), "the box is turned");
+        assert_eq!(fit((1920, 1080), Rect::whole(1280, 534), Rational::ONE), (1280, 534), "not enlarged");
+        assert_eq!(fit((1280, 720), Rect::whole(1920, 800), Rational::ONE), (1280, 534));
+        let wide = Rational::positive(64, 45).unwrap();
+        assert_eq!(fit((1920, 1080), Rect::whole(720, 576), wide), (1024, 576), "square samples, its own height");
+        let enlarged = Scale::Fit { sides: (1920, 1080), enlarge: true };
+        assert_eq!(scaled(enlarged, Rect::whole(640, 480), Rational::ONE), (1440, 1080));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_fitted_is_even_within_its_box_not_larger_and_of_the_same_shape(
+            (w, h) in (1u32..2000, 1u32..2000), (bw, bh) in (32u32..2000, 32u32..2000), num in 1i32..5, den in 1i32..5,
+            enlarge in proptest::bool::ANY,
+        ) {
+            let (crop, sides) = (Rect::whole(w * 2, h * 2), (bw * 2, bh * 2));
+            let shape = Rational::positive(num, den).unwrap();
+            let (width, height) = scaled(Scale::Fit { sides, enlarge }, crop, shape);
+            let (long, short) = (sides.0.max(sides.1), sides.0.min(sides.1));
+            proptest::prop_assert!(width % 2 == 0 && height % 2 == 0 && width >= 2 && height >= 2);
+            proptest::prop_assert!(width.max(height) <= long && width.min(height) <= short);
+            let wide = f64::from(crop.width) * shape.as_f64();
+            if !enlarge {
+                proptest::prop_assert!(height <= crop.height && f64::from(width) <= wide + 1.0);
+            }
+            // Within a sample of rounding on each side.
+            let exact = wide / f64::from(crop.height);
+            let (least, most) = (
+                (f64::from(width) - 1.01) / (f64::from(height) + 1.01),
+                (f64::from(width) + 1.01) / (f64::from(height) - 1.01).max(0.01),
+            );
+            let clamped = width == 2 || height == 2;
+            proptest::prop_assert!(clamped || (least <= exact && exact <= most), "{width}x{height} for {exact}");
+            let again = scaled(Scale::Fit { sides, enlarge: false }, Rect::whole(width, height), Rational::ONE);
+            proptest::prop_assert_eq!(again, (width, height));
+        }
     }
 }

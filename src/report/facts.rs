@@ -13,6 +13,7 @@ use crate::plan::{Loudness, Piece, TryRecord};
 use crate::search::SampleReport;
 use crate::source::DecodeStats;
 use crate::stages::streams::StreamDecision;
+use crate::still::StillReport;
 use crate::verify::Verification;
 
 /// The report of one encode. Field names are part of the command-line contract.
@@ -67,6 +68,9 @@ pub struct Report {
     pub settings: EncodeSettings,
     /// Versions of drapto and the libraries in it.
     pub versions: BTreeMap<String, String>,
+    /// Posters, contact sheets and previews that were made with it; absent where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stills: Vec<StillReport>,
     /// The reports of the other outputs of the same request, in its order; absent where there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<Report>,

@@ -8,10 +8,16 @@ use crate::flow::{Counted, Nothing, Out, Stage};
 use crate::media::Packet;
 use crate::source::AudioDecoder;
 
-/// Encodes the sound of one stream for every file that has it.
+/// Encodes the sound of one stream, decoded once, for every file that has it.
 pub(crate) struct EncodeSound {
     pub(crate) stream: usize,
     pub(crate) decoder: AudioDecoder,
+    /// One for each treatment of it.
+    pub(crate) encoders: Vec<SoundOut>,
+}
+
+/// One treatment of a stream's sound, for the files that want that.
+pub(crate) struct SoundOut {
     pub(crate) encoder: AudioEncoder,
     pub(crate) track: TrackOut,
     /// Time of the first sample that is heard.
@@ -38,7 +44,8 @@ pub(crate) struct AudioFindings {
 impl Stage for EncodeSound {
     type In = InputPacket;
     type Out = Nothing;
-    type Found = AudioFindings;
+    /// By encoder.
+    type Found = Vec<AudioFindings>;
     const COUNTED: Counted = Counted::Itself;
 
     fn push(&mut self, packet: InputPacket, out: &mut Out<Nothing>) -> Result<()> {
@@ -48,25 +55,30 @@ impl Stage for EncodeSound {
         self.encode(out).map_err(place)
     }
 
-    fn finish(mut self, out: &mut Out<Nothing>) -> Result<AudioFindings> {
+    fn finish(mut self, out: &mut Out<Nothing>) -> Result<Vec<AudioFindings>> {
         let stream = self.stream;
         self.end(out).map_err(|e| e.with_stream(stream))?;
-        let EncodeSound { decoder, encoder, track, mut start, .. } = self;
-        let delay = encoder.delay();
-        let mut sink = |packet: Packet| give(packet, delay, &mut start, &track, out);
-        let stats = encoder.finish(&mut sink).map_err(|e| e.with_stream(stream))?;
-        track.end()?;
-        let (damaged_packets, _) = decoder.damage();
-        Ok(AudioFindings { stats: Some(stats), start, delay: Some(delay), damaged_packets, ..AudioFindings::default() })
+        let (damaged_packets, _) = self.decoder.damage();
+        let finish = |to: SoundOut| {
+            let SoundOut { encoder, track, mut start } = to;
+            let delay = encoder.delay();
+            let mut sink = |packet: Packet| give(packet, delay, &mut start, &track, out);
+            let stats = encoder.finish(&mut sink).map_err(|e| e.with_stream(stream))?;
+            track.end()?;
+            let (stats, delay) = (Some(stats), Some(delay));
+            Ok(AudioFindings { stats, start, delay, damaged_packets, ..AudioFindings::default() })
+        };
+        self.encoders.into_iter().map(finish).collect()
     }
 }
 
 impl EncodeSound {
     fn encode(&mut self, out: &mut Out<Nothing>) -> Result<()> {
-        let delay = self.encoder.delay();
         while let Some(sound) = self.decoder.receive() {
-            let (start, track) = (&mut self.start, &self.track);
-            self.encoder.push(sound, &mut |packet| give(packet, delay, start, track, out))?;
+            for SoundOut { encoder, track, start } in &mut self.encoders {
+                let delay = encoder.delay();
+                encoder.push(sound.clone(), &mut |packet| give(packet, delay, start, track, out))?;
+            }
         }
         Ok(())
     }

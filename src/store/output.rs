@@ -108,7 +108,8 @@ impl PartialOutput {
     /// where something has it.
     fn claim_numbered(&mut self, word: &str, number: u32) -> Result<Option<PathBuf>> {
         let end = self.target.extension().and_then(|end| end.to_str()).map(str::to_ascii_lowercase);
-        let end = end.filter(|end| ["webm", "mp4", "m4v"].contains(&end.as_str())).unwrap_or_else(|| "mkv".to_owned());
+        let known = ["webm", "mp4", "m4v", "jpg", "jpeg", "png", "webp", "gif"];
+        let end = end.filter(|end| known.contains(&end.as_str())).unwrap_or_else(|| "mkv".to_owned());
         let name = if number == 1 { format!("{word}.{end}") } else { format!("{word}-{number}.{end}") };
         let name = with_extension(&self.target, &name);
         Ok(self.claim(&name)?.then_some(name))

@@ -47,12 +47,12 @@ pub fn encoder(name: &str) -> Result<&'static dyn EncoderFactory> {
     if name == SVT_AV1.name() {
         return Ok(&SVT_AV1);
     }
-    let injected = INJECTED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(factory) = injected.iter().find(|factory| factory.traits().name == name) {
-        return Ok(*factory);
-    }
-    drop(injected);
     if let Some(factory) = av::factory(name)? {
+        return Ok(factory);
+    }
+    // They may be made of others, and ask for those here.
+    let injected = INJECTED.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some(factory) = injected.into_iter().find(|factory| factory.traits().name == name) {
         return Ok(factory);
     }
     let known = names();

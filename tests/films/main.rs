@@ -25,6 +25,7 @@ mod picture;
 mod probe;
 mod provenance;
 mod quality;
+mod renditions;
 mod scenes;
 mod scores;
 mod sound;

@@ -69,7 +69,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         flag: Some("scale"),
         value_name: "SIZE",
         unit: "luma samples",
-        help: "Scale to this height (the width follows), or to WIDTHxHEIGHT; scored against the scaled source",
+        help: "Scale to this height (the width follows), to WIDTHxHEIGHT, or into a box as fit:1280x720 in the picture's own shape and without enlarging it (fill: enlarges, too); scored against the scaled source",
         example: "\"720\"",
         set: |s, v| Ok(s.picture.scale = Some(parsed(v)?)),
         get: |s| s.picture.scale.map(|scale| scale.to_string()),
