@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use drapto::internals::media::Crf;
 use drapto::internals::plan::{
-    ChunkMeans, ChunkOutcome, Curve, LONGEST_LAG, Observation, Search, SearchRules, Step, forecast, lag, probe_crf,
-    slope_of,
+    ChunkMeans, ChunkOutcome, CrfScale, Curve, LONGEST_LAG, Observation, Search, SearchRules, Step, forecast, lag,
+    probe_crf, slope_of,
 };
 
 use super::Fallible;
@@ -133,7 +133,8 @@ fn fitted(films: &[&Film], rules: &SearchRules) -> Curve {
 
 fn rules(curve: Curve) -> Fallible<SearchRules> {
     let (min, max) = (Crf::whole(8)?, Crf::whole(55)?);
-    Ok(SearchRules { curve, target: TARGET, tolerance: TOLERANCE, min, max, step: 4, finest: 1, max_tries: 4 })
+    let (scale, target, tolerance) = (CrfScale::SVT_AV1, TARGET, TOLERANCE);
+    Ok(SearchRules { curve, scale, target, tolerance, min, max, step: 4, finest: 1, max_tries: 4, ends: true })
 }
 
 /// Goes over a film as a run does.

@@ -218,7 +218,7 @@ impl Curve {
 
     /// The same for an encoder whose CRFs are so.
     #[must_use]
-    pub fn on(self, scale: &CrfScale) -> Curve {
+    pub(crate) fn on(self, scale: &CrfScale) -> Curve {
         let wider = |bounds: SlopeBounds| SlopeBounds {
             least: bounds.least * scale.steepness.min(1.0),
             most: bounds.most * scale.steepness.max(1.0),

@@ -186,7 +186,7 @@ enum Decoding {
         metric: Box<dyn Metric>,
         depth: u8,
     },
-    Open(DecodeBack),
+    Open(Box<DecodeBack>),
 }
 
 impl ScoreTries {
@@ -247,7 +247,7 @@ impl Scoring {
         let metric = job.metric.open(job.shown.width, job.shown.height, job.depth)?;
         let (codec, encoder, depth) = (factory.traits().codec, factory.version(), job.depth);
         let back = match codec {
-            "av1" => Decoding::Open(DecodeBack::new(codec, &[], encoder)?.scored(metric, depth)),
+            "av1" => Decoding::Open(Box::new(DecodeBack::new(codec, &[], encoder)?.scored(metric, depth))),
             _ => Decoding::Waiting { encoder, metric, depth },
         };
         let watch = job.watch.map_or_else(Watch::idle, Watch::from);
@@ -260,7 +260,8 @@ impl Scoring {
         if let Some(file) = &mut self.file {
             file.configuration(configuration)?;
         }
-        self.back = Decoding::Open(DecodeBack::new(self.codec, configuration, encoder)?.scored(metric, depth));
+        let back = DecodeBack::new(self.codec, configuration, encoder)?.scored(metric, depth);
+        self.back = Decoding::Open(Box::new(back));
         Ok(self)
     }
 
