@@ -114,7 +114,7 @@ mod tests {
             assert!((pq(value) / nits - 1.0).abs() < 0.01, "{value}: {}", pq(value));
         }
         assert!((hlg(1.0) - 1.0).abs() < 1e-3 && (hlg(0.5) - 1.0 / 12.0).abs() < 1e-4);
-        assert_eq!(reinhard(PEAK / WHITE), 1.0);
+        assert!((reinhard(PEAK / WHITE) - 1.0).abs() < 1e-5);
     }
 
     #[test]
