@@ -203,6 +203,9 @@ fn same(key: &str, value: &str) -> String {
     match key {
         "encoder_type" => match value.to_lowercase().replace(['_', '-'], "").as_str() {
             "svtav1" | "libsvtav1" | "svt" | "av1" => "svt-av1".to_owned(),
+            // There it was a wish, where there is the hardware.
+            "nvenc" | "av1nvenc" => "nvenc,software".to_owned(),
+            "qsv" | "av1qsv" => "qsv,software".to_owned(),
             _ => value.to_owned(),
         },
         "output_bit_depth" => value.trim_end_matches("bit").trim().trim_end_matches('-').to_owned(),
@@ -316,11 +319,12 @@ colour = blue
 
     #[test]
     fn what_cannot_be_is_left_out_and_said() {
-        let got =
-            imported("[a]\ntarget_vmaf = 60\nencoder_type = nvenc\ndelete_source_file = maybe\nmax_workers = 99\n")
-                .unwrap();
+        let got = imported("[a]\ntarget_vmaf = 60\nencoder_type = a b\ndelete_source_file = maybe\nmax_workers = 99\n")
+            .unwrap();
         assert_eq!(got.notes.len(), 4, "{:?}", got.notes);
-        assert!(got.notes[0].contains("70 to 99") && got.notes[1].contains("nvenc"), "{:?}", got.notes);
+        assert!(got.notes[0].contains("70 to 99") && got.notes[1].contains("a b"), "{:?}", got.notes);
+        let hardware = imported("[a]\nencoder_type = nvenc\n").unwrap();
+        assert!(hardware.toml.contains("nvenc,software"), "{}", hardware.toml);
         assert!(!got.toml.contains(" = 60"), "{}", got.toml);
     }
 }

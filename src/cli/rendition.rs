@@ -94,7 +94,7 @@ fn describe(args: &RenditionArgs, request: &mut RenditionRequest) -> Result<()> 
     }
 }
 
-/// What renditions came to, for people.
+/// What renditions came to, for people; what there is to know of films was told while they were made.
 fn summary(made: &RenditionReport) -> String {
     let mut out = String::new();
     for film in &made.films {
@@ -129,9 +129,6 @@ fn film_line(out: &mut String, film: &Report) {
         video.height,
         video.codec
     );
-    for warning in &film.warnings {
-        let _ = writeln!(out, "  ⚠ {warning}");
-    }
 }
 
 fn still_line(out: &mut String, still: &StillReport) {

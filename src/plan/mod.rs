@@ -56,6 +56,7 @@ pub use shape::{lasting_size, size_lasts};
 pub use streams::{is_image_codec, main_video, why_main};
 pub use tail::{Piece, mean_crf};
 pub use title::{Calibration, TitleRules, TitleWay, probed, title_crf};
+pub(crate) use tone::for_screens;
 pub use tone::played_depth;
 pub(crate) use treatment::fitted;
 pub use treatment::{PicturePlan, Treatment};

@@ -5,7 +5,7 @@ use super::facts::SourceFacts;
 use crate::base::{Error, ErrorKind, Rational, Result};
 use crate::media::{
     BitDepth, Color, DolbyVision, DolbyVisionMode, HdrStatic, Matrix, MatrixChange, PictureSettings, Primaries,
-    ToneMapping, Transfer, VideoInfo,
+    ToneCurve, ToneMapping, Transfer, VideoInfo,
 };
 
 /// What is expected at most where nobody says it, in cd/m²: what films are mastered for, and HLG's nominal peak
@@ -75,6 +75,14 @@ pub(super) fn tone_mapping(
     let hdr = facts.first.hdr.or(video.hdr);
     warnings.extend(lost(hdr, facts.hdr10_plus, dolby_vision));
     Ok(Some(ToneMapping { curve: asked, peak: peak(color.transfer, hdr), source: source_colour(color)? }))
+}
+
+/// How an HDR picture of this colour becomes one for screens, where it is looked at as an image.
+///
+/// # Errors
+/// `Unsupported` for a colour that cannot be mapped.
+pub(crate) fn for_screens(color: Color, hdr: HdrStatic) -> Result<ToneMapping> {
+    Ok(ToneMapping { curve: ToneCurve::Hable, peak: peak(color.transfer, hdr), source: source_colour(color)? })
 }
 
 /// Whether a base layer is of use together with its RPUs only.

@@ -19,10 +19,14 @@ pub(crate) fn factory(settings: &EncodeSettings) -> Result<&'static dyn EncoderF
     let named = || settings.encoder.split(',').find_map(|name| Some(encoder(name.trim()).ok()?.traits().codec));
     let codec = settings.codec.map(|codec| codec.name()).or_else(named).unwrap_or("av1");
     let names = meant(&settings.encoder, codec)?;
-    let mut factories = names.iter().map(|name| encoder(name));
-    let usage = |found: &Result<_>| found.as_ref().err().is_some_and(|e: &Error| e.kind() == ErrorKind::Usage);
-    let first = factories.find(|found| found.is_ok() || usage(found));
-    first.unwrap_or_else(|| encoder(names.last().map_or("", String::as_str)))
+    for name in &names {
+        match encoder(name) {
+            Err(error) if error.kind() == ErrorKind::Unsupported => {}
+            found => return found,
+        }
+    }
+    let message = format!("this FFmpeg has none of the video encoders {}: another build of it may", names.join(", "));
+    Err(Error::new(ErrorKind::Unsupported, message))
 }
 
 /// The spec of an encode of pictures like these, at the rate factor that was asked for, or else the encoder's own for
@@ -38,12 +42,14 @@ pub(crate) fn encode_spec(settings: &EncodeSettings, shown: &Shown) -> Result<En
         Quality::Target(_) => None,
     };
     let quality = asked.unwrap_or_else(|| scale.default_for(shown.width, shown.height));
+    // Where nothing was chosen yet, it is for the first.
+    let name = if is_choice(&settings.encoder) { traits.name } else { settings.encoder.as_str() };
     Ok(EncodeSpec {
         film_grain: settings.picture.film_grain,
         // Of others the bytes would follow from who runs beside them.
         parallelism: settings.cores.filter(|_| traits.same_bytes_in_parallel).unwrap_or(0),
         parameters: settings.svt.clone(),
-        ..EncodeSpec::new(settings.encoder.clone(), quality, settings.preset)
+        ..EncodeSpec::new(name, quality, settings.preset)
     })
 }
 

@@ -76,7 +76,7 @@ impl StillFile {
         let duration_s = self.verify(&there, &still)?;
         let mut notes = Vec::new();
         if still.toned {
-            notes.push("the film is HDR: its light was mapped to a screen's by a simple curve".to_owned());
+            notes.push("the film is HDR: its light was mapped to a screen's by Hable's curve".to_owned());
         }
         let picture = &still.pictures[0].0;
         Ok(StillReport {

@@ -22,7 +22,6 @@ mod request;
 mod sheet;
 mod shown;
 mod stage;
-mod tone;
 mod watch;
 
 pub use file::StillReport;

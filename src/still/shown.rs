@@ -1,10 +1,9 @@
 //! A picture as it is shown: upright, in square samples, in red, green and blue for a screen.
 
-use super::tone::ToScreen;
-use crate::av::{RgbConverter, RgbPicture};
+use crate::av::{RgbConverter, RgbPicture, ToneMapper};
 use crate::base::{Rational, Result};
-use crate::media::{Frame, Matrix, Rect, VideoInfo};
-use crate::plan::fitted;
+use crate::media::{Frame, HdrStatic, Matrix, Rect, VideoInfo};
+use crate::plan::{fitted, for_screens};
 
 /// How the pictures of a film are shown; `Clone`d for each size.
 #[derive(Clone, Copy, Debug)]
@@ -15,11 +14,14 @@ pub(super) struct HowShown {
     pub(super) rotation: i32,
     /// Size before the crop, which says what the matrix is where nobody does.
     pub(super) source: (u32, u32),
+    /// What the container says of its light.
+    pub(super) hdr: HdrStatic,
 }
 
 impl HowShown {
     pub(super) fn of(video: &VideoInfo, source: (u32, u32)) -> Self {
-        HowShown { shape: video.sample_aspect_ratio.unwrap_or(Rational::ONE), rotation: video.rotation, source }
+        let shape = video.sample_aspect_ratio.unwrap_or(Rational::ONE);
+        HowShown { shape, rotation: video.rotation, source, hdr: video.hdr }
     }
 }
 
@@ -29,7 +31,7 @@ pub(super) struct Shower {
     /// The box they fit into, as they are shown.
     fit: Option<(u32, u32)>,
     converter: Option<((u32, u32), RgbConverter)>,
-    screen: Option<ToScreen>,
+    screen: Option<ToneMapper>,
     /// Whether any was brighter than screens are.
     pub(super) toned: bool,
 }
@@ -53,18 +55,21 @@ impl Shower {
             none => &mut none.insert((size, RgbConverter::new(Some(size)))).1,
         };
         let mut frame = frame.clone();
+        if frame.color.transfer.is_hdr() {
+            let screen = match &mut self.screen {
+                Some(screen) => screen,
+                none => none.insert(ToneMapper::new(&for_screens(frame.color, frame.hdr.or(self.how.hdr))?, 8)),
+            };
+            frame = screen.map(frame)?;
+            self.toned = true;
+        }
         if !frame.color.matrix.is_specified() {
             /// As libswscale and players take it.
             const HD: u32 = 720;
             let hd = self.how.source.1 >= HD || self.how.source.0 >= 1280;
             frame.color.matrix = if hd { Matrix(1) } else { Matrix(6) };
         }
-        let mut picture = converter.convert(&frame)?;
-        if let Some(screen) = ToScreen::of(&frame.color, &mut self.screen) {
-            screen.map(&mut picture.bytes);
-            self.toned = true;
-        }
-        Ok(turned(picture, self.how.rotation))
+        Ok(turned(converter.convert(&frame)?, self.how.rotation))
     }
 }
 

@@ -76,15 +76,13 @@ impl Chain {
         Some(next)
     }
 
-    /// `spec` in the words of a member: its quality and speed are those nearest on its own scales.
+    /// `spec`, which is for the first, in the words of a member: its quality and speed are those nearest on its own scales.
     fn spec_of(&self, member: usize, spec: &EncodeSpec) -> EncodeSpec {
-        let traits = self.members[member].traits();
-        let from = self.members.iter().map(|m| m.traits()).find(|t| t.name == spec.encoder);
-        let of = from.map_or(traits.fastest_preset, |t| t.fastest_preset);
+        let (first, traits) = (self.members[0].traits(), self.members[member].traits());
         EncodeSpec {
             encoder: traits.name.to_owned(),
             quality: traits.scale.nearest(spec.quality),
-            preset: proportional(spec.preset, of, traits.fastest_preset),
+            preset: proportional(spec.preset, first.fastest_preset, traits.fastest_preset),
             ..spec.clone()
         }
     }

@@ -113,6 +113,29 @@ fn one_decode_makes_films_with_sound_of_their_own_and_stills() {
     assert!(!names(folder.path()).iter().any(|name| name.ends_with(".part")));
 }
 
+/// The first picture of a file through a filter, as bytes of three samples each.
+fn raw(path: &Path, filter: &str) -> Vec<u8> {
+    let filter = [filter, "format=rgb24"].iter().filter(|f| !f.is_empty()).copied().collect::<Vec<_>>().join(",");
+    ffmpeg(&[
+        "-i".as_ref(),
+        path.as_os_str(),
+        "-vf".as_ref(),
+        filter.as_ref(),
+        "-frames:v".as_ref(),
+        "1".as_ref(),
+        "-f".as_ref(),
+        "rawvideo".as_ref(),
+        "-".as_ref(),
+    ])
+}
+
+/// How far samples are apart in the mean.
+fn apart(ours: &[u8], theirs: &[u8]) -> f64 {
+    assert_eq!(ours.len(), theirs.len());
+    let sum: u64 = ours.iter().zip(theirs).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+    sum as f64 / ours.len().max(1) as f64
+}
+
 #[test]
 fn a_still_alone_is_the_same_picture_in_the_colours_that_ffmpeg_gives_it() {
     let folder = scratch();
@@ -120,26 +143,28 @@ fn a_still_alone_is_the_same_picture_in_the_colours_that_ffmpeg_gives_it() {
     let report = made(&film, folder.path(), &["--to", "p.png:at=1.5"]);
     assert_eq!(array(&report, "films").len(), 0);
     assert_eq!(report["stills"][0]["at_s"][0], 1.5);
-    let raw = |path: &Path, filter: &str| {
-        let filter = [filter, "format=rgb24"].iter().filter(|f| !f.is_empty()).copied().collect::<Vec<_>>().join(",");
-        ffmpeg(&[
-            "-i".as_ref(),
-            path.as_os_str(),
-            "-vf".as_ref(),
-            filter.as_ref(),
-            "-frames:v".as_ref(),
-            "1".as_ref(),
-            "-f".as_ref(),
-            "rawvideo".as_ref(),
-            "-".as_ref(),
-        ])
-    };
     let ours = raw(&folder.path().join("p.png"), "");
     let theirs =
         raw(&film, "select=gte(t\\,1.499),scale=in_color_matrix=bt709:flags=bicubic+accurate_rnd+full_chroma_int");
-    assert_eq!(ours.len(), theirs.len());
-    let off: u64 = ours.iter().zip(&theirs).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
-    assert!(off / ours.len() as u64 <= 2, "{} steps off in the mean", off as f64 / ours.len() as f64);
+    let off = apart(&ours, &theirs);
+    assert!(off <= 2.0, "{off} steps off in the mean");
+}
+
+#[test]
+fn a_still_of_an_hdr_film_is_what_tone_mapping_makes_of_it() {
+    let there = drapto::internals::video::encoder("libx265").is_ok();
+    if !(support::filters(&["zscale", "tonemap"]) && there) {
+        return;
+    }
+    let folder = scratch();
+    let film = super::containers::hdr10(folder.path());
+    let report = made(&film, folder.path(), &["--to", "p.png:at=0"]);
+    assert!(report["stills"][0]["notes"].to_string().contains("HDR"), "{report}");
+    let chain = "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable:peak=10:desat=0,\
+                 zscale=t=bt709:m=bt709:r=tv,format=yuv420p,scale=in_color_matrix=bt709:flags=bicubic+accurate_rnd";
+    let (ours, theirs) = (raw(&folder.path().join("p.png"), ""), raw(&film, chain));
+    let (off, untouched) = (apart(&ours, &theirs), apart(&raw(&film, ""), &theirs));
+    assert!(off <= 2.5 && untouched > 3.0 * off, "{off} steps off in the mean, {untouched} where nothing is done");
 }
 
 #[test]

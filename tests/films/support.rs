@@ -98,6 +98,19 @@ pub fn drapto() -> Command {
     command
 }
 
+/// Whether ffmpeg has these filters, to judge by; says so where not.
+pub fn filters(names: &[&str]) -> bool {
+    if !tool("ffmpeg") {
+        return false;
+    }
+    let all = String::from_utf8_lossy(&ffmpeg(&["-filters".as_ref()])).into_owned();
+    let there = names.iter().all(|name| all.split_whitespace().any(|word| word == *name));
+    if !there {
+        missing(&format!("this ffmpeg lacks one of the filters {names:?}"));
+    }
+    there
+}
+
 /// Encodes quickly, with a report; at a fixed CRF unless a target is asked for. Panics where that fails.
 pub fn encode(input: &Path, output: &Path, more: &[&str]) -> Value {
     let report = output.with_extension("json");

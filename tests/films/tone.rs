@@ -42,19 +42,6 @@ fn off(a: &[u8], b: &[u8]) -> f64 {
     a.iter().zip(b).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>() / a.len().max(1) as f64
 }
 
-/// Whether ffmpeg has these filters, to judge by; says so where not.
-fn filters(names: &[&str]) -> bool {
-    if !tool("ffmpeg") {
-        return false;
-    }
-    let all = String::from_utf8_lossy(&ffmpeg(&["-filters".as_ref()])).into_owned();
-    let there = names.iter().all(|name| all.split_whitespace().any(|word| word == *name));
-    if !there {
-        missing(&format!("this ffmpeg lacks one of the filters {names:?}"));
-    }
-    there
-}
-
 #[test]
 fn hdr_becomes_the_sdr_that_others_make_of_it_and_says_so_everywhere() {
     let Some(media) = media() else { return };
