@@ -174,7 +174,7 @@ fn one_is_chosen_that_encodes_a_frame_and_software_stands_behind_hardware() {
     let unknown = encoder("libx246").err().unwrap().to_string();
     assert!(unknown.contains("did you mean libx264?"), "{unknown}");
     assert_eq!(meant("nvenc,libx265", "hevc").unwrap(), ["hevc_nvenc", "libx265"]);
-    assert_eq!(meant("auto", "av1").unwrap(), ["av1_nvenc", "av1_qsv", "svt-av1"]);
+    assert_eq!(meant("auto", "av1").unwrap(), ["av1_nvenc", "av1_qsv", "av1_vaapi", "svt-av1"]);
     assert!(meant("videotoolbox", "av1").is_err());
 }
 
@@ -197,6 +197,7 @@ fn hardware_is_given_its_chroma_interleaved() {
             sample_aspect_ratio: None,
             color: Color::default(),
             keyframe_interval: 10,
+            upload: None,
             semi_planar: true,
             threads: 1,
             options: &[],

@@ -10,7 +10,8 @@ const SIZE: (u32, u32) = (320, 180);
 
 /// Every encoder that needs no hardware; says which is missing, and fails for that under CI.
 fn factories() -> Vec<&'static dyn EncoderFactory> {
-    let software = |name: &&str| !["_nvenc", "_qsv", "_videotoolbox"].iter().any(|family| name.ends_with(family));
+    let software =
+        |name: &&str| !["_nvenc", "_qsv", "_vaapi", "_videotoolbox"].iter().any(|family| name.ends_with(family));
     let found = names().into_iter().filter(software).filter_map(|name| match encoder(name) {
         Ok(factory) => Some(factory),
         Err(error) => {

@@ -8,7 +8,9 @@ use ffmpeg_next::ffi as sys;
 
 use super::codec_context::EncoderContext;
 use super::frame::{RawFrame, VideoFrame, planar_format};
+use super::hardware::Hardware;
 use super::packet::InputPacket;
+use super::upload::Upload;
 use super::{check, out_of_memory};
 use crate::base::{Error, ErrorKind, Rational, Result};
 use crate::media::{Color, ColorRange, Frame, PixelFormat, Planes};
@@ -30,6 +32,8 @@ pub struct CodecSettings<'a> {
     pub color: Color,
     /// The longest way from one keyframe to the next, in frames.
     pub keyframe_interval: u32,
+    /// The device that pictures have to be brought up to, where the encoder does not do that itself.
+    pub upload: Option<Hardware>,
     /// Whether the encoder takes its chroma interleaved, as NV12 or P010, as those in hardware do.
     pub semi_planar: bool,
     /// Threads; 0 leaves it to libavcodec.
@@ -46,6 +50,7 @@ pub struct CodecEncoder {
     context: EncoderContext,
     format: c_int,
     semi_planar: bool,
+    upload: Option<Upload>,
 }
 
 /// Whether libavcodec has a video encoder of that name.
@@ -122,6 +127,7 @@ impl CodecEncoder {
             context: EncoderContext::new(codec, settings.name, base)?,
             format,
             semi_planar: settings.semi_planar,
+            upload: settings.upload.map(|device| Upload::open(device, settings.size, format)).transpose()?,
         };
         // SAFETY: the context is fresh and only configured before it is opened; its owner frees it on any error. Enumerations
         // are written as the integers they are in C, also such as the bindings do not know.
@@ -130,6 +136,9 @@ impl CodecEncoder {
             (*c).width = c_int::try_from(settings.size.0).unwrap_or(c_int::MAX);
             (*c).height = c_int::try_from(settings.size.1).unwrap_or(c_int::MAX);
             write_enum(&raw mut (*c).pix_fmt, format);
+            if let Some(upload) = &encoder.upload {
+                upload.attach(c)?;
+            }
             (*c).time_base = sys::AVRational { num: base.num(), den: base.den() };
             (*c).framerate = sys::AVRational { num: base.den(), den: base.num() };
             (*c).gop_size = c_int::try_from(settings.keyframe_interval).unwrap_or(c_int::MAX);
@@ -163,6 +172,10 @@ impl CodecEncoder {
     /// `Encode` if the frame's planes are too short, or the encoder fails.
     pub fn send(&mut self, frame: &Frame, pts: i64, keyframe: bool) -> Result<bool> {
         let picture = if self.semi_planar { interleaved(frame, self.format) } else { lend(frame, self.format) };
+        let picture = match &self.upload {
+            Some(upload) => picture.and_then(|picture| upload.up(&picture)),
+            None => picture,
+        };
         let mut picture = picture.map_err(|e| e.at(frame.pts))?;
         let kind =
             if keyframe { sys::AVPictureType::AV_PICTURE_TYPE_I } else { sys::AVPictureType::AV_PICTURE_TYPE_NONE };

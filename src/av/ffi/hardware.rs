@@ -60,15 +60,19 @@ impl Hardware {
 }
 
 /// An opened device: an owned reference to an `AVHWDeviceContext`.
-struct Device(NonNull<sys::AVBufferRef>);
+pub(super) struct Device(NonNull<sys::AVBufferRef>);
 
 impl Device {
-    fn open(kind: sys::AVHWDeviceType, hardware: Hardware) -> Result<Self> {
+    pub(super) fn open(kind: sys::AVHWDeviceType, hardware: Hardware) -> Result<Self> {
         let mut device = ptr::null_mut();
         // SAFETY: the target is a local pointer; null names the default device and no options.
         let code = unsafe { sys::av_hwdevice_ctx_create(&mut device, kind, ptr::null(), ptr::null_mut(), 0) };
         check(code, ErrorKind::Unsupported, &format!("cannot open a {} device", hardware.name()))?;
         NonNull::new(device).map(Device).ok_or_else(|| out_of_memory("a device"))
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut sys::AVBufferRef {
+        self.0.as_ptr()
     }
 }
 

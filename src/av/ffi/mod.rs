@@ -22,6 +22,7 @@ pub(super) mod rgb;
 pub(super) mod scale;
 pub(super) mod sound_encoder;
 pub(super) mod subtitle;
+mod upload;
 
 use std::ffi::{CStr, c_char, c_int};
 

@@ -76,7 +76,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         value_name: "NAME",
         default: "svt-av1, or the codec's",
         help: "The video encoder by its own name (svt-av1, libx264, libx265, h264_nvenc and so on), or several with commas \
-               between them, of which the first is taken that works: names, nvenc, qsv, videotoolbox, software, or auto, which \
+               between them, of which the first is taken that works: names, nvenc, qsv, vaapi, videotoolbox, software, or auto, which \
                stands for these in this order. Where hardware fails on the way, software goes on",
         example: "\"svt-av1\"",
         set: |s, v| Ok(s.encoder = encoders(v)?),

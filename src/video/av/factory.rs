@@ -110,6 +110,7 @@ fn settings(
         color,
         keyframe_interval: 250,
         threads: row.threads,
+        upload: row.hardware.and_then(|hardware| hardware.upload),
         semi_planar: row.hardware.is_some(),
         options: &[],
     }

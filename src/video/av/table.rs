@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 use super::x265_keys::X265_KEYS;
+use crate::av::Hardware;
 use crate::base::Result;
 use crate::media::Crf;
 use crate::plan::CrfScale;
@@ -56,6 +57,8 @@ pub(super) struct EncoderRow {
 pub(super) struct HardwareRow {
     /// The depths it takes where the hardware is new enough; software is asked.
     pub(super) depths: &'static [u8],
+    /// Where pictures have to be brought up to.
+    pub(super) upload: Option<Hardware>,
 }
 
 /// How a codec's packets and configuration are stored.
@@ -124,7 +127,7 @@ impl StoredForm {
 }
 
 /// All rows.
-pub(super) static ROWS: [EncoderRow; 10] = [
+pub(super) static ROWS: [EncoderRow; 13] = [
     LIBX264,
     LIBX265,
     nvenc("h264_nvenc", StoredForm::H264),
@@ -133,6 +136,9 @@ pub(super) static ROWS: [EncoderRow; 10] = [
     qsv("h264_qsv", StoredForm::H264),
     qsv("hevc_qsv", StoredForm::Hevc),
     qsv("av1_qsv", StoredForm::Av1),
+    vaapi("h264_vaapi", StoredForm::H264),
+    vaapi("hevc_vaapi", StoredForm::Hevc),
+    vaapi("av1_vaapi", StoredForm::Av1),
     videotoolbox("h264_videotoolbox", StoredForm::H264),
     videotoolbox("hevc_videotoolbox", StoredForm::Hevc),
 ];
@@ -158,7 +164,7 @@ const fn in_hardware(name: &'static str, form: StoredForm) -> EncoderRow {
         // A faster preset saves next to nothing.
         probe: ProbeTraits { preset: 0, pays_up_to: 0 },
         search: X26_SCALE,
-        hardware: Some(HardwareRow { depths }),
+        hardware: Some(HardwareRow { depths, upload: None }),
         always: &[],
         reserved: &[],
         lists: &[],
@@ -190,6 +196,21 @@ const fn qsv(name: &'static str, form: StoredForm) -> EncoderRow {
         presets: &["veryslow", "slower", "slow", "medium", "fast", "faster", "veryfast"],
         always: &[("forced_idr", "1")],
         reserved: &["global_quality", "forced_idr"],
+        ..in_hardware(name, form)
+    }
+}
+
+/// Linux' VAAPI: one quantiser, which all drivers have, and no pictures out of order, of which drivers tell too little.
+const fn vaapi(name: &'static str, form: StoredForm) -> EncoderRow {
+    let depths: &[u8] = match form {
+        StoredForm::H264 => &[8],
+        StoredForm::Hevc | StoredForm::Av1 => &[8, 10],
+    };
+    EncoderRow {
+        quality: "global_quality",
+        always: &[("rc_mode", "CQP"), ("bf", "0")],
+        reserved: &["global_quality", "rc_mode", "bf"],
+        hardware: Some(HardwareRow { depths, upload: Some(Hardware::Vaapi) }),
         ..in_hardware(name, form)
     }
 }
