@@ -1,14 +1,15 @@
 //! What a job does beside its films: stills of the same decode, and leaving out renditions that come to nothing of their own.
 
+use std::path::PathBuf;
+
 use super::wanted::wanted;
 use crate::base::{CancelToken, Error, ErrorKind, Result};
 use crate::config::EncodeSettings;
 use crate::container::Format;
 use crate::event::{Event, Sink};
-use crate::media::{MediaInfo, Scale, StreamInfo};
+use crate::media::{MediaInfo, PictureSettings, Scale, StreamInfo};
 use crate::plan::{PicturePlan, RenditionShape, RenditionVerdict, SourceFacts, chosen, fitted};
 use crate::report::Report;
-use crate::stages::spec::factory;
 use crate::still::{MadeStill, StillFile, StillReport, StillRequest, StillWatch, made, read_stills, still_treatment};
 
 /// What is asked for beside films.
@@ -71,7 +72,7 @@ impl RenditionChoice {
 }
 
 fn shape(settings: &EncodeSettings, facts: &SourceFacts, main: &StreamInfo) -> Result<RenditionShape> {
-    let (codec, format) = (factory(settings)?.traits().codec, Format::of_name(&settings.output));
+    let format = Format::of_name(&settings.output);
     let plan = PicturePlan::new(facts, main, &wanted(settings, format, facts)?)?;
     let size = plan.treatment.size();
     let above = match settings.picture.scale {
@@ -83,9 +84,10 @@ fn shape(settings: &EncodeSettings, facts: &SourceFacts, main: &StreamInfo) -> R
         }
         _ => false,
     };
-    let EncodeSettings { quality, preset, audio, audio_codec, audio_bitrate, downmix, picture, .. } = settings;
-    let sound = (audio, audio_codec, audio_bitrate, downmix);
-    let kind = format!("{codec} {} {quality:?} {preset} {sound:?} {}", format.name(), picture.bit_depth);
+    // All that is asked for but how large and where.
+    let picture = PictureSettings { scale: None, ..settings.picture.clone() };
+    let other = EncodeSettings { output: PathBuf::new(), picture, ..settings.clone() };
+    let kind = format!("{} {other:?}", format.name());
     Ok(RenditionShape { kind, size, above, optional: false })
 }
 

@@ -13,7 +13,7 @@ use crate::video::{choose, is_choice, meant};
 ///
 /// # Errors
 /// `Unsupported` where none works.
-pub(super) fn chosen(
+pub(super) fn choose_encoders(
     outputs: &[EncodeSettings],
     facts: &SourceFacts,
     main: &StreamInfo,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::beside::{self, Beside, JobStills, RenditionChoice};
 use super::captions::CaptionFiles;
-use super::chosen::chosen;
+use super::chosen::choose_encoders;
 use super::damage;
 use super::deciding::{decisions, main_stream, no_video};
 use super::known::facts_of;
@@ -128,7 +128,7 @@ fn encode_files(
     let main = info.streams.get(facts.stream).ok_or_else(no_video).map_err(place)?;
     let choice = RenditionChoice::new(outputs, beside, (&facts, main), sink).map_err(place)?;
     let (files, mut captions, outputs) = (choice.of(files), choice.of(captions), choice.of(outputs.to_vec()));
-    let outputs = chosen(&outputs, &facts, main).map_err(place)?;
+    let outputs = choose_encoders(&outputs, &facts, main).map_err(place)?;
     let watch = stills.watch(first, (&facts, main, &info)).map_err(place)?;
     let groups = SoundGroups::new(&outputs);
     let sound = groups.levelled(&info, &facts.late, sink, cancel).map_err(place)?;

@@ -4,7 +4,7 @@
 /// A rendition as it would be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RenditionShape {
-    /// What it is beside its size: codec, container, sound.
+    /// What it is beside its size: all that was asked for, in words.
     pub kind: String,
     /// Size of its pictures.
     pub size: (u32, u32),

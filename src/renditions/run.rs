@@ -9,7 +9,7 @@ use super::request::{RenditionRequest, told};
 use super::spec::Rendition;
 use crate::analyze::probe;
 use crate::base::{CancelToken, Error, ErrorKind, Result};
-use crate::config::{Origin, SettingValues};
+use crate::config::Origin;
 use crate::encode::{SoundFileReport, sound_file};
 use crate::event::Sink;
 use crate::front::{EncodeRequest, Outcome, start_with};
@@ -64,6 +64,10 @@ impl RenditionRequest {
         Ok((!request.outputs.is_empty()).then_some(request))
     }
 
+    fn overwrites(&self) -> Result<bool> {
+        Ok(self.overwrite || self.settings.resolve(&self.input, &self.input)?.0.overwrite)
+    }
+
     fn still_requests(&self) -> Vec<StillRequest> {
         let still = |rendition: &Rendition| match rendition {
             Rendition::Still(still) => Some(StillRequest { path: self.place(&still.path), ..still.clone() }),
@@ -91,7 +95,7 @@ pub fn renditions(request: &RenditionRequest, sink: Arc<dyn Sink>, cancel: &Canc
     for sound in sounds {
         let mut one = (**sound).clone();
         (one.input, one.output) = (request.input.clone(), request.place(&sound.output));
-        one.overwrite = overwrites(&request.settings, request.overwrite)?;
+        one.overwrite = request.overwrites()?;
         check_place(&one.output, one.overwrite)?;
         sound_requests.push(one);
     }
@@ -114,19 +118,13 @@ pub fn renditions(request: &RenditionRequest, sink: Arc<dyn Sink>, cancel: &Canc
         },
         None if request.still_requests().is_empty() => {}
         None => {
-            let overwrite = overwrites(&request.settings, request.overwrite)?;
-            report.stills = stills(&request.input, &request.still_requests(), overwrite, &*sink, cancel)?;
+            report.stills = stills(&request.input, &request.still_requests(), request.overwrites()?, &*sink, cancel)?;
         }
     }
     for sound in &sound_requests {
         report.sounds.push(sound_file(sound, &*sink, cancel)?);
     }
     Ok(report)
-}
-
-fn overwrites(settings: &SettingValues, asked: bool) -> Result<bool> {
-    let said = settings.get("output.overwrite")?.is_some_and(|(text, _)| matches!(text, "true" | "1" | "yes" | "on"));
-    Ok(asked || said)
 }
 
 /// Refuses before films are encoded what would be refused after them.

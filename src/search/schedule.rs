@@ -285,7 +285,7 @@ impl Schedule {
             height: u16::try_from(params.height).unwrap_or(0),
             rate: params.frame_rate,
             frames: u32::try_from(chunk.len().saturating_sub(from)).unwrap_or(u32::MAX),
-            codec: IvfCodec::of(self.codec()?).unwrap_or_default(),
+            codec: IvfCodec::of(self.codec()?).ok_or_else(unknown)?,
         };
         let file = Some(self.job.chunk_file(index, &header)?);
         let work = self.work(index)?;

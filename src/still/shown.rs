@@ -64,10 +64,7 @@ impl Shower {
             self.toned = true;
         }
         if !frame.color.matrix.is_specified() {
-            /// As libswscale and players take it.
-            const HD: u32 = 720;
-            let hd = self.how.source.1 >= HD || self.how.source.0 >= 1280;
-            frame.color.matrix = if hd { Matrix(1) } else { Matrix(6) };
+            frame.color.matrix = Matrix::implied(self.how.source.0, self.how.source.1);
         }
         Ok(turned(converter.convert(&frame)?, self.how.rotation))
     }

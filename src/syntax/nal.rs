@@ -363,6 +363,7 @@ mod tests {
                 prop_assert!(unit.nal.end <= data.len() && unit.whole.start <= unit.nal.start && unit.nal.start <= unit.nal.end);
             }
             let _ = avcc(&data);
+            let _ = (parameter_sets("h264", &data), parameter_sets("hevc", &data));
             if let Ok(stored) = h264_to_lengths(&data) {
                 prop_assert_eq!(units(&stored, Framing::Lengths(4)).last().map(|u| u.whole.end), Some(stored.len()));
             }

@@ -16,7 +16,7 @@ use crate::container::reader::{FrameFacts, Reader, TrackFacts, VideoFacts};
 use crate::container::{language, tags};
 use crate::media::{
     Attachment, ChapterAtom, ChromaLocation, Color, ColorRange, FieldOrder, HdrStatic, MasteringDisplay, MediaInfo,
-    SegmentElements, StreamInfo, StreamKind, TagEntry,
+    SegmentElements, StreamInfo, StreamKind, TagEntry, VideoInfo,
 };
 use crate::stages::describe::FileDescription;
 use crate::stages::digest::{digest, message_digest};
@@ -314,6 +314,23 @@ fn near_numbers(want: &MasteringDisplay, have: impl Iterator<Item = f64>) -> boo
 fn numbers(d: &MasteringDisplay) -> impl Iterator<Item = f64> {
     let points = [d.red, d.green, d.blue, d.white].concat();
     points.into_iter().chain([d.min_luminance, d.max_luminance]).map(Rational::as_f64)
+}
+
+/// The longest priming of the codecs there are (HE-AAC's 2048 samples at 44.1 kHz), in seconds.
+pub(super) const MOST_PRIMING_S: f64 = 0.047;
+
+/// Checks the shape of samples and colour as formats hold them that have no place for where chroma lies, and know full range or
+/// not.
+pub(super) fn check_shape_and_colour(result: &mut Verification, want: &ExpectedVideo, video: &VideoInfo) {
+    let sample = |ratio: Option<Rational>| ratio.map_or(1.0, Rational::as_f64);
+    let (wanted, found) = (sample(want.sample_aspect_ratio), sample(video.sample_aspect_ratio));
+    result.check("sample aspect ratio", (found / wanted - 1.0).abs() < 0.002, wanted, found);
+    let comparable = |color: Color| {
+        let code = |code: u8| if code == 0 { 2 } else { code };
+        let full = color.range == ColorRange::Full;
+        (code(color.primaries.0), code(color.transfer.0), code(color.matrix.0), full)
+    };
+    result.equal("colour", &comparable(want.color), &comparable(video.color));
 }
 
 /// Colour as Matroska can hold it: reserved code points and "unspecified" are the same there.

@@ -7,8 +7,8 @@
 use std::path::Path;
 
 use super::check::{
-    Expected, ExpectedTrack, ReadBack, check_duration, check_picture, check_track_packets, same_mastering,
-    video_decoder_of,
+    Expected, ExpectedTrack, MOST_PRIMING_S, ReadBack, check_duration, check_picture, check_shape_and_colour,
+    check_track_packets, same_mastering, video_decoder_of,
 };
 use super::sound::hear_all;
 use super::verification::Verification;
@@ -19,16 +19,13 @@ use crate::container::language::terminological;
 use crate::container::mp4::RisingTicks;
 use crate::container::mp4::reader::{Mp4Reader, Mp4Sample, Mp4Track};
 use crate::container::mp4::tags::placed;
-use crate::media::{Color, ColorRange, MediaInfo, StreamInfo, StreamKind, VideoInfo};
+use crate::media::{MediaInfo, StreamInfo, StreamKind, VideoInfo};
 use crate::source::Source;
 use crate::stages::describe::TrackDescription;
 use crate::syntax::opus::{OPUS_RATE, OpusHead, opus_head_facts, packet_samples};
 
 /// How far apart in a file packets may stand that are decoded at the same time, in seconds.
 const INTERLEAVED_S: f64 = 1.0;
-
-/// The longest priming of the codecs there are (HE-AAC's 2048 samples at 44.1 kHz), in seconds.
-const MOST_PRIMING_S: f64 = 0.047;
 
 /// Reads the MP4 at `path` and checks it against `expected`.
 pub(super) fn verify_mp4(path: &Path, expected: &Expected, cancel: &CancelToken) -> Result<Verification> {
@@ -121,17 +118,8 @@ fn check_picture_header(result: &mut Verification, expected: &Expected, track: &
     let want = &expected.video;
     let size = track.size.map(|(width, height)| (u32::from(width), u32::from(height)));
     result.equal("picture size", &Some((want.width, want.height)), &size);
-    let sample = |ratio: Option<Rational>| ratio.map_or(1.0, Rational::as_f64);
-    let (wanted, found) = (sample(want.sample_aspect_ratio), sample(video.sample_aspect_ratio));
-    result.check("sample aspect ratio", (found / wanted - 1.0).abs() < 0.002, wanted, found);
+    check_shape_and_colour(result, want, video);
     result.equal("rotation", &want.rotation.rem_euclid(360), &video.rotation.rem_euclid(360));
-    // `colr` has no place for where chroma samples lie, and knows full range or not.
-    let comparable = |color: Color| {
-        let code = |code: u8| if code == 0 { 2 } else { code };
-        let full = color.range == ColorRange::Full;
-        (code(color.primaries.0), code(color.transfer.0), color.matrix.0, full)
-    };
-    result.equal("colour", &comparable(want.color), &comparable(video.color));
     result.equal("content light level", &want.hdr.content_light, &video.hdr.content_light);
     let (wanted, found) = (&want.hdr.mastering_display, &video.hdr.mastering_display);
     let same = same_mastering(wanted.as_ref(), found.as_ref());

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::check::{
-    Expected, ExpectedAudio, ExpectedTrack, ReadBack, check_picture, check_track_packets, same_mastering,
-    video_decoder_of,
+    Expected, ExpectedAudio, ExpectedTrack, MOST_PRIMING_S, ReadBack, check_picture, check_shape_and_colour,
+    check_track_packets, same_mastering, video_decoder_of,
 };
 use super::sound::hear_all;
 use super::verification::Verification;
@@ -20,7 +20,7 @@ use crate::base::{CancelToken, ErrorKind, Rational, Result};
 use crate::container::language::terminological;
 use crate::container::mp4::RisingTicks;
 use crate::container::ts::reader::{PesPacket, TsHealth, TsReader, TsStream};
-use crate::media::{Color, ColorRange, HdrStatic, MediaInfo, StreamInfo, StreamKind, VideoInfo};
+use crate::media::{HdrStatic, MediaInfo, StreamInfo, StreamKind, VideoInfo};
 use crate::source::Source;
 use crate::stages::digest::digest;
 use crate::syntax::hvcc;
@@ -29,9 +29,6 @@ use crate::syntax::nal::{self, Framing, NalUnit};
 /// Ticks of the times in a second, and of the clock.
 const TICKS: i32 = 90_000;
 const CLOCK: i64 = 27_000_000;
-
-/// The longest priming of the codecs there are (HE-AAC's 2048 samples at 44.1 kHz), in seconds.
-const MOST_PRIMING_S: f64 = 0.047;
 
 /// The longest packet of sound, in samples: what the last one may play on.
 const LONGEST_PACKET: f64 = 2048.0;
@@ -141,15 +138,7 @@ fn check_headers(
 fn check_picture_header(result: &mut Verification, expected: &Expected, video: &VideoInfo) {
     let want = &expected.video;
     result.equal("picture size", &(want.width, want.height), &(video.width, video.height));
-    let sample = |ratio: Option<Rational>| ratio.map_or(1.0, Rational::as_f64);
-    let (wanted, found) = (sample(want.sample_aspect_ratio), sample(video.sample_aspect_ratio));
-    result.check("sample aspect ratio", (found / wanted - 1.0).abs() < 0.002, wanted, found);
-    let comparable = |color: Color| {
-        let code = |code: u8| if code == 0 { 2 } else { code };
-        let full = color.range == ColorRange::Full;
-        (code(color.primaries.0), code(color.transfer.0), code(color.matrix.0), full)
-    };
-    result.equal("colour", &comparable(want.color), &comparable(video.color));
+    check_shape_and_colour(result, want, video);
 }
 
 /// What was found of all packets.

@@ -208,6 +208,18 @@ fn sizes_above_the_film_and_sizes_twice_are_left_out_with_a_word() {
 }
 
 #[test]
+fn renditions_of_one_size_that_differ_otherwise_are_all_made() {
+    let folder = scratch();
+    let Some(film) = usual(folder.path()) else { return };
+    let more = ["--to", "loud.mp4:height=180,loudness=-20", "--to", "plain.mp4:height=180"];
+    let report = made(&film, folder.path(), &[&more[..], &["--to", "keys.mp4:height=180,video.svt=bf=0"]].concat());
+    assert_eq!(array(&report, "films").len(), 3, "{report}");
+    for name in ["loud", "plain", "keys"] {
+        assert_eq!(streams(&folder.path().join(format!("{name}.mp4"))).2, 180, "{name}");
+    }
+}
+
+#[test]
 fn what_cannot_be_is_told_before_anything_is_made() {
     let folder = scratch();
     let Some(film) = usual(folder.path()) else { return };
